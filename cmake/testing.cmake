@@ -1,0 +1,43 @@
+# How cede's tests are named and run.
+#
+# ./dev test builds the suite several times (compilers, sanitizers, valgrind) and runs all builds as
+# one CTest run; these say what differs in a build. A developer's own build leaves them alone.
+set(CEDE_TEST_PREFIX "" CACHE STRING "Put before the name of each test: \"asan.\"")
+set(CEDE_TEST_WRAPPER "" CACHE STRING "A command that runs the tests' programs: valgrind;-q")
+set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matches; empty: all")
+set(CEDE_TEST_SECONDS 120 CACHE STRING "How long a test may take")
+set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
+mark_as_advanced(CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_SECONDS
+    CEDE_CONFORMANCE_ARGUMENTS)
+
+# The exit code by which a test says that it cannot run here; it has printed why.
+set(CEDE_TEST_SKIPPED 77)
+
+# cede_test(NAME [SECONDS n] COMMAND command...): a test of this build's programs. SECONDS is for
+# tests that take longer than most; a build that makes all tests slow makes them slower alike.
+function(cede_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS" "COMMAND")
+    if(CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
+        return()
+    endif()
+    if(NOT ARG_SECONDS OR ARG_SECONDS LESS CEDE_TEST_SECONDS)
+        set(ARG_SECONDS ${CEDE_TEST_SECONDS})
+    endif()
+    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${CEDE_TEST_WRAPPER} ${ARG_COMMAND})
+    set_tests_properties(${CEDE_TEST_PREFIX}${name} PROPERTIES
+        SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT ${ARG_SECONDS})
+endfunction()
+
+# cede_tree_test(NAME COMMAND command...): a test of the sources, not of a build: one build in a run
+# has them, the one without prefix. Sets CEDE_TREE_TEST if it was made.
+function(cede_tree_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "COMMAND")
+    set(CEDE_TREE_TEST FALSE PARENT_SCOPE)
+    if(CEDE_TEST_PREFIX OR CEDE_SANITIZE)
+        return()
+    endif()
+    add_test(NAME ${name} COMMAND ${ARG_COMMAND})
+    set_tests_properties(${name} PROPERTIES
+        SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT 300)
+    set(CEDE_TREE_TEST TRUE PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,149 @@
+/*
+ * The seam between the core and a backend: for those who write one.
+ *
+ * A backend sees work: an operation, a native handle, arguments. It never sees a request, a state
+ * or a callback, so it cannot deliver twice, inline or late by design: the core owns exactly-once.
+ * What it must do is small. It takes work (start), it may be asked to end it (cancel), and it
+ * reports each work that it took exactly once through one door, cede_core_done, whatever came of
+ * it. A second report of the same work stops the process.
+ *
+ * Threads: every function is called on the loop's thread, but wake (any thread) and discard (any
+ * thread). The doors are called on the loop's thread, from inside start, cancel or wait; they only
+ * queue. A backend with threads of its own brings their results home itself (cede_core_woken,
+ * then report from wait).
+ *
+ * Lifetimes: a cede_work is valid during the call that it is passed to. work->args points into the
+ * ceded request: it, and all memory that it names, stays in place until the report; after the
+ * report none of it may be touched. In checked builds that memory is poisoned; bracket accesses of
+ * your own with cede_core_touch (a kernel's need none).
+ */
+#ifndef CEDE_BACKEND_H
+#define CEDE_BACKEND_H
+
+#include "cede/loop.h"
+#include "cede/handle.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CEDE_BACKEND_ABI 1u
+
+/* The loop, as a backend sees it. */
+typedef struct cede_core cede_core;
+
+typedef struct cede_work {
+    uint64_t token;   /* names the work in reports and cancels; never 0; bits 62 and 63 are clear */
+    cede_args *args;  /* as prepared (req.h says which member) */
+    intptr_t native;  /* the handle's descriptor; -1 if the operation has none */
+    intptr_t native_to; /* copy: the destination's; else -1 */
+    uint64_t moved;   /* whole transfers: bytes that earlier rounds moved; go on behind them */
+    uint32_t op;      /* CEDE_OP_... */
+    uint32_t how;     /* CEDE_WORK_... */
+} cede_work;
+
+/* The last round was reported CEDE_REPORT_POLL: wait until the descriptor is ready in the
+ * operation's direction, then report CEDE_REPORT_AGAIN. */
+#define CEDE_WORK_POLL 0x1u
+
+/* Statuses for reports only: the core starts the work again instead of delivering, unless a cause
+ * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved. */
+#define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
+#define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL */
+#define CEDE_REPORT_PARK  (-1002) /* out of room: when something else has completed */
+
+/* What cancel answers. */
+enum {
+    CEDE_CANCEL_SENT,  /* taken up, or reported already */
+    CEDE_CANCEL_AGAIN, /* not now: ask again next turn (a full queue) */
+    CEDE_CANCEL_NEVER  /* this work cannot be ended; its report will come by itself */
+};
+
+typedef struct cede_backend_setup {
+    cede_core *core;
+    const void *config; /* cede_options.backend_config */
+    uint32_t queue_entries;
+    uint32_t pool_threads;
+    char *why;          /* where open writes its reason, never NULL */
+    size_t why_bytes;
+} cede_backend_setup;
+
+typedef struct cede_backend {
+    uint32_t abi;     /* CEDE_BACKEND_ABI */
+    const char *name; /* "io_uring" */
+    const char *natives; /* whose descriptors it takes: "fd", "sim", ...; a handle of one family
+                            never reaches a backend of another (CEDE_EINVAL) */
+
+    /* Makes an instance. Nothing is kept on failure, and setup->why says what to do. May run on
+     * another thread than the loop's. */
+    cede_status (*open)(const cede_backend_setup *, void **self);
+    /* Frees the instance. All work has been reported and every handle closed or forgotten. */
+    void (*close)(void *self);
+    /* Once, before the first start, wait or cancel, on the thread that will make all calls. */
+    cede_status (*bind)(void *self);
+    /* Whether it has the operation. */
+    bool (*supports)(void *self, uint32_t op);
+
+    /* Takes a prefix of the batch, in order, and returns its length. Less than `count` means: no
+     * room now, offer the rest again after wait. Work whose arguments are bad is taken and reported
+     * failed. Must not block (a file system that blocks inside the kernel's submit aside). */
+    uint32_t (*start)(void *self, const cede_work *batch, uint32_t count);
+    /* Asks the kernel to end a work that was taken and not reported. One of CEDE_CANCEL_. The
+     * report still comes, exactly once. Where the kernel answers later that it found nothing or
+     * could not, say cede_core_cancel_again. */
+    int (*cancel)(void *self, uint64_t token);
+    /* Flushes what was started and reports what has completed. Waits for at least one report or a
+     * wake, at most timeout_ns (0: does not wait; CEDE_FOREVER). CEDE_OK also when nothing came;
+     * a failure means that the instance is broken beyond use. */
+    cede_status (*wait)(void *self, uint64_t timeout_ns);
+    /* Ends a wait, the present or the next. Any thread. Allocates nothing, cannot fail. */
+    void (*wake)(void *self);
+    /* Monotonic nanoseconds. */
+    uint64_t (*now)(void *self);
+
+    /* The loop is about to use a descriptor for the first time, or open has just made it. *kind is
+     * what it is said to be, CEDE_KIND_AUTO: find out. */
+    cede_status (*attach)(void *self, intptr_t native, uint32_t *kind);
+    /* Undoes attach, for cede_release. CEDE_ENOTSUP: cannot. NULL: nothing to undo. */
+    cede_status (*detach)(void *self, intptr_t native);
+    /* Closes a descriptor that is bound to no loop. Any thread. */
+    void (*discard)(intptr_t native);
+    /* A descriptor that becomes readable when wait would report something or was woken; -1: none. */
+    intptr_t (*waitable)(void *self);
+    /* Like now, some milliseconds behind it and cheaper: for the age of requests. NULL: now. */
+    uint64_t (*now_coarse)(void *self);
+} cede_backend;
+
+/* ---- The doors ------------------------------------------------------------------------------ */
+
+/* Reports a work, exactly once. `status` is CEDE_OK, a failure or a CEDE_REPORT_; os_error the
+ * system's number or 0; count the bytes moved in this round, or for operations that open, the new
+ * native descriptor. A transfer that was cut off by a cancel reports what moved with CEDE_OK, or
+ * CEDE_ECANCELED if nothing did: the core knows why. */
+CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
+                             uint64_t count);
+
+/* A cancel that was sent found nothing, was too early or is not possible yet, and the work has not
+ * been reported: the core keeps the wish and asks again, with bounded back-off. Harmless if the
+ * work has been reported meanwhile. */
+CEDE_API void cede_core_cancel_again(cede_core *, uint64_t token);
+
+/* Checked builds: opens (true) and closes (false) the memory of a pending work to the backend's
+ * own accesses. Pairs do not nest. Does nothing in plain builds. */
+CEDE_API void cede_core_touch(cede_core *, uint64_t token, bool open);
+
+/* For a backend with threads of its own: there is something to report. Calls wake if the loop
+ * sleeps, and the user's wake hook. Any thread, until close is called. */
+CEDE_API void cede_core_woken(cede_core *);
+
+/* A line for the loop's trace hook. */
+CEDE_API void cede_core_trace(cede_core *, const char *line);
+
+/* Makes a handle of a descriptor of this backend's family, like cede_import. 0: out of memory. */
+CEDE_API cede_handle cede_core_adopt(const cede_backend *, intptr_t native, uint32_t kind,
+                                     uint32_t flags);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

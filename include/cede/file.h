@@ -1,0 +1,194 @@
+/*
+ * Preparations for files, pipes, terminals, directories and paths.
+ *
+ * Paths are UTF-8, NUL-terminated, lent until done (law 1), and relative ones are looked up from
+ * the process's working directory when the operation starts. Offsets and lengths are 64 bits; a
+ * transfer of any length is legal and may come back short (one transfer) or in pieces (whole
+ * transfers) that the library puts together.
+ *
+ * Positions: an offset of CEDE_CURRENT uses, and moves, the file's own position; pipes and
+ * terminals take only that (another: CEDE_ESPIPE). Requests at the current position, on one handle
+ * and in one direction, take effect and complete in submit order; positioned ones are free
+ * (law 14). End of file: CEDE_OK with count 0.
+ *
+ * One transfer (read, write, readv, writev, append): if any byte moved, the status is CEDE_OK and
+ * the count says how many. Whole transfers (_all, copy): CEDE_OK if and only if all of it
+ * happened; otherwise the status is the reason (CEDE_EEOF: the data ended) and the count the truth
+ * (law 7).
+ */
+#ifndef CEDE_FILE_H
+#define CEDE_FILE_H
+
+#include "cede/req.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The offset that means: at the handle's own position. */
+#define CEDE_CURRENT ((int64_t)-1)
+
+/* A length for cede_prep_copy: up to the end of the source. */
+#define CEDE_TO_END UINT64_MAX
+
+/* Flags for cede_prep_open. One of READ, WRITE or both is needed; any unknown bit: CEDE_EINVAL. */
+#define CEDE_OPEN_READ      0x001u
+#define CEDE_OPEN_WRITE     0x002u
+#define CEDE_OPEN_CREATE    0x004u /* make it if it is not there, with `mode` */
+#define CEDE_OPEN_EXCLUSIVE 0x008u /* with CREATE: CEDE_EEXIST if it is there, even a dead link */
+#define CEDE_OPEN_TRUNCATE  0x010u /* with WRITE: cut it to length 0 */
+#define CEDE_OPEN_APPEND    0x020u /* every write goes to the end */
+#define CEDE_OPEN_DIRECTORY 0x040u /* CEDE_ENOTDIR if it is none; the handle is for readdir */
+#define CEDE_OPEN_NOFOLLOW  0x080u /* CEDE_ELOOP if the last component is a symbolic link */
+#define CEDE_OPEN_DIRECT    0x100u /* past the page cache; the file system's alignment applies */
+#define CEDE_OPEN_SYNC      0x200u /* each write returns when the data is on the medium */
+#define CEDE_OPEN_ANY       0x3ffu
+
+/* Opens a file, directory, named pipe or device. On success result.handle is new and the callee's
+ * to close; opened just as a cancel came, it is delivered all the same (law 8). Descriptors are
+ * never inherited by child processes. `mode` are permission bits for a new file (0644), less the
+ * process's mask. Opening a named pipe waits for the other end without blocking the loop, and a
+ * cancel ends that wait where the system can. */
+CEDE_API void cede_prep_open(cede_req *, const char *path, uint32_t flags, uint32_t mode);
+
+/* Closes a handle: stale from the submit on (later operations get CEDE_EBADF); what is pending on
+ * it is cancelled and delivered; then the system's close; then done, with the system's word. It
+ * cannot be cancelled, needs no open scope, and never blocks the loop (law 10). See cede_drop. */
+CEDE_API void cede_prep_close(cede_req *, cede_handle);
+
+/* Reads up to length_bytes into buffer (ceded). */
+CEDE_API void cede_prep_read(cede_req *, cede_handle, void *buffer, uint64_t length_bytes,
+                             int64_t offset);
+/* Writes up to length_bytes from buffer (lent). */
+CEDE_API void cede_prep_write(cede_req *, cede_handle, const void *buffer, uint64_t length_bytes,
+                              int64_t offset);
+/* Reads into count pieces (the memory ceded, the vector lent), in order. At most 1024 pieces. */
+CEDE_API void cede_prep_readv(cede_req *, cede_handle, const cede_vec *, uint32_t count,
+                              int64_t offset);
+/* Writes count pieces (memory and vector lent), in order. At most 1024 pieces. */
+CEDE_API void cede_prep_writev(cede_req *, cede_handle, const cede_vec *, uint32_t count,
+                               int64_t offset);
+/* Reads exactly length_bytes; CEDE_EEOF with the count if the data ends before. */
+CEDE_API void cede_prep_read_all(cede_req *, cede_handle, void *buffer, uint64_t length_bytes,
+                                 int64_t offset);
+/* Writes exactly length_bytes. */
+CEDE_API void cede_prep_write_all(cede_req *, cede_handle, const void *buffer,
+                                  uint64_t length_bytes, int64_t offset);
+/* Writes at the end of the file, wherever that is by then, atomically with the seek. One
+ * transfer. Works on any writable handle; appends on one handle keep submit order. */
+CEDE_API void cede_prep_append(cede_req *, cede_handle, const void *buffer, uint64_t length_bytes);
+
+/* Forces the file's data and metadata (fdatasync: data, and what is needed to read it) to the
+ * medium. Orders nothing by itself: link it behind the writes that it is for. */
+CEDE_API void cede_prep_fsync(cede_req *, cede_handle);
+CEDE_API void cede_prep_fdatasync(cede_req *, cede_handle);
+
+/* Sets the file's length; a new tail reads as zeros. */
+CEDE_API void cede_prep_truncate(cede_req *, cede_handle, uint64_t length_bytes);
+
+/* Reserves room for a range, so that later writes to it do not run out of it. Without KEEP_SIZE
+ * the file grows to contain the range. length_bytes 0: CEDE_EINVAL. */
+#define CEDE_ALLOCATE_KEEP_SIZE 0x1u
+CEDE_API void cede_prep_allocate(cede_req *, cede_handle, uint64_t offset, uint64_t length_bytes,
+                                 uint32_t flags);
+
+/* Copies length_bytes (or CEDE_TO_END) between two files, in the kernel where it can; the handles
+ * may be the same if the ranges do not overlap. A whole transfer; with CEDE_TO_END the end of the
+ * source is success. Both handles belong to the loop that it is submitted to. */
+CEDE_API void cede_prep_copy(cede_req *, cede_handle from, uint64_t from_offset, cede_handle to,
+                             uint64_t to_offset, uint64_t length_bytes);
+
+/* ---- What a file is ------------------------------------------------------------------------ */
+
+enum {
+    CEDE_FILE_UNKNOWN = 0,
+    CEDE_FILE_REGULAR,
+    CEDE_FILE_DIRECTORY,
+    CEDE_FILE_SYMLINK,
+    CEDE_FILE_PIPE,
+    CEDE_FILE_SOCKET,
+    CEDE_FILE_CHARACTER,
+    CEDE_FILE_BLOCK
+};
+
+/* 256 bytes, so that a backend can let the kernel write its own form in place. */
+typedef struct cede_stat {
+    uint32_t type;           /* CEDE_FILE_... */
+    uint32_t mode;           /* permission bits, 07777 */
+    uint64_t size_bytes;     /* length */
+    uint64_t allocated_bytes; /* room taken on the medium */
+    uint64_t file_id;        /* with device: the identity of the file */
+    uint64_t device;
+    uint64_t links;
+    uint32_t owner;
+    uint32_t group;
+    int64_t accessed_ns;     /* since 1970-01-01 00:00 UTC, like the next three */
+    int64_t modified_ns;
+    int64_t changed_ns;
+    int64_t created_ns;      /* 0 where the file system does not keep it */
+    uint64_t preferred_bytes; /* a good size for a transfer */
+    uint64_t reserved_[20];
+} cede_stat;
+
+#define CEDE_NOFOLLOW 0x1u /* stat: the symbolic link itself */
+
+/* Fills *out (ceded) for a path, or for an open handle. flags: CEDE_NOFOLLOW. */
+CEDE_API void cede_prep_stat(cede_req *, const char *path, cede_stat *out, uint32_t flags);
+CEDE_API void cede_prep_stat_handle(cede_req *, cede_handle, cede_stat *out);
+
+/* Sets when a file was accessed and modified, in nanoseconds since 1970. */
+#define CEDE_TIME_KEEP INT64_MIN /* leave this one as it is */
+CEDE_API void cede_prep_set_times(cede_req *, cede_handle, int64_t accessed_ns,
+                                  int64_t modified_ns);
+
+/* Sets the permission bits (07777; what the system has no place for is ignored). */
+CEDE_API void cede_prep_set_mode(cede_req *, cede_handle, uint32_t mode);
+
+/* ---- Paths --------------------------------------------------------------------------------- */
+
+#define CEDE_RENAME_NOREPLACE 0x1u /* CEDE_EEXIST if `to` is there */
+
+/* Renames or moves within one file system (another: CEDE_EXDEV), replacing `to` in one step. */
+CEDE_API void cede_prep_rename(cede_req *, const char *from, const char *to, uint32_t flags);
+/* Removes a name that is not a directory's. */
+CEDE_API void cede_prep_unlink(cede_req *, const char *path);
+CEDE_API void cede_prep_mkdir(cede_req *, const char *path, uint32_t mode);
+CEDE_API void cede_prep_rmdir(cede_req *, const char *path);
+/* A further name for a file (a hard link). A symbolic link is linked itself, not followed. */
+CEDE_API void cede_prep_link(cede_req *, const char *existing, const char *path);
+/* A symbolic link at `path` whose text is `target`. */
+CEDE_API void cede_prep_symlink(cede_req *, const char *target, const char *path);
+/* The text of a symbolic link into buffer (ceded), not terminated; count is its length.
+ * CEDE_EOVERFLOW if it does not fit, CEDE_EINVAL if path is no symbolic link. */
+CEDE_API void cede_prep_readlink(cede_req *, const char *path, void *buffer,
+                                 uint64_t length_bytes);
+
+/*
+ * Reads entries of a directory opened with CEDE_OPEN_DIRECTORY into buffer (ceded; at least
+ * CEDE_READDIR_BYTES, or CEDE_EINVAL). count is the number of bytes filled, 0 at the end; walk
+ * them with cede_next_entry. "." and ".." are left out; the order is the file system's.
+ */
+#define CEDE_READDIR_BYTES 1024u
+CEDE_API void cede_prep_readdir(cede_req *, cede_handle directory, void *buffer,
+                                uint64_t length_bytes);
+
+/* The longest name, with its NUL: 255 UTF-16 units are at most 765 bytes. */
+#define CEDE_NAME_BYTES 773
+
+/* Entries lie behind each other and are only as long as their names: do not copy one as a struct. */
+typedef struct cede_entry {
+    uint64_t file_id;
+    uint16_t entry_bytes; /* from this entry to the next; a multiple of 8 */
+    uint8_t type;         /* CEDE_FILE_..., UNKNOWN if the file system does not say */
+    char name[CEDE_NAME_BYTES]; /* NUL-terminated */
+} cede_entry;
+
+/* The entry at *position_bytes (0 at first) of `count` bytes that readdir filled, and moves the
+ * position on; NULL at the end. The buffer must be aligned to 8 bytes. Any thread. */
+CEDE_API const cede_entry *cede_next_entry(const void *buffer, uint64_t count,
+                                           uint64_t *position_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

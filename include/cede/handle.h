@@ -1,0 +1,60 @@
+/*
+ * Handles: names of open files, pipes, terminals and directories, valid in the whole process.
+ *
+ * A handle is a value. It is bound to a loop by its first submission, so that handing it to another
+ * loop before that is passing the value; afterwards it is release and import. On a handle of
+ * another loop a request completes with CEDE_EINVAL; on a stale one with CEDE_EBADF: never can it
+ * reach another file (law 10).
+ */
+#ifndef CEDE_HANDLE_H
+#define CEDE_HANDLE_H
+
+#include "cede/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a handle is. Files have positions; pipes and terminals are streams. */
+#define CEDE_KIND_AUTO 0x00u /* import: ask the system at the first submission */
+#define CEDE_KIND_FILE 0x01u
+#define CEDE_KIND_PIPE 0x02u
+#define CEDE_KIND_TTY  0x04u
+#define CEDE_KIND_DIR  0x08u
+#define CEDE_KIND_DISK 0x10u /* a block device */
+#define CEDE_KIND_CHAR 0x20u /* another character device (/dev/null) */
+
+#define CEDE_KIND_BYTES  (CEDE_KIND_FILE | CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_DISK | CEDE_KIND_CHAR)
+#define CEDE_KIND_SYNCS  (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
+#define CEDE_KIND_ANY    0x3fu
+
+/* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
+#define CEDE_IMPORT_BORROW 0x1u
+
+/* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE) and takes
+ * ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is negative, kind
+ * or flags are unknown, or memory is out; then it stays the caller's. Any thread; may allocate. */
+CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
+
+/* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
+ * CEDE_EBUSY: something is pending on it or a scope owns it; CEDE_EBADF: stale; CEDE_ENOTSUP:
+ * the system cannot detach it (a Windows port), or it names nothing of the system (sim). The
+ * thread of the loop that it is bound to; any thread if unbound. */
+CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
+
+/* Closes without a request: the handle is stale at once, what is pending on it is cancelled and
+ * delivered, then comes the system's close. Cannot fail, allocates nothing. An unbound handle is
+ * closed in the call. 0 and stale handles: nothing. Any thread; on another than the loop's it
+ * takes effect when the loop looks (laws 10, 15). */
+CEDE_API void cede_drop(cede_handle);
+
+/* The scope owns the handle from here: it is closed after the last member's done has returned and
+ * before the scope's own. Binds it to the scope's loop. If the scope has ended or is ending, the
+ * handle is dropped. On a handle of another loop, a stale or owned one: nothing. The loop's
+ * thread (law 12). */
+CEDE_API void cede_own(cede_ticket scope, cede_handle);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

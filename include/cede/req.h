@@ -1,0 +1,184 @@
+/*
+ * The request: the caller's memory that describes one operation.
+ *
+ * A request goes through prep, attributes, submit, done:
+ *
+ *     cede_prep_read(&obj->req, file, obj->buffer, sizeof obj->buffer, 0);   // prep: resets all
+ *     cede_in(&obj->req, life);                                             // attributes
+ *     cede_within(&obj->req, 5 * CEDE_SECOND);
+ *     cede_submit(loop, &obj->req, on_read);                                // ceded
+ *
+ * Between prep and submit the request is the caller's alone. Submit consumes the preparation: to
+ * submit again, prepare again. No preparation or attribute can fail, allocate or block; what is
+ * wrong with an argument is said by the result (CEDE_EINVAL, CEDE_EBADF, ...; law 1). They may be
+ * called on any thread that owns the request.
+ *
+ * From submit to done (laws 1, 4, 5):
+ *   ceded   the request and all outputs (read buffers, output structures): nobody touches them
+ *   lent    inputs (data to write, vectors, paths): may be read and shared, not changed or freed
+ *   copied  times, handles, offsets: yours at once
+ */
+#ifndef CEDE_REQ_H
+#define CEDE_REQ_H
+
+#include "cede/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cede_req cede_req;
+typedef struct cede_loop cede_loop;
+struct cede_stat;
+
+/* The completion callback. Called exactly once for each submission, on the loop's thread, from
+ * inside cede_run, cede_wait or cede_loop_close and nothing else (laws 2, 3). From its first line
+ * the callee owns the request and all that was ceded and lent with it: it may free, reuse, prepare
+ * and submit it anew; the library touches none of it again (law 4). */
+typedef void cede_done(cede_req *req, cede_result result);
+
+/* Blocking work for cede_prep_work. Runs on a thread of the pool; returns the status and may set
+ * *count (0 before) for the result. It must not call into the loop but for the calls that any
+ * thread may make. */
+typedef cede_status cede_work_fn(void *argument, uint64_t *count);
+
+/* One piece of memory of a vectored transfer. */
+typedef struct cede_vec {
+    void *base;
+    size_t length_bytes;
+} cede_vec;
+
+/* What an operation was given: written by prep, read by the backend. Which member is in use
+ * follows from the operation; see the preparations. Not for callers. */
+typedef union cede_args {
+    struct {
+        void *buffer;
+        uint64_t length_bytes;
+        int64_t offset;
+    } io; /* read write read_all write_all append readdir */
+    struct {
+        const cede_vec *vec;
+        uint64_t count;
+        int64_t offset;
+    } vec; /* readv writev */
+    struct {
+        const char *path;
+        const char *to;
+        void *out;
+        uint64_t length_bytes;
+        uint32_t flags;
+        uint32_t mode;
+    } path; /* open stat stat_handle rename unlink mkdir rmdir link symlink readlink set_mode */
+    struct {
+        uint64_t offset;
+        uint64_t length_bytes;
+        uint32_t flags;
+    } range; /* truncate allocate */
+    struct {
+        int64_t accessed_ns;
+        int64_t modified_ns;
+    } times; /* set_times */
+    struct {
+        cede_handle to;
+        uint64_t from_offset;
+        uint64_t to_offset;
+        uint64_t length_bytes;
+    } copy;
+    struct {
+        cede_work_fn *run;
+        void *argument;
+    } work;
+    struct {
+        uint64_t ns;
+        uint64_t absolute;
+    } timer;
+    uint64_t words[7];
+} cede_args;
+
+/*
+ * The request itself: 128 bytes, of which only user_data is the caller's to use. It needs no
+ * initialisation before prep, may lie anywhere (static, stack, array, inside an object) and must
+ * not be moved while ceded.
+ */
+struct cede_req {
+    void *user_data;       /* the caller's: never read or written by the library */
+    uint64_t seal_;        /* prepared, in flight (with the slot), or neither */
+    uint8_t op_;           /* a CEDE_OP_ number */
+    uint8_t attributes_;   /* which of the fields below are set */
+    uint16_t unused_;
+    uint32_t slot_;
+    cede_handle handle_;
+    cede_args args_;
+    uint64_t deadline_ns_;
+    cede_ticket scope_;
+    cede_req *next_;
+    cede_done *next_done_;
+};
+
+/* The object that contains a request: CEDE_CONTAINER(req, struct pair, scope). */
+#define CEDE_CONTAINER(pointer, type, member)                                                      \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+/* ---- Attributes: between prep and submit ---------------------------------------------------- */
+
+/* Makes the request a member of the scope that `scope` names, which must belong to the loop that
+ * it is submitted to. In an ended or ending scope it completes with CEDE_EENDED; with a ticket
+ * that is no scope, or of another loop's, with CEDE_EINVAL (law 12). */
+CEDE_API void cede_in(cede_req *, cede_ticket scope);
+
+/* A deadline, `ns` nanoseconds after the loop's first look at its clock after the submit. What is
+ * pending then is really stopped in the kernel before done says CEDE_EDEADLINE; never early; what
+ * cannot be stopped completes late and truthfully (law 13). On a scope, its members are ended.
+ * CEDE_FOREVER: none. */
+CEDE_API void cede_within(cede_req *, uint64_t ns);
+
+/* The same at an absolute time on the loop's clock (cede_now). */
+CEDE_API void cede_until(cede_req *, uint64_t at_ns);
+
+/* Chains `next` behind `req`: ceding the first cedes the rest, and next starts when req ended OK
+ * and complete (a short transfer is not). Otherwise next completes with CEDE_ECANCELED and
+ * CEDE_BY_LINK, each done once, in order. next must be prepared, with its own attributes; it may
+ * be linked on. It has no ticket: cancel or await it through a scope. */
+CEDE_API void cede_link(cede_req *, cede_req *next, cede_done *next_done);
+
+/* Does not keep cede_run from being idle (a heartbeat, a signal watch). */
+CEDE_API void cede_background(cede_req *);
+
+/* ---- Preparations that need no handle ------------------------------------------------------- */
+
+/* Completes with CEDE_OK on a following turn, without the kernel: posts a callback to the loop. */
+CEDE_API void cede_prep_nop(cede_req *);
+
+/* The same through the kernel (io_uring: a NOP entry): the cost of the bare interface. */
+CEDE_API void cede_prep_roundtrip(cede_req *);
+
+/* A request that stands for the life of something made of many requests: see cede_submit in
+ * loop.h and law 12. Its ticket is the name of that life. done comes once, after the last member's
+ * done has returned and the handles that it owns are closed; count is the number of members. */
+CEDE_API void cede_prep_scope(cede_req *);
+
+/* Pends until cede_complete names its ticket, with that status and count, or until cancel,
+ * deadline, scope or close of the loop ends it (law 6: the first recorded wins). */
+CEDE_API void cede_prep_pend(cede_req *);
+
+/* Completes with CEDE_OK when `ns` nanoseconds have passed since the loop's first look at its
+ * clock after the submit: never early, at most some tens of microseconds of its own late.
+ * Cancelled, it ends at once. cede_extend re-arms it in place. */
+CEDE_API void cede_prep_timer(cede_req *, uint64_t ns);
+
+/* The same at an absolute time on the loop's clock. */
+CEDE_API void cede_prep_timer_at(cede_req *, uint64_t at_ns);
+
+/* Runs `run(argument)` on a thread of a small pool; the result carries what it returned. The
+ * argument is ceded. Cancelled before it starts, it never runs; once running it is left to end.
+ * NULL: CEDE_EINVAL. */
+CEDE_API void cede_prep_work(cede_req *, cede_work_fn *run, void *argument);
+
+/* The number and name of the operation that a request was last prepared for. The caller must own
+ * the request. */
+CEDE_API uint32_t cede_req_op(const cede_req *);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What only the io_uring backend knows: sizes and capability masks, through
+ * cede_options.backend_config. Nobody needs it to use cede; tests and people who tune do.
+ */
+#ifndef CEDE_URING_H
+#define CEDE_URING_H
+
+#include "cede/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* As if the kernel were older: features that are then not used, each by its fallback. */
+#define CEDE_URING_NO_DEFER_TASKRUN 0x001u
+#define CEDE_URING_NO_SINGLE_ISSUER 0x002u
+#define CEDE_URING_NO_COOP_TASKRUN  0x004u
+#define CEDE_URING_NO_SUBMIT_ALL    0x008u
+#define CEDE_URING_NO_REGISTER_RING 0x010u
+#define CEDE_URING_NO_SKIP_SUCCESS  0x020u /* a cancel's own completion is always seen */
+#define CEDE_URING_NO_PATH_OPS      0x040u /* mkdir, rename, link, ... on the pool */
+#define CEDE_URING_NO_TRUNCATE      0x080u
+#define CEDE_URING_NO_EXT_ARG       0x100u /* waits by a timeout entry */
+#define CEDE_URING_NO_ANY           0x1ffu
+
+/* Zeros are defaults. */
+typedef struct cede_uring_config {
+    uint32_t sq_entries; /* exact size of the submission queue, from 1; 0: queue_entries */
+    uint32_t cq_entries; /* exact size of the completion queue; 0: generous */
+    uint32_t without;    /* CEDE_URING_NO_... */
+    /* For tests: called before each fallible system call ("setup", "enter", "register", "eventfd",
+     * "mmap", "thread"); a returned errno is taken as that call's failure, 0 lets it happen. */
+    int (*fault)(void *context, const char *call);
+    void *fault_context;
+} cede_uring_config;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,36 @@
+/*
+ * The list of backends by platform: the one file of the core that names systems.
+ */
+#include "core.h"
+
+#include <string.h>
+
+#if defined(__linux__)
+extern const cede_backend cede_uring_backend;
+#endif
+extern const cede_backend cede_sim_backend;
+
+/* In order of preference; sim is never chosen unasked. */
+static const cede_backend *const backends[] = {
+#if defined(__linux__)
+    &cede_uring_backend,
+#endif
+    &cede_sim_backend,
+};
+
+const cede_backend *cedi_backend_by_name(const char *name)
+{
+    size_t count = sizeof backends / sizeof *backends;
+    if (!name)
+        return count > 1 ? backends[0] : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(backends[i]->name, name) == 0)
+            return backends[i];
+    }
+    return NULL;
+}
+
+const cede_backend *cedi_backend_native(void)
+{
+    return backends[0];
+}

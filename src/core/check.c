@@ -1,0 +1,364 @@
+/*
+ * Checked builds: what is ceded is poisoned, what is lent is held by a checksum (law 5).
+ *
+ * From submit to done the request and its outputs are poisoned for AddressSanitizer, and out of
+ * bounds for valgrind, so that a touch traps at its line. Inputs may be read meanwhile, so they are
+ * not poisoned: a checksum over them and the request is taken at submit and compared before done.
+ * That finds a change also where no tool runs. The kernel writes through the poison; backends open
+ * it for accesses of their own (cede_core_touch).
+ *
+ * A free is told in three ways. AddressSanitizer lets poisoned memory be freed in silence, so a
+ * hook looks. Under valgrind two bytes of the request stay open, and are tried before done: memory
+ * that was freed, or a stack frame that was left, is not. Elsewhere the checksum finds what the
+ * allocator or the next owner wrote there.
+ *
+ * AddressSanitizer's poison has a granule of eight bytes; one that is shared with foreign memory is
+ * left out. valgrind is told of each byte.
+ */
+#include "core.h"
+
+#ifdef CEDI_CHECKED
+
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+
+#ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(memory, bytes)   __asan_poison_memory_region(memory, bytes)
+#define UNPOISON(memory, bytes) __asan_unpoison_memory_region(memory, bytes)
+#define THROUGH_POISON          __attribute__((no_sanitize_address))
+/* gcc ships no header for the allocator's part of the same interface. */
+int __sanitizer_get_ownership(const volatile void *);
+size_t __sanitizer_get_allocated_size(const volatile void *);
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
+                                              void (*)(const volatile void *));
+#else
+#define POISON(memory, bytes)   ((void)(memory), (void)(bytes))
+#define UNPOISON(memory, bytes) ((void)(memory), (void)(bytes))
+#define THROUGH_POISON
+#endif
+
+#if defined(__has_include)
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+#endif
+#ifndef VALGRIND_MAKE_MEM_NOACCESS
+#define VALGRIND_MAKE_MEM_NOACCESS(memory, bytes)        ((void)(memory), (void)(bytes))
+#define VALGRIND_MAKE_MEM_DEFINED(memory, bytes)         ((void)(memory), (void)(bytes))
+#define VALGRIND_CHECK_MEM_IS_ADDRESSABLE(memory, bytes) ((void)(memory), (void)(bytes), 0)
+#endif
+
+/* No object is larger. A length beyond it is told by the kernel; its memory is not looked at. */
+#define LARGEST (UINT64_C(1) << 40)
+
+bool cede_is_checked(void)
+{
+    return true;
+}
+
+/* ---- Regions -------------------------------------------------------------------------------- */
+
+typedef struct region {
+    uintptr_t from, to;
+} region;
+
+typedef void region_fn(const void *memory, uint64_t bytes, region *context);
+
+static bool granules(const void *memory, uint64_t bytes, region *out)
+{
+    out->from = ((uintptr_t)memory + 7) & ~(uintptr_t)7;
+    out->to = ((uintptr_t)memory + (uintptr_t)bytes) & ~(uintptr_t)7;
+    return out->from < out->to;
+}
+
+static void shut(const void *memory, uint64_t bytes, region *context)
+{
+    region part;
+    (void)context;
+    if (!memory || bytes > LARGEST)
+        return;
+    VALGRIND_MAKE_MEM_NOACCESS(memory, bytes);
+    if (granules(memory, bytes, &part))
+        POISON((void *)part.from, part.to - part.from);
+}
+
+static void open_up(const void *memory, uint64_t bytes, region *context)
+{
+    region part;
+    (void)context;
+    if (!memory || bytes > LARGEST)
+        return;
+    VALGRIND_MAKE_MEM_DEFINED(memory, bytes); /* it has not seen the kernel write */
+    if (granules(memory, bytes, &part))
+        UNPOISON((void *)part.from, part.to - part.from);
+}
+
+/* Also called for requests that are shut. */
+THROUGH_POISON static void each_output(const cedi_slot *slot, region_fn *visit, region *context)
+{
+    const cede_args *args = &slot->req->args_;
+    switch (slot->op) {
+    case CEDE_OP_READ:
+    case CEDE_OP_READ_ALL:
+    case CEDE_OP_READDIR:
+        visit(args->io.buffer, args->io.length_bytes, context);
+        break;
+    case CEDE_OP_READV:
+        for (uint64_t i = 0; i < args->vec.count; i++)
+            visit(args->vec.vec[i].base, args->vec.vec[i].length_bytes, context);
+        break;
+    case CEDE_OP_STAT:
+    case CEDE_OP_STAT_HANDLE:
+        visit(args->path.out, sizeof(cede_stat), context);
+        break;
+    case CEDE_OP_READLINK:
+        visit(args->path.out, args->path.length_bytes, context);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A refused request has been told what is wrong with it: its arguments are not looked at. */
+THROUGH_POISON static bool has_arguments(const cedi_slot *slot)
+{
+    return slot->op != CEDE_OP_NONE && !(slot->req->attributes_ & CEDI_IS_INVALID);
+}
+
+/* ---- Checksums ------------------------------------------------------------------------------ */
+
+static uint64_t mix(uint64_t sum, const void *memory, uint64_t bytes)
+{
+    const unsigned char *at = memory;
+    if (bytes > LARGEST)
+        return sum;
+    while (bytes >= 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        sum ^= sum >> 29;
+        at += 8;
+        bytes -= 8;
+    }
+    while (bytes--)
+        sum = (sum ^ *at++) * UINT64_C(0x100000001b3);
+    return sum;
+}
+
+static uint64_t mix_text(uint64_t sum, const char *text)
+{
+    return text ? mix(sum, text, strlen(text)) : sum;
+}
+
+static uint64_t mix_inputs(uint64_t sum, const cedi_slot *slot)
+{
+    const cede_args *args = &slot->req->args_;
+    switch (slot->op) {
+    case CEDE_OP_WRITE:
+    case CEDE_OP_WRITE_ALL:
+    case CEDE_OP_APPEND:
+        return mix(sum, args->io.buffer, args->io.length_bytes);
+    case CEDE_OP_WRITEV:
+        for (uint64_t i = 0; i < args->vec.count; i++)
+            sum = mix(sum, args->vec.vec[i].base, args->vec.vec[i].length_bytes);
+        return mix(sum, args->vec.vec, args->vec.count * sizeof *args->vec.vec);
+    case CEDE_OP_READV:
+        return mix(sum, args->vec.vec, args->vec.count * sizeof *args->vec.vec);
+    case CEDE_OP_OPEN:
+    case CEDE_OP_STAT:
+    case CEDE_OP_RENAME:
+    case CEDE_OP_UNLINK:
+    case CEDE_OP_MKDIR:
+    case CEDE_OP_RMDIR:
+    case CEDE_OP_LINK:
+    case CEDE_OP_SYMLINK:
+    case CEDE_OP_READLINK:
+        return mix_text(mix_text(sum, args->path.path), args->path.to);
+    default:
+        return sum;
+    }
+}
+
+static uint64_t checksum(const cedi_slot *slot)
+{
+    uint64_t sum = mix(0, slot->req, sizeof *slot->req);
+    if (has_arguments(slot))
+        sum = mix_inputs(sum, slot);
+    VALGRIND_MAKE_MEM_DEFINED(&sum, sizeof sum); /* fields that are not in use may be undefined */
+    return sum;
+}
+
+/* ---- Poison met ----------------------------------------------------------------------------- */
+
+#ifdef WITH_ASAN
+static void overlap(const void *memory, uint64_t bytes, region *block)
+{
+    uintptr_t from = (uintptr_t)memory;
+    if (bytes && bytes <= LARGEST && from < block->to && from + (uintptr_t)bytes > block->from)
+        block->to = block->from; /* found: nothing else overlaps an empty block */
+}
+
+/* The slot whose request or output lies in this memory; looked for only where there is poison. */
+static cedi_slot *ceded_in(uintptr_t from, uintptr_t to)
+{
+    for (uint32_t number = 1;; number++) {
+        cedi_slot *slots = cedi_slot_find((uint64_t)number << CEDI_CHUNK_SHIFT);
+        if (!slots)
+            return NULL;
+        for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
+            region block = {from, to};
+            if (!slots[i].shut || !slots[i].req)
+                continue;
+            overlap(slots[i].req, sizeof *slots[i].req, &block);
+            if (has_arguments(&slots[i]))
+                each_output(&slots[i], overlap, &block);
+            if (block.from == block.to)
+                return &slots[i];
+        }
+    }
+}
+
+static void on_free(const volatile void *memory)
+{
+    void *block = (void *)(uintptr_t)memory;
+    uintptr_t from = (uintptr_t)block, to;
+    cedi_slot *slot;
+    if (!block || !__sanitizer_get_ownership(block))
+        return;
+    to = from + __sanitizer_get_allocated_size(block);
+    if (!__asan_region_is_poisoned(block, to - from))
+        return;
+    slot = ceded_in(from, to);
+    if (slot)
+        cedi_misuse("law 5: freed while it is ceded", slot, NULL);
+}
+
+/* The kernel writes past the end of memory, or into what was freed, without a word from
+ * AddressSanitizer: so an output is tried as a whole where it is ceded. What another request has
+ * ceded is left to that one's done. */
+static void probe(const void *memory, uint64_t bytes, region *context)
+{
+    const volatile char *bad;
+    (void)context;
+    if (!memory || !bytes || bytes > LARGEST)
+        return;
+    bad = __asan_region_is_poisoned((void *)(uintptr_t)memory, (size_t)bytes);
+    if (bad && !ceded_in((uintptr_t)bad, (uintptr_t)bad + 1))
+        (void)*bad; /* traps here if this output is not all the caller's */
+}
+
+static void on_malloc(const volatile void *memory, size_t bytes)
+{
+    (void)memory, (void)bytes;
+}
+
+static void install_hooks(void)
+{
+    static _Atomic int installed;
+    if (!atomic_exchange(&installed, 1))
+        (void)__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+}
+#else
+static void probe(const void *memory, uint64_t bytes, region *context)
+{
+    (void)memory, (void)bytes, (void)context;
+}
+
+static void install_hooks(void)
+{
+}
+#endif
+
+/* No preparation writes slot_, so that a request in flight is known by it even when it was prepared
+ * anew. In a fresh request it is any number; that one names a slot of the request is impossible. */
+THROUGH_POISON void cedi_check_submit(const cede_req *req, const char *where)
+{
+    uint32_t id = req->slot_;
+    cedi_slot *slot;
+    VALGRIND_MAKE_MEM_DEFINED(&id, sizeof id);
+    slot = cedi_slot_find(id);
+    if (slot && slot->req == req && slot->shut)
+        cedi_misuse("law 17: submitted while in flight", slot, where);
+}
+
+/* ---- The four moments ----------------------------------------------------------------------- */
+
+static void shut_request(const cedi_slot *slot)
+{
+    shut(slot->req, sizeof *slot->req, NULL);
+    VALGRIND_MAKE_MEM_DEFINED(&slot->req->unused_, sizeof slot->req->unused_);
+}
+
+void cedi_check_cede(cedi_slot *slot)
+{
+    install_hooks();
+    slot->checksum = checksum(slot);
+    if (has_arguments(slot)) {
+        each_output(slot, probe, NULL);
+        each_output(slot, shut, NULL);
+    }
+    slot->shut = true;
+    shut_request(slot);
+}
+
+static void verify(const cedi_slot *slot)
+{
+    if (slot->checksum != checksum(slot))
+        cedi_misuse("law 5: a request, or an input lent with it, was changed while it was ceded",
+                    slot, NULL);
+}
+
+void cedi_check_return(cedi_slot *slot, uint64_t count)
+{
+    (void)count;
+    slot->shut = false;
+    if (VALGRIND_CHECK_MEM_IS_ADDRESSABLE(&slot->req->unused_, sizeof slot->req->unused_))
+        cedi_misuse("law 5: freed, or its stack frame left, while it is ceded", slot, NULL);
+    open_up(slot->req, sizeof *slot->req, NULL);
+    verify(slot);
+    if (has_arguments(slot))
+        each_output(slot, open_up, NULL);
+}
+
+void cedi_check_touch(const cedi_slot *slot, bool open, bool outputs)
+{
+    if (!slot->req || !slot->shut)
+        return; /* a pin, or not yet */
+    if (open)
+        open_up(slot->req, sizeof *slot->req, NULL);
+    if (open && outputs && slot->op == CEDE_OP_READV)
+        verify(slot); /* its vector says what the outputs are */
+    if (outputs && has_arguments(slot))
+        each_output(slot, open ? open_up : shut, NULL);
+    if (!open)
+        shut_request(slot);
+}
+
+void cede_core_touch(cede_core *core, uint64_t token, bool open)
+{
+    (void)core;
+    if (!(token & CEDI_TOKEN_ENTRY))
+        cedi_check_touch(cedi_slot_at((uint32_t)token), open, true);
+}
+
+#else
+
+bool cede_is_checked(void)
+{
+    return false;
+}
+
+void cede_core_touch(cede_core *core, uint64_t token, bool open)
+{
+    (void)core, (void)token, (void)open;
+}
+
+#endif

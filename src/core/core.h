@@ -1,0 +1,655 @@
+/*
+ * The inside of the core: its structures, and what each file does for the others.
+ *
+ *     request.c   THE state machine: names the states, seals outcomes, calls done
+ *     submit.c    ceding: from the caller's request to a slot; admission; chains
+ *     wish.c      cancel, fail, extend, complete: from any thread to the loop's
+ *     loop.c      one turn: intake, expiry, flush, wait; run, stop, waitable
+ *     wait.c      cede_wait: which callbacks must come first
+ *     close.c     loop close: end, drain, free
+ *     order.c     the lists of a handle: what is pending, what is held behind what
+ *     handle.c    the process-wide table of handles: bind, import, release, drop, close
+ *     scope.c     members, owned handles, the end
+ *     timer.c     the wheel
+ *     inbox.c     what other threads send: one lock-free list a loop
+ *     slot.c      chunks of slots, tickets            orphan.c   submissions without a slot
+ *     check.c     checked builds: poison, checksums
+ *     trace.c     dump, counters, law 17's line       status.c   names and texts
+ *     memory.c    the allocator                       backends.c the list of backends
+ *     prep.c prep_file.c                              preparations
+ *
+ * Internal names begin with cedi_, so that a program that links the static library keeps its own.
+ *
+ * Threads: everything here is for the loop's thread but what is marked "any thread". Memory that
+ * other threads may look at through an old ticket or handle (slots, entries, loops) is type-stable:
+ * recycled, never freed.
+ */
+#ifndef CEDE_CORE_H
+#define CEDE_CORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cede/backend.h"
+#include "cede/cede.h"
+#include "mutants.h"
+#include "os.h"
+
+#if defined(__GNUC__)
+#define CEDI_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define CEDI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define CEDI_LIKELY(x)   (x)
+#define CEDI_UNLIKELY(x) (x)
+#endif
+
+/* ---- Requests, as prep leaves them ---------------------------------------------------------- */
+
+#define CEDI_PREPARED  UINT64_C(0xcede5eedcede0001)
+#define CEDI_IN_FLIGHT UINT64_C(0xcede5eedcede0002)
+#define CEDI_ORPHANED  UINT64_C(0xcede5eedcede0003) /* with its address, by exclusive or */
+#define CEDI_RETURNED  UINT64_C(0)
+
+/* cede_req.attributes_ */
+enum {
+    CEDI_HAS_SCOPE = 0x01,
+    CEDI_HAS_WITHIN = 0x02, /* deadline_ns_ is relative */
+    CEDI_HAS_UNTIL = 0x04,  /* deadline_ns_ is absolute */
+    CEDI_HAS_NEXT = 0x08,
+    CEDI_HAS_HANDLE = 0x10,
+    CEDI_IS_BACKGROUND = 0x20,
+    CEDI_IS_INVALID = 0x40 /* an argument that no backend can take */
+};
+
+/* Rows of ops.def. */
+enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_APPEND };
+enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS };
+enum { CEDI_CORE, CEDI_BACKEND };
+
+typedef struct cedi_op {
+    const char *name;
+    uint8_t kinds;
+    uint8_t order;
+    uint8_t shape;
+    uint8_t host;
+} cedi_op;
+
+extern const cedi_op cedi_ops[CEDE_OP_COUNT];
+
+/* ---- Checked builds: check.c ---------------------------------------------------------------- */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CEDI_CHECKED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CEDI_CHECKED 1
+#endif
+#endif
+#if !defined(CEDI_CHECKED) && defined(CEDE_CHECKED) && CEDE_CHECKED
+#define CEDI_CHECKED 1
+#endif
+
+/* ---- Slots ---------------------------------------------------------------------------------- */
+
+typedef struct cedi_link cedi_link;
+struct cedi_link {
+    cedi_link *next, *prev;
+};
+
+/* slot.bits */
+enum {
+    CEDI_BACKGROUND = 0x01,
+    CEDI_ORDERED = 0x02,     /* takes its turn in its handle's direction */
+    CEDI_LISTED = 0x04,      /* in one of its handle's lists */
+    CEDI_LIST_SHIFT = 3,     /* bits 3 and 4: which one */
+    CEDI_TIMED = 0x20,       /* on the wheel */
+    CEDI_BY_TIMER = 0x40,    /* what the wheel holds is a timer's expiry, not a deadline */
+    CEDI_POLL = 0x80,        /* to be started with CEDE_WORK_POLL */
+    CEDI_ENDED = 0x02,       /* scopes: the last member's done has returned */
+    CEDI_EXPIRED = 0x80      /* timers: while they were held */
+};
+
+/* slot.holds: why it is HELD */
+enum {
+    CEDI_HOLD_ORDER = 0x01,
+    CEDI_HOLD_LINK = 0x02,
+    CEDI_HOLD_PARK = 0x04,
+    CEDI_HOLD_CLOSE = 0x08,
+    CEDI_MARK = 0x40, /* not a hold: seen by wait.c, while it looks */
+    CEDI_AGAIN = 0x80 /* not a hold: on the list of cancels to repeat */
+};
+
+/* What slot.word carries below the generation: the wish of another thread, one at a time, and
+ * whether the loop has taken the submission (until then a wish keeps). */
+enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
+#define CEDI_WISH       UINT64_C(3)
+#define CEDI_TAKEN      UINT64_C(4)
+#define CEDI_WRITING    UINT64_C(8)  /* a thread writes what its wish carries into the slot */
+#define CEDI_ZOMBIE     UINT64_C(16) /* delivered meanwhile; not used again before it is through */
+#define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
+#define CEDI_GENERATION 6 /* bits below the generation, which has 58 */
+
+/*
+ * One submission. The kernel knows slots, never requests, so a callback may free its request at
+ * once. 128 bytes: with the request 256 in all, which a test holds.
+ */
+typedef struct cedi_slot {
+    _Atomic uint64_t word; /* generation, CEDI_TAKEN, wish */
+    cede_req *req;
+    cede_done *done;
+    const char *where;
+    cedi_link link; /* the queue it stands in: staged, ready, parked, again; free list: next */
+    cede_status status;
+    union {
+        uint32_t since_ms; /* until it is sealed */
+        int32_t os_error;  /* from then on */
+    } u;
+    uint64_t count; /* moved so far; timers: the deadline; scopes: members delivered */
+
+    union {
+        struct {
+            uint8_t state; /* request.c's alone */
+            uint8_t op;
+            uint8_t cause; /* the first CEDE_BY_ recorded, and CEDE_CANCEL_ASKED */
+            uint8_t bits;
+            uint8_t holds;
+            uint8_t tries;
+            uint16_t refusals;
+        };
+        uint64_t marks; /* all of them, to be cleared in one store while idle */
+    };
+    uint32_t id;
+    uint32_t follower; /* slot id of the next in its chain */
+    union {
+        struct {
+            uint32_t next, prev; /* in its handle's list */
+            uint32_t entry;      /* handle index; operations that open: the one reserved */
+            uint32_t pin;        /* copy: the slot that stands for it at the other handle */
+        } on;
+        struct {
+            uint32_t members, owned; /* list heads */
+            uint32_t active;         /* members not returned, owned handles not closed */
+            cede_status why;         /* of a wish to fail */
+        } scope;
+        struct {
+            cede_status status;
+            uint32_t unused;
+            uint64_t count;
+        } pend; /* of a wish to complete */
+    } at;
+    uint32_t scope; /* slot id */
+    uint32_t scope_next, scope_prev;
+    _Atomic uint32_t inbox; /* link in the inbox as a wish; 0: not in it */
+    uint64_t expiry_ns;
+    _Atomic uint32_t wheel_next; /* also: link in the inbox as a submit, in the remote free list */
+    uint32_t wheel_prev;
+#ifdef CEDI_CHECKED
+    uint64_t checksum; /* of the request and its lent inputs */
+    bool shut;         /* poisoned */
+#endif
+} cedi_slot;
+
+#define CEDI_TICKET_ORPHAN (UINT64_C(1) << 48) /* a ticket's id: the refusal ticket of loop id */
+#define CEDI_TICKET_KIND   32                  /* a ticket's id: bits 32 and 33, see below */
+enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
+
+#define CEDI_CHUNK_SHIFT 9u
+#define CEDI_CHUNK_SLOTS (1u << CEDI_CHUNK_SHIFT)
+
+typedef struct cedi_chunk {
+    _Atomic(cede_loop *) loop; /* whose it is; NULL: in the process-wide pool */
+    struct cedi_chunk *next;   /* of the same loop, or in the pool */
+    cedi_slot *slots;
+    uint32_t number;
+} cedi_chunk;
+
+#define CEDI_WHEEL_LEVELS 9
+#define CEDI_WHEEL_BITS   6
+#define CEDI_WHEEL_ROW    (1 << CEDI_WHEEL_BITS)
+#define CEDI_TICK_SHIFT   14 /* a tick is 16.4 us */
+
+typedef struct cedi_wheel {
+    uint64_t tick; /* all before it have fired */
+    uint64_t count;
+    uint64_t busy[CEDI_WHEEL_LEVELS + 1]; /* which buckets of a row hold something */
+    uint32_t bucket[CEDI_WHEEL_LEVELS + 1][CEDI_WHEEL_ROW]; /* the last row: what is due */
+} cedi_wheel;
+
+/* A callback on the stack. */
+typedef struct cedi_frame {
+    struct cedi_frame *outer;
+    uint64_t generation; /* with id: whose done it is */
+    uint32_t id;
+    uint32_t scope;
+    uint16_t refusals;
+    uint8_t op;        /* with where: for law 17's line */
+    const char *where;
+} cedi_frame;
+
+#define CEDI_ORPHAN_FRAME UINT32_MAX /* frame.id: the done of one without a slot */
+
+#define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
+
+struct cede_loop {
+    /* hot */
+    const cede_backend *backend;
+    void *self;
+    _Atomic uintptr_t owner; /* thread; 0 until bound, CEDI_NOBODY when closed */
+    const volatile uint32_t *alive;
+    cedi_link free;   /* singly linked by next */
+    cedi_link ready;  /* sealed, to be delivered, in order */
+    cedi_link staged; /* to be handed to the backend, in order */
+    uint64_t ready_count;
+    uint64_t live;     /* undelivered, but for background ones */
+    uint64_t inflight; /* with the backend, drops too */
+    cedi_frame *frame; /* innermost callback */
+    uint64_t supported; /* bit set of operations */
+    bool closing;
+    bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
+    bool now_known;
+    bool stamp_known;
+    bool bound; /* backend's bind was called */
+    bool taking; /* inside cedi_inbox_take */
+    bool watched; /* from outside, by cede_loop_waitable: a wake has to be cleared */
+    uint32_t stamp_ms; /* when what is submitted in this turn was */
+    uint64_t now;
+    cede_counts counts;
+
+    /* cold */
+    cedi_link parked; /* HELD for room */
+    cedi_link again;  /* cancels to repeat */
+    cedi_link ending; /* scopes whose members are to be ended */
+    bool ending_now;
+    uint64_t again_at, again_step_ns;
+    uint64_t reports; /* that the backend made so far */
+    uint64_t parks, parks_before; /* those of them that found no room; before this turn */
+    uint64_t started; /* works that the backend took */
+    uint32_t stuck;   /* turns running in which it took none of what was offered */
+    uint32_t drops;       /* entries to be closed without a request; linked by owned_next */
+    uint32_t drops_tail;
+    uint64_t dropping;    /* drops that are not over */
+    uint64_t zombies;     /* slots that wait for a wish to arrive */
+    cede_req *orphans, *orphans_last; /* submissions without a slot, to be delivered */
+    uint64_t orphan_count;
+    cede_req *orphan_closes; /* of those, closes whose handle is not closed yet */
+    uint32_t id;
+    uint8_t family; /* of its backend's native descriptors */
+    cedi_chunk *chunks;
+    uint64_t remote_debt; /* slots owed to the remote free list */
+    uint64_t opened_ns;
+    uint64_t spin_ns;
+    cede_trace_fn *trace;
+    void *trace_context;
+    void (*wake)(void *context);
+    void *wake_context;
+    cede_loop *next_free;
+    cedi_wheel wheel;
+
+    /* shared with other threads, on cache lines of their own */
+    char apart_1[64];
+    _Atomic uint32_t inbox; /* head: a tagged id, see inbox.c */
+    _Atomic uint32_t sleeping;
+    _Atomic uint32_t open;
+    _Atomic uint32_t wakers;
+    _Atomic uint32_t stop;
+    _Atomic(cede_req *) orphan_inbox;
+    char apart_2[64];
+    _Atomic uint64_t remote_free; /* tag << 32 | slot id */
+};
+
+/* ---- request.c: the machine ----------------------------------------------------------------- */
+
+/* What a slot is asked, without naming a state. */
+bool cedi_req_is_live(const cedi_slot *);    /* ceded and not delivered */
+bool cedi_req_is_ready(const cedi_slot *);   /* sealed */
+bool cedi_req_is_pending(const cedi_slot *); /* taken and not sealed */
+const char *cedi_req_state(const cedi_slot *);
+/* For the test of the table in docs/ownership.md: names of state i and of those it may lead to. */
+const char *cedi_req_state_name(unsigned state);
+unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the last */
+
+void cedi_req_post(cede_loop *, cedi_slot *);      /* a bare nop: sealed at once */
+void cedi_req_ceded(cedi_slot *);                  /* a remote submit, before it is published */
+void cedi_req_start(cede_loop *, cedi_slot *);     /* taken: held, staged, or the core runs it */
+void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
+void cedi_req_taken(cede_loop *, cedi_slot *);     /* offered to the backend */
+void cedi_req_untaken(cede_loop *, cedi_slot *);   /* it had no room: to the front of the queue */
+void cedi_req_end(cede_loop *, cedi_slot *, uint8_t by);      /* a cause: cancel, deadline, ... */
+void cedi_req_expired(cede_loop *, cedi_slot *);   /* from the wheel */
+void cedi_req_completed_pend(cede_loop *, cedi_slot *, cede_status, uint64_t count);
+void cedi_req_completed_scope(cede_loop *, cedi_slot *, cede_status);
+cede_status cedi_req_reason(const cedi_slot *);    /* the status that its recorded cause means */
+void cedi_req_refuse(cede_loop *, cedi_slot *, cede_status, uint8_t by);
+uint16_t cedi_req_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
+void cedi_req_close_over(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
+void cedi_req_cancel_again(cede_loop *, cedi_slot *);
+int64_t cedi_req_deliver_some(cede_loop *, uint64_t most);
+bool cedi_req_put_aside(cede_loop *, cedi_slot *);
+void cedi_req_resume_scope(cede_loop *, cedi_slot *);
+void cedi_req_deliver(cede_loop *, cedi_slot *);
+void cedi_req_deliver_orphan(cede_loop *, cede_req *);
+bool cedi_req_retry_cancels(cede_loop *, unsigned most);
+void cedi_req_unpark_all(cede_loop *);
+void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first staged fails */
+
+/* ---- submit.c ------------------------------------------------------------------------------- */
+
+/* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
+void cedi_take_remote(cede_loop *, cedi_slot *);
+void cedi_take_close(cede_loop *, cedi_slot *); /* a linked close, on its turn */
+bool cedi_in_flight(const cede_req *);          /* any thread */
+uint64_t cedi_req_asked(const cedi_slot *); /* bytes that a transfer was asked for */
+
+#define CEDI_TOKEN_ENTRY  (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
+
+/* ---- orphan.c ------------------------------------------------------------------------------- */
+
+/* What the words of an orphan's arguments hold. */
+enum {
+    CEDI_ORPHAN_DONE,
+    CEDI_ORPHAN_NEXT,
+    CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
+    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id */
+    CEDI_ORPHAN_FLAGS,
+    CEDI_ORPHAN_ENTRY /* a close's */
+};
+
+cede_ticket cedi_orphan_ticket(const cede_loop *);
+void cedi_orphan_send(cede_loop *, cede_req *, cede_done *); /* any thread */
+void cedi_orphans_collect(cede_loop *);
+/* The request and what is linked behind it. */
+void cedi_orphan_chain(cede_loop *, cede_req *, cede_done *, cede_status, uint32_t flags);
+void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_error);
+cede_req *cedi_orphan_take(cede_loop *, cede_req *before); /* the one behind it; NULL: the first */
+cede_req *cedi_orphan_next(const cede_req *);
+
+/* ---- slot.c --------------------------------------------------------------------------------- */
+
+extern _Atomic(cedi_chunk *) cedi_chunks[];
+
+static inline cedi_slot *cedi_slot_at(uint32_t id)
+{
+    cedi_chunk *chunk = atomic_load_explicit(&cedi_chunks[id >> CEDI_CHUNK_SHIFT],
+                                             memory_order_relaxed);
+    return &chunk->slots[id & (CEDI_CHUNK_SLOTS - 1)];
+}
+
+static inline uint64_t cedi_slot_generation(const cedi_slot *slot)
+{
+    return atomic_load_explicit(&slot->word, memory_order_relaxed) >> CEDI_GENERATION;
+}
+
+/* What a backend knows of it. */
+static inline uint64_t cedi_slot_token(const cedi_slot *slot)
+{
+    return (cedi_slot_generation(slot) & 0x1fffffff) << 32 | slot->id;
+}
+
+static inline cedi_slot *cedi_slot_of(cedi_link *link)
+{
+    return CEDE_CONTAINER(link, cedi_slot, link);
+}
+
+bool cedi_slot_grow(cede_loop *);                  /* one more chunk on the free list */
+cedi_slot *cedi_slot_take_remote(cede_loop *);     /* any thread */
+void cedi_slot_pay_remote(cede_loop *);            /* gives the remote free list what it is owed */
+cedi_chunk *cedi_slot_chunks(cede_loop *);         /* all that the loop has by now */
+void cedi_slot_return_chunks(cede_loop *);
+void cedi_slot_revive(cede_loop *, cedi_slot *);   /* the wish that it waited for has arrived */
+cedi_slot *cedi_slot_find(uint64_t id);            /* any thread; NULL if there is none */
+cede_loop *cedi_slot_loop(const cedi_slot *);      /* any thread */
+/* The slot, taken (from the inbox if need be) and of this loop, or NULL. The loop's thread. */
+cedi_slot *cedi_ticket_slot(cede_loop *, cede_ticket);
+
+static inline cedi_slot *cedi_slot_take(cede_loop *loop)
+{
+    if (CEDI_UNLIKELY(!loop->free.next) && !cedi_slot_grow(loop))
+        return NULL;
+    cedi_slot *slot = cedi_slot_of(loop->free.next);
+    loop->free.next = slot->link.next;
+    return slot;
+}
+
+bool cedi_slot_end_with_payload(cede_loop *, cedi_slot *);
+
+/* Ends the generation. Pends and scopes take wishes that carry a payload: see slot.c. */
+static inline void cedi_slot_free(cede_loop *loop, cedi_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    slot->req = NULL;
+    if (CEDI_UNLIKELY(slot->op == CEDE_OP_PEND || slot->op == CEDE_OP_SCOPE)) {
+        if (!cedi_slot_end_with_payload(loop, slot))
+            return;
+    } else {
+        /* A plain store: a wish that it overwrites was for the old generation. */
+        word = ((word >> CEDI_GENERATION) + 1) << CEDI_GENERATION;
+        atomic_store_explicit(&slot->word, word, memory_order_release);
+    }
+    slot->link.next = loop->free.next;
+    loop->free.next = &slot->link;
+}
+
+static inline cede_ticket cedi_slot_ticket(const cedi_slot *slot)
+{
+    uint64_t kind = 0;
+    cede_ticket ticket;
+    if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE || slot->op == CEDE_OP_PEND))
+        kind = slot->op == CEDE_OP_SCOPE ? CEDI_TICKET_SCOPE : CEDI_TICKET_PEND;
+    ticket.id = kind << CEDI_TICKET_KIND | slot->id;
+    ticket.generation = cedi_slot_generation(slot);
+    return ticket;
+}
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static inline void cedi_list_init(cedi_link *list)
+{
+    list->next = list->prev = list;
+}
+
+static inline bool cedi_list_empty(const cedi_link *list)
+{
+    return list->next == list;
+}
+
+static inline void cedi_list_push(cedi_link *list, cedi_link *link)
+{
+    cedi_link *last = list->prev;
+    link->next = list;
+    link->prev = last;
+    last->next = link;
+    list->prev = link;
+}
+
+static inline void cedi_list_remove(cedi_link *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+}
+
+/* Moves all of `from` behind what is in `list`. */
+static inline void cedi_list_append(cedi_link *list, cedi_link *from)
+{
+    if (cedi_list_empty(from))
+        return;
+    from->next->prev = list->prev;
+    list->prev->next = from->next;
+    from->prev->next = list;
+    list->prev = from->prev;
+    cedi_list_init(from);
+}
+
+/* ---- handle.c, order.c ---------------------------------------------------------------------- */
+
+enum { CEDI_LIST_FREE, CEDI_LIST_IN, CEDI_LIST_OUT, CEDI_LISTS };
+
+/* entry.flags */
+enum {
+    CEDI_BORROWED = 0x01,
+    CEDI_ATTACHED = 0x02,
+    CEDI_SHUT = 0x04,      /* closing: stale for everybody, waits for what is pending */
+    CEDI_CLOSING = 0x08,   /* with the backend */
+    CEDI_RESERVED = 0x10,  /* for an operation that opens */
+    CEDI_QUEUED = 0x20,    /* in the loop's list of drops */
+    CEDI_TO_SCOPE = 0x40   /* its close is part of the end of scope `owner` */
+};
+
+/* One handle: 64 bytes. */
+typedef struct cedi_entry {
+    _Atomic uint64_t word; /* generation << 24 | id of the loop it is bound to */
+    intptr_t native;
+    struct {
+        uint32_t head, tail;
+    } list[CEDI_LISTS];
+    uint32_t owner, owned_next, owned_prev;
+    _Atomic uint32_t inbox; /* link in the inbox; 0: not in it, and free to be recycled */
+    uint8_t kind;
+    uint8_t flags;
+    uint8_t family; /* index of its backend family */
+    uint8_t unused;
+    uint32_t close; /* slot id of the request that closes it, 0: a drop */
+} cedi_entry;
+
+cedi_entry *cedi_entry_at(uint32_t index);
+uint32_t cedi_entry_reserve(cede_loop *);            /* 0: out of memory */
+void cedi_entry_free(uint32_t index);
+cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native);
+/* Finds the live entry of a handle and binds it to the loop. Any thread. */
+cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
+cede_status cedi_handle_attach(cede_loop *, cedi_entry *);
+void cedi_handle_shut(cede_loop *, uint32_t index, uint32_t close_slot, uint8_t by);
+void cedi_handle_left(cede_loop *, uint32_t index);  /* one less pending on it */
+void cedi_handle_drop_arrived(cede_loop *, uint32_t index);
+void cedi_handle_drops_start(cede_loop *);
+void cedi_handle_drop_over(cede_loop *, uint32_t index, cede_status, int32_t os_error);
+void cedi_handle_drop_again(cede_loop *, uint32_t index, bool parked);
+bool cedi_handle_family(cede_loop *);                /* finds loop->family; false: too many */
+void cedi_handle_forget_all(cede_loop *);            /* loop close: drops what is bound to it */
+cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
+
+void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
+void cedi_order_sealed(cede_loop *, cedi_slot *);               /* lets the next start */
+void cedi_order_leave(cede_loop *, cedi_slot *);
+
+/* ---- scope.c -------------------------------------------------------------------------------- */
+
+cede_status cedi_scope_join(cede_loop *, cedi_slot *, cede_ticket scope);
+void cedi_scope_leave(cedi_slot *member);                 /* delivered: off the list of members */
+void cedi_scope_returned(cede_loop *, uint32_t scope);    /* a done returned, a handle closed */
+void cedi_scope_end(cede_loop *, cedi_slot *scope);       /* a cause was recorded on it */
+bool cedi_scope_is_ending(const cedi_slot *scope);
+
+/* ---- timer.c -------------------------------------------------------------------------------- */
+
+void cedi_wheel_init(cedi_wheel *, uint64_t now);
+void cedi_wheel_add(cede_loop *, cedi_slot *);            /* by expiry_ns */
+void cedi_wheel_remove(cede_loop *, cedi_slot *);
+void cedi_wheel_move(cede_loop *, cedi_slot *, uint64_t expiry_ns);
+void cedi_wheel_expire(cede_loop *, uint64_t now);
+uint64_t cedi_wheel_next(const cede_loop *);              /* when to look again, or CEDE_FOREVER */
+
+/* ---- inbox.c -------------------------------------------------------------------------------- */
+
+enum { CEDI_NODE_SUBMIT = 0, CEDI_NODE_WISH = 1, CEDI_NODE_DROP = 2 };
+
+bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; false: closed */
+void cedi_inbox_take(cede_loop *);
+bool cedi_inbox_empty(const cede_loop *);
+bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
+void cedi_wake(cede_loop *); /* any thread */
+
+/* ---- loop.c --------------------------------------------------------------------------------- */
+
+uint64_t cedi_now(cede_loop *);        /* read at most once a turn */
+uint64_t cedi_clock(cede_loop *);      /* read now */
+uint32_t cedi_stamp_ms(cede_loop *);   /* since the loop was opened; coarse, read once a turn */
+/* Everything but delivery. Sleeps at most until until_ns (0: not at all), and not at all while more
+ * than `ready` requests are ready: those that cede_wait leaves lying. */
+cede_status cedi_turn(cede_loop *, uint64_t until_ns, uint64_t ready);
+void cedi_bind(cede_loop *);           /* to the calling thread */
+cede_loop *cedi_loop_at(uint32_t id);
+void cedi_loop_retire(cede_loop *);
+
+static inline bool cedi_stop_asked(const cede_loop *loop)
+{
+    return atomic_load(&loop->stop) && loop->running;
+}
+
+static inline uint64_t cedi_add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* ---- wish.c --------------------------------------------------------------------------------- */
+
+void cedi_wish_push(cedi_slot *);                   /* any thread: to the loop that has the slot */
+void cedi_wish_arrived(cede_loop *, cedi_slot *);   /* from the inbox */
+void cedi_wish_apply(cede_loop *, cedi_slot *);     /* a taken slot whose word carries a wish */
+
+/* ---- trace.c -------------------------------------------------------------------------------- */
+
+_Noreturn void cedi_misuse(const char *what, const cedi_slot *, const char *where);
+_Noreturn void cedi_misuse_of(const char *what, const cede_req *, const char *where);
+_Noreturn void cedi_misuse_inside(const cede_loop *, const char *what); /* a callback */
+_Noreturn void cedi_broken(const char *what, const cedi_slot *);
+void cedi_say(cede_loop *, const char *line);
+void cedi_say_pending(cede_loop *, const char *title);
+
+/* Every thread-bound call: an open loop, the right thread, and not a forked child. */
+static inline bool cedi_is_foreign(const cede_loop *loop)
+{
+    uintptr_t owner = loop ? atomic_load_explicit(&loop->owner, memory_order_relaxed) : 0;
+    return !loop || *loop->alive != 1 || (owner && owner != cede_os_thread());
+}
+
+static inline void cedi_guard(const cede_loop *loop, const char *what)
+{
+    if (CEDI_UNLIKELY(cedi_is_foreign(loop)))
+        cedi_misuse(what, NULL, NULL);
+}
+
+/* An invariant of the library's own; a compare, in release builds too. */
+#define CEDI_MUST(condition, slot)                                                                 \
+    do {                                                                                           \
+        if (CEDI_UNLIKELY(!(condition)))                                                           \
+            cedi_broken(#condition, slot);                                                         \
+    } while (0)
+
+/* ---- check.c ------------------------------------------------------------------------------- */
+
+#ifdef CEDI_CHECKED
+#define CEDI_IS_CHECKED 1
+void cedi_check_cede(cedi_slot *);             /* any thread: poison, remember the inputs */
+void cedi_check_return(cedi_slot *, uint64_t count); /* before done */
+void cedi_check_touch(const cedi_slot *, bool open, bool outputs);
+void cedi_check_submit(const cede_req *, const char *where); /* any thread: is it in flight? */
+#else
+#define CEDI_IS_CHECKED 0
+static inline void cedi_check_submit(const cede_req *req, const char *where)
+{
+    (void)req, (void)where;
+}
+static inline void cedi_check_cede(cedi_slot *slot)
+{
+    (void)slot;
+}
+static inline void cedi_check_return(cedi_slot *slot, uint64_t count)
+{
+    (void)slot, (void)count;
+}
+static inline void cedi_check_touch(const cedi_slot *slot, bool open, bool outputs)
+{
+    (void)slot, (void)open, (void)outputs;
+}
+#endif
+
+/* ---- memory.c, backends.c ------------------------------------------------------------------- */
+
+void *cedi_memory_get(size_t bytes); /* zeroed; any thread */
+void cedi_memory_free(void *);
+
+const cede_backend *cedi_backend_by_name(const char *name); /* NULL: the best there is */
+const cede_backend *cedi_backend_native(void);              /* whose natives cede_import takes */
+
+#endif

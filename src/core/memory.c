@@ -1,0 +1,47 @@
+/*
+ * The library's memory: the process's allocator, set once before the first use.
+ */
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *system_resize(void *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    return realloc(memory, bytes);
+}
+
+static cede_allocator allocator = {system_resize, NULL};
+static _Atomic uint32_t used;
+
+cede_status cede_set_allocator(const cede_allocator *wanted)
+{
+    if (wanted && !wanted->resize)
+        return CEDE_EINVAL;
+    if (atomic_load(&used))
+        return CEDE_EBUSY;
+    allocator.resize = wanted ? wanted->resize : system_resize;
+    allocator.context = wanted ? wanted->context : NULL;
+    return CEDE_OK;
+}
+
+void *cedi_memory_get(size_t bytes)
+{
+    void *memory;
+    atomic_store_explicit(&used, 1, memory_order_relaxed);
+    memory = allocator.resize(allocator.context, NULL, bytes);
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void cedi_memory_free(void *memory)
+{
+    if (memory)
+        (void)allocator.resize(allocator.context, memory, 0);
+}

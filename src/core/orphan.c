@@ -1,0 +1,178 @@
+/*
+ * Submissions that found no slot (1b: Names and room). Such a request travels in its own memory: the
+ * words of its arguments, which nobody needs any more, hold what its delivery needs. It can be
+ * named only by the loop's refusal ticket, which all of them share.
+ *
+ * A close is carried out all the same, as a drop of its handle, and delivered when that is over.
+ * What is linked behind an orphan ends by its link, in order, unless it is a close.
+ *
+ * Threads: cedi_orphan_send is for any thread, all else for the loop's.
+ */
+#include "core.h"
+
+cede_ticket cedi_orphan_ticket(const cede_loop *loop)
+{
+    cede_ticket ticket = {CEDI_TICKET_ORPHAN | loop->id, 1};
+    return ticket;
+}
+
+static cede_req *next_of(const cede_req *req)
+{
+    return (cede_req *)(uintptr_t)req->args_.words[CEDI_ORPHAN_NEXT];
+}
+
+static void set_next(cede_req *req, cede_req *next)
+{
+    req->args_.words[CEDI_ORPHAN_NEXT] = (uintptr_t)next;
+}
+
+/* Ceded from here. */
+static void make(cede_req *req, cede_done *done)
+{
+    if (req->seal_ != CEDI_PREPARED) {
+        req->attributes_ = CEDI_IS_INVALID;
+        req->op_ = CEDE_OP_NONE;
+    }
+    req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
+    req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
+}
+
+/* Sealed: to be delivered. */
+static void queue(cede_loop *loop, cede_req *req, cede_status status, int32_t os_error)
+{
+    req->args_.words[CEDI_ORPHAN_STATUS] = (uint64_t)(uint32_t)os_error << 32 | (uint32_t)status;
+    set_next(req, NULL);
+    if (loop->orphans)
+        set_next(loop->orphans_last, req);
+    else
+        loop->orphans = req;
+    loop->orphans_last = req;
+    loop->orphan_count++;
+}
+
+static void close_handle(cede_loop *loop, cede_req *req)
+{
+    uint32_t index;
+    cede_status status = cedi_handle_bind(loop, req->handle_, &index);
+    if (status) {
+        queue(loop, req, status, 0);
+        return;
+    }
+    req->args_.words[CEDI_ORPHAN_ENTRY] = index;
+    set_next(req, loop->orphan_closes);
+    loop->orphan_closes = req;
+    cedi_handle_shut(loop, index, 0, CEDE_BY_CLOSE);
+}
+
+void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int32_t os_error)
+{
+    cede_req *before = NULL, *req = loop->orphan_closes;
+    while (req && req->args_.words[CEDI_ORPHAN_ENTRY] != index) {
+        before = req;
+        req = next_of(req);
+    }
+    if (!req)
+        return; /* a drop */
+    if (before)
+        set_next(before, next_of(req));
+    else
+        loop->orphan_closes = next_of(req);
+    queue(loop, req, status, os_error);
+}
+
+static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t flags)
+{
+    bool valid = !(req->attributes_ & CEDI_IS_INVALID);
+    cedi_slot *scope = NULL;
+    uint64_t refusals = 0;
+    if (req->attributes_ & CEDI_HAS_SCOPE)
+        scope = cedi_ticket_slot(loop, req->scope_);
+    if (scope && scope->op == CEDE_OP_SCOPE)
+        scope->at.scope.active++; /* it counts until its done has returned */
+    else
+        scope = NULL;
+    loop->counts.submitted++;
+    loop->live++;
+    if (!valid) {
+        status = CEDE_EINVAL;
+        flags = 0;
+    } else if (loop->closing && req->op_ != CEDE_OP_CLOSE) {
+        status = CEDE_EENDED;
+        flags = CEDE_BY_LOOP;
+        refusals = cedi_req_count_refusal(loop, NULL);
+    }
+    req->args_.words[CEDI_ORPHAN_SCOPE] = refusals << 32 | (scope ? scope->id : 0);
+    req->args_.words[CEDI_ORPHAN_FLAGS] = flags;
+    if (valid && req->op_ == CEDE_OP_CLOSE) {
+        req->args_.words[CEDI_ORPHAN_FLAGS] = 0;
+        close_handle(loop, req);
+    } else {
+        queue(loop, req, status, 0);
+    }
+}
+
+void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_status status,
+                       uint32_t flags)
+{
+    while (req) {
+        cede_req *next;
+        cedi_check_submit(req, NULL);
+        if (cedi_in_flight(req))
+            cedi_misuse_of("law 17: linked while in flight", req, NULL);
+        make(req, done);
+        next = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
+        done = req->next_done_;
+        add(loop, req, status, flags);
+        req = next;
+        status = CEDE_ECANCELED;
+        flags = CEDE_BY_LINK;
+    }
+}
+
+void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
+{
+    cede_req *head = atomic_load_explicit(&loop->orphan_inbox, memory_order_relaxed);
+    make(req, done);
+    do {
+        set_next(req, head);
+    } while (!atomic_compare_exchange_weak(&loop->orphan_inbox, &head, req));
+    cedi_wake(loop);
+}
+
+void cedi_orphans_collect(cede_loop *loop)
+{
+    cede_req *list = NULL, *ordered = NULL;
+    if (CEDI_UNLIKELY(atomic_load_explicit(&loop->orphan_inbox, memory_order_relaxed)))
+        list = atomic_exchange(&loop->orphan_inbox, NULL);
+    while (list) {
+        cede_req *next = next_of(list);
+        set_next(list, ordered);
+        ordered = list;
+        list = next;
+    }
+    while (ordered) {
+        cede_req *req = ordered;
+        cede_req *behind = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
+        ordered = next_of(req);
+        add(loop, req, CEDE_ENOMEM, 0);
+        cedi_orphan_chain(loop, behind, req->next_done_, CEDE_ECANCELED, CEDE_BY_LINK);
+    }
+}
+
+cede_req *cedi_orphan_take(cede_loop *loop, cede_req *before)
+{
+    cede_req *req = before ? next_of(before) : loop->orphans;
+    if (before)
+        set_next(before, next_of(req));
+    else
+        loop->orphans = next_of(req);
+    if (loop->orphans_last == req)
+        loop->orphans_last = before;
+    loop->orphan_count--;
+    return req;
+}
+
+cede_req *cedi_orphan_next(const cede_req *req)
+{
+    return next_of(req);
+}

@@ -1,0 +1,663 @@
+/*
+ * The request machine: the only file that names a state, and the only one that calls a done.
+ *
+ * A slot goes IDLE -> (CEDED) -> HELD or STAGED -> INFLIGHT -> (CANCELLING) -> READY -> IDLE. Every
+ * step is one call of move(), which checks it against the table below, in release builds too. The
+ * rest of the core asks for steps by what happened (taken, reported, a cause, a hold lifted); a
+ * backend cannot even do that: it reports through cede_core_done. So exactly-once does not depend
+ * on anybody's care.
+ *
+ * Threads: IDLE -> CEDED happens on the submitting thread, before the slot is published; all else
+ * on the loop's thread.
+ */
+#include "core.h"
+
+enum { IDLE, CEDED, HELD, STAGED, INFLIGHT, CANCELLING, READY, STATES };
+
+#define BIT(state) (1u << (state))
+
+/* The table of docs/ownership.md; a test compares the two. */
+static const uint8_t leads_to[STATES] = {
+    [IDLE] = BIT(CEDED) | BIT(HELD) | BIT(STAGED) | BIT(READY),
+    [CEDED] = BIT(HELD) | BIT(STAGED) | BIT(READY),
+    [HELD] = BIT(STAGED) | BIT(READY),
+    [STAGED] = BIT(INFLIGHT) | BIT(READY),
+    [INFLIGHT] = BIT(READY) | BIT(CANCELLING) | BIT(STAGED) | BIT(HELD),
+    [CANCELLING] = BIT(READY),
+    [READY] = BIT(IDLE),
+};
+
+static const char *const state_names[STATES] = {"IDLE",     "CEDED",      "HELD", "STAGED",
+                                                "INFLIGHT", "CANCELLING", "READY"};
+
+static inline void move(cedi_slot *slot, unsigned to)
+{
+    CEDI_MUST(leads_to[slot->state] & BIT(to), slot);
+    slot->state = (uint8_t)to;
+}
+
+bool cedi_req_is_live(const cedi_slot *slot)
+{
+    return slot->state != IDLE;
+}
+
+bool cedi_req_is_ready(const cedi_slot *slot)
+{
+    return slot->state == READY;
+}
+
+bool cedi_req_is_pending(const cedi_slot *slot)
+{
+    return slot->state > CEDED && slot->state < READY;
+}
+
+const char *cedi_req_state(const cedi_slot *slot)
+{
+    return state_names[slot->state];
+}
+
+const char *cedi_req_state_name(unsigned state)
+{
+    return state < STATES ? state_names[state] : NULL;
+}
+
+unsigned cedi_req_successors(unsigned state)
+{
+    return state < STATES ? leads_to[state] : 0;
+}
+
+/* ---- Towards the kernel --------------------------------------------------------------------- */
+
+static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
+{
+    move(slot, READY);
+    slot->status = status;
+    slot->u.os_error = os_error;
+    if (CEDI_UNLIKELY(slot->holds & CEDI_AGAIN)) {
+        cedi_list_remove(&slot->link);
+        slot->holds &= (uint8_t)~CEDI_AGAIN;
+    }
+    if (slot->bits & CEDI_TIMED)
+        cedi_wheel_remove(loop, slot);
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
+    if (slot->bits & CEDI_LISTED)
+        cedi_order_sealed(loop, slot);
+}
+
+cede_status cedi_req_reason(const cedi_slot *slot)
+{
+    if (slot->cause & CEDE_BY_DEADLINE)
+        return CEDE_EDEADLINE;
+    if (slot->op == CEDE_OP_SCOPE && (slot->cause & CEDE_BY_WISH))
+        return slot->status; /* as cede_fail said */
+    return CEDE_ECANCELED;
+}
+
+/* Sealed by its recorded cause, not by a kernel: the count is what earlier rounds moved. */
+static void seal_by_cause(cede_loop *loop, cedi_slot *slot)
+{
+    seal(loop, slot, cedi_req_reason(slot), 0);
+}
+
+/* Sealed by the facts: whatever cause was recorded did not decide the outcome. */
+static void seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
+{
+    slot->cause &= CEDE_CANCEL_ASKED;
+    seal(loop, slot, status, os_error);
+}
+
+void cedi_req_post(cede_loop *loop, cedi_slot *slot)
+{
+    move(slot, READY);
+    slot->status = CEDE_OK;
+    slot->u.os_error = 0;
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
+}
+
+void cedi_req_ceded(cedi_slot *slot)
+{
+    move(slot, CEDED);
+}
+
+/* Nothing holds it: to the backend's queue, or to the core, which is the kernel of its own
+ * operations. */
+static void begin(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->op == CEDE_OP_NOP) {
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+        return;
+    }
+    move(slot, STAGED);
+    if (cedi_ops[slot->op].host == CEDI_BACKEND) {
+        cedi_list_push(&loop->staged, &slot->link);
+        return;
+    }
+    move(slot, INFLIGHT);
+    if (slot->op == CEDE_OP_TIMER && (slot->bits & CEDI_EXPIRED)) {
+        slot->count = 0;
+        seal_by_fact(loop, slot, CEDE_OK, 0); /* expired while it was held */
+    }
+}
+
+void cedi_req_start(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->holds)
+        move(slot, HELD);
+    else
+        begin(loop, slot);
+}
+
+void cedi_req_unhold(cede_loop *loop, cedi_slot *slot, uint8_t hold)
+{
+    slot->holds &= (uint8_t)~hold;
+    if (slot->state == HELD && !slot->holds)
+        begin(loop, slot);
+}
+
+void cedi_req_taken(cede_loop *loop, cedi_slot *slot)
+{
+    move(slot, INFLIGHT);
+    loop->inflight++;
+    slot->bits &= (uint8_t)~CEDI_POLL;
+}
+
+void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
+{
+    move(slot, STAGED);
+    loop->inflight--;
+    slot->link.prev = &loop->staged;
+    slot->link.next = loop->staged.next;
+    loop->staged.next->prev = &slot->link;
+    loop->staged.next = &slot->link;
+}
+
+/* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
+uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
+{
+    unsigned count = 1u + (loop->frame ? loop->frame->refusals : 0);
+    if (count >= 1000)
+        cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
+    loop->counts.refused++;
+    return (uint16_t)count;
+}
+
+/* Fails before it ever started: bad input, no room, or a follower whose link broke. */
+void cedi_req_refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
+{
+    if (status == CEDE_EENDED)
+        slot->refusals = cedi_req_count_refusal(loop, slot);
+    slot->cause = by;
+    slot->count = 0;
+    seal(loop, slot, status, 0);
+}
+
+/* ---- Causes --------------------------------------------------------------------------------- */
+
+/* Whether it has been heard; if not, it is asked again. */
+static bool ask_backend(cede_loop *loop, cedi_slot *slot)
+{
+    int answer;
+    loop->counts.cancels_sent++;
+    if (slot->tries < UINT8_MAX)
+        slot->tries++;
+    answer = loop->backend->cancel(loop->self, cedi_slot_token(slot));
+    if (CEDI_FAULT(DONE_ON_CANCEL) ||
+        (CEDI_FAULT(DEADLINE_LEAVES_IO) && (slot->cause & CEDE_BY_DEADLINE)))
+        seal_by_cause(loop, slot);
+    if (answer != CEDE_CANCEL_AGAIN || slot->state != CANCELLING ||
+        CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
+        return true;
+    cedi_req_cancel_again(loop, slot);
+    return false;
+}
+
+void cedi_req_cancel_again(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->state != CANCELLING || (slot->holds & CEDI_AGAIN) ||
+        CEDI_FAULT(NOT_FOUND_ENDS_WISH))
+        return;
+    loop->counts.cancels_again++;
+    slot->holds |= CEDI_AGAIN;
+    cedi_list_push(&loop->again, &slot->link);
+}
+
+/* Takes it off the queue that it waits in, if it does. */
+static void withdraw(cedi_slot *slot)
+{
+    if (slot->state == STAGED || (slot->holds & CEDI_HOLD_PARK))
+        cedi_list_remove(&slot->link);
+    if (slot->holds & CEDI_HOLD_LINK) {
+        cedi_slot_of(slot->link.prev)->follower = 0; /* its predecessor forgets it */
+        slot->holds &= (uint8_t)~CEDI_HOLD_LINK;
+    }
+    slot->holds &= (uint8_t)~CEDI_HOLD_PARK;
+}
+
+void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
+{
+    if (slot->op == CEDE_OP_CLOSE || slot->state == READY || slot->state == IDLE)
+        return; /* no cause moves a close; a sealed outcome is the truth (laws 7, 10) */
+    if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
+        return; /* sealed too, it only waits for its handles' closes (1b: Scopes) */
+    slot->cause |= CEDE_CANCEL_ASKED;
+    if (CEDI_FAULT(LAST_CAUSE_WINS) && (slot->cause & CEDE_BY_ANY))
+        slot->cause = by | CEDE_CANCEL_ASKED;
+    if (slot->cause & CEDE_BY_ANY)
+        return; /* the first cause counts, and its wish stands */
+    slot->cause |= by;
+    if (slot->op == CEDE_OP_TIMER)
+        slot->count = 0;
+    switch (slot->state) {
+    case HELD:
+    case STAGED:
+        withdraw(slot);
+        seal_by_cause(loop, slot);
+        break;
+    case INFLIGHT:
+        move(slot, CANCELLING);
+        if (slot->bits & CEDI_TIMED)
+            cedi_wheel_remove(loop, slot);
+        if (slot->op == CEDE_OP_SCOPE)
+            cedi_scope_end(loop, slot);
+        else if (cedi_ops[slot->op].host == CEDI_CORE)
+            seal_by_cause(loop, slot);
+        else if (!ask_backend(loop, slot))
+            loop->again_at = loop->again_step_ns = 0; /* a full queue: next turn */
+        else
+            loop->again_step_ns = 0; /* what the answers to this one are, is not known yet */
+        break;
+    default:
+        cedi_broken("a cause for a request that nobody took", slot);
+    }
+}
+
+void cedi_req_expired(cede_loop *loop, cedi_slot *slot)
+{
+    if (!(slot->bits & CEDI_BY_TIMER)) {
+        cedi_req_end(loop, slot, CEDE_BY_DEADLINE);
+        return;
+    }
+    slot->bits &= (uint8_t)~CEDI_BY_TIMER;
+    if (slot->state == INFLIGHT) {
+        slot->count = 0;
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+        return;
+    }
+    slot->bits |= CEDI_EXPIRED;
+    if (slot->count != CEDE_FOREVER) { /* held: now its deadline counts */
+        slot->expiry_ns = slot->count;
+        cedi_wheel_add(loop, slot);
+    }
+}
+
+/* Asks once for each that is on the list now. Returns whether some were heard and others not: then
+ * the backend's queue has room by and by, and there is no reason to back off. */
+bool cedi_req_retry_cancels(cede_loop *loop, unsigned most)
+{
+    unsigned heard = 0, unheard = 0;
+    cedi_link now;
+    cedi_list_init(&now);
+    cedi_list_append(&now, &loop->again);
+    while (most-- && !cedi_list_empty(&now)) {
+        cedi_slot *slot = cedi_slot_of(now.next);
+        cedi_list_remove(&slot->link);
+        slot->holds &= (uint8_t)~CEDI_AGAIN;
+        if (ask_backend(loop, slot))
+            heard++;
+        else
+            unheard++;
+    }
+    cedi_list_append(&now, &loop->again); /* those not asked yet come first, next time */
+    cedi_list_append(&loop->again, &now);
+    return heard && unheard;
+}
+
+void cedi_req_unpark_all(cede_loop *loop)
+{
+    while (!cedi_list_empty(&loop->parked)) {
+        cedi_slot *slot = cedi_slot_of(loop->parked.next);
+        cedi_list_remove(&slot->link);
+        cedi_req_unhold(loop, slot, CEDI_HOLD_PARK);
+    }
+}
+
+void cedi_req_starve(cede_loop *loop)
+{
+    cedi_link *link = loop->staged.next;
+    while (link != &loop->staged && cedi_slot_of(link)->op == CEDE_OP_CLOSE)
+        link = link->next; /* a close cannot fail for want of room: it keeps trying (law 10) */
+    if (link == &loop->staged)
+        return;
+    withdraw(cedi_slot_of(link));
+    seal_by_fact(loop, cedi_slot_of(link), CEDE_EAGAIN, 0);
+}
+
+/* ---- From the kernel ------------------------------------------------------------------------ */
+
+/* Out of room while nothing is under way that could make any, and after some tries: that is the
+ * outcome (law 15). A close keeps trying. */
+static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
+{
+    if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
+        slot->op == CEDE_OP_CLOSE)
+        return false;
+    return ++slot->tries > 3;
+}
+
+/* Work remains: begin anew, unless a cause is recorded (1b: Life). */
+static void restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
+{
+    if (slot->cause & CEDE_BY_ANY) {
+        seal_by_cause(loop, slot);
+        return;
+    }
+    loop->counts.restarted++;
+    if (why == CEDE_REPORT_PARK) {
+        if (waits_for_nobody(loop, slot)) {
+            seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
+            return;
+        }
+        move(slot, HELD);
+        slot->holds |= CEDI_HOLD_PARK;
+        cedi_list_push(&loop->parked, &slot->link);
+        loop->parks++;
+        return;
+    }
+    if (why == CEDE_REPORT_POLL)
+        slot->bits |= CEDI_POLL;
+    move(slot, STAGED);
+    cedi_list_push(&loop->staged, &slot->link);
+}
+
+static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
+{
+    uint64_t asked = cedi_req_asked(slot);
+    slot->count += moved;
+    if (slot->count >= asked)
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+    else if (moved)
+        restart(loop, slot, CEDE_OK, 0);
+    else if (slot->op == CEDE_OP_COPY && asked == CEDE_TO_END)
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+    else
+        seal_by_fact(loop, slot, slot->op == CEDE_OP_WRITE_ALL ? CEDE_EIO : CEDE_EEOF, 0);
+}
+
+static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
+                            uint64_t count)
+{
+    if (status <= CEDE_REPORT_AGAIN) {
+        restart(loop, slot, status, os_error);
+        return;
+    }
+    if (slot->op == CEDE_OP_WORK)
+        slot->count = count; /* what its function returned, both of it */
+    else if (cedi_ops[slot->op].shape == CEDI_WHOLE)
+        slot->count += count;
+    if (status == CEDE_ECANCELED && (slot->cause & CEDE_BY_ANY)) {
+        seal_by_cause(loop, slot);
+    } else if (status == CEDE_ECANCELED && slot->tries < 100 && slot->op != CEDE_OP_WORK) {
+        slot->tries++; /* a kernel that gives up by itself (its worker went away): nothing moved */
+        restart(loop, slot, CEDE_REPORT_AGAIN, 0);
+    } else {
+        seal_by_fact(loop, slot, status, os_error);
+    }
+}
+
+static void reported(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
+                     uint64_t count)
+{
+    CEDI_MUST(slot->state == INFLIGHT || slot->state == CANCELLING, slot);
+    loop->inflight--;
+    if (slot->op == CEDE_OP_CLOSE && status > CEDE_REPORT_AGAIN) {
+        cedi_req_close_over(loop, slot, status, os_error);
+    } else if (status != CEDE_OK) {
+        reported_failed(loop, slot, status, os_error, count);
+    } else if (cedi_ops[slot->op].shape == CEDI_WHOLE) {
+        reported_whole(loop, slot, count);
+    } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
+        slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
+        slot->at.on.entry = 0;
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+    } else if (CEDI_FAULT(CANCELED_THOUGH_MOVED) && (slot->cause & CEDE_BY_ANY)) {
+        seal_by_cause(loop, slot);
+    } else {
+        slot->count = CEDI_FAULT(SHORT_IS_FULL) && count ? cedi_req_asked(slot) : count;
+        seal_by_fact(loop, slot, CEDE_OK, 0);
+    }
+}
+
+void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t os_error,
+                    uint64_t count)
+{
+    cede_loop *loop = (cede_loop *)core;
+    loop->reports++;
+    if (CEDI_UNLIKELY(token & CEDI_TOKEN_ENTRY)) {
+        loop->inflight--;
+        if (status <= CEDE_REPORT_AGAIN)
+            cedi_handle_drop_again(loop, (uint32_t)token, status == CEDE_REPORT_PARK);
+        else
+            cedi_handle_drop_over(loop, (uint32_t)token, status, os_error);
+        return;
+    }
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    CEDI_MUST(cedi_slot_token(slot) == token, slot);
+    reported(loop, slot, status, os_error, count);
+}
+
+void cede_core_cancel_again(cede_core *core, uint64_t token)
+{
+    cedi_slot *slot;
+    if (token & CEDI_TOKEN_ENTRY)
+        return; /* no wish moves a drop */
+    slot = cedi_slot_at((uint32_t)token);
+    if (cedi_slot_token(slot) == token)
+        cedi_req_cancel_again((cede_loop *)core, slot);
+}
+
+/* The core itself reports: a pend that was completed, unless a cause came first, ... */
+void cedi_req_completed_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
+{
+    if (slot->state == READY || slot->state == IDLE)
+        return;
+    if (slot->state != INFLIGHT)
+        withdraw(slot); /* completed before its turn in a chain came */
+    slot->count = count;
+    seal_by_fact(loop, slot, status, 0);
+}
+
+/* ... and a scope whose last member has returned; its cause is its reason. */
+void cedi_req_completed_scope(cede_loop *loop, cedi_slot *slot, cede_status status)
+{
+    seal(loop, slot, status, 0);
+}
+
+/* The system's close was made, or there was nothing to close. From HELD (nothing was pending, and
+ * a borrowed descriptor needs no system call) or INFLIGHT. */
+void cedi_req_close_over(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
+{
+    uint32_t entry = slot->at.on.entry;
+    slot->at.on.entry = 0;
+    slot->holds = 0;
+    seal_by_fact(loop, slot, status, os_error);
+    cedi_entry_free(entry);
+}
+
+/* ---- Back to the caller --------------------------------------------------------------------- */
+
+/* Whether the next in the chain may start: OK, and all that was asked. */
+static bool complete(const cedi_slot *slot)
+{
+    if (slot->status != CEDE_OK)
+        return false;
+    return cedi_ops[slot->op].shape != CEDI_ONE || slot->count == cedi_req_asked(slot) ||
+           CEDI_FAULT(SHORT_LINKS_ON);
+}
+
+static void start_follower(cede_loop *loop, cedi_slot *slot)
+{
+    cedi_slot *next = cedi_slot_at(slot->follower);
+    slot->follower = 0;
+    next->holds &= (uint8_t)~CEDI_HOLD_LINK;
+    if (next->op == CEDE_OP_CLOSE) {
+        cedi_take_close(loop, next); /* its turn comes also when the link broke (1b: Links) */
+    } else if (complete(slot)) {
+        cedi_req_unhold(loop, next, CEDI_HOLD_LINK);
+    } else if (!CEDI_FAULT(REFUSED_IS_LOST)) {
+        cedi_req_refuse(loop, next, CEDE_ECANCELED, CEDE_BY_LINK);
+    }
+}
+
+static void *buffer_of(const cedi_slot *slot)
+{
+    switch (slot->op) {
+    case CEDE_OP_READ:
+    case CEDE_OP_WRITE:
+    case CEDE_OP_READ_ALL:
+    case CEDE_OP_WRITE_ALL:
+    case CEDE_OP_APPEND:
+    case CEDE_OP_READDIR:
+        return slot->req->args_.io.buffer;
+    case CEDE_OP_READLINK:
+        return slot->req->args_.path.out;
+    default:
+        return NULL;
+    }
+}
+
+/* What a delivery has to see to besides the callback: its chain, its handle, its scope. */
+static void conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
+{
+    if (slot->follower)
+        start_follower(loop, slot);
+    cedi_check_return(slot, slot->count);
+    if (cedi_ops[slot->op].host == CEDI_BACKEND)
+        result->buffer = buffer_of(slot);
+    if (cedi_ops[slot->op].shape == CEDI_OPENS) {
+        result->handle = slot->status == CEDE_OK ? slot->count : 0;
+        result->count = 0;
+        if (slot->at.on.entry)
+            cedi_entry_free(slot->at.on.entry);
+    } else if (slot->bits & CEDI_LISTED) {
+        cedi_order_leave(loop, slot);
+    }
+    if (slot->scope) {
+        result->scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
+        cedi_scope_leave(slot);
+    }
+}
+
+/* The one place where a done is called: for `slot`, which is sealed, or for an orphan. */
+static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const cede_result *result,
+                        uint32_t scope)
+{
+    loop->counts.delivered++;
+    req->seal_ = CEDI_RETURNED;
+    done(req, *result); /* req is the callee's from here */
+    if (CEDI_FAULT(DONE_TWICE) && (result->flags & CEDE_BY_WISH))
+        done(req, *result);
+    if (CEDI_UNLIKELY(scope))
+        cedi_scope_returned(loop, scope);
+}
+
+/* With a frame that the caller has put on the loop. */
+static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
+{
+    cede_req *req = slot->req;
+    cede_done *done = slot->done;
+    cede_result result = {.status = slot->status,
+                          .os_error = slot->u.os_error,
+                          .count = slot->count,
+                          .flags = slot->cause};
+    frame->id = slot->id;
+    frame->generation = cedi_slot_generation(slot);
+    frame->scope = slot->scope;
+    frame->refusals = slot->refusals;
+    frame->op = slot->op;
+    frame->where = slot->where;
+    cedi_list_remove(&slot->link);
+    loop->ready_count--;
+    if (slot->op != CEDE_OP_NOP || (slot->scope | slot->follower) || CEDI_IS_CHECKED)
+        conclude(loop, slot, &result);
+    loop->live -= !(slot->bits & CEDI_BACKGROUND);
+    move(slot, IDLE);
+    cedi_slot_free(loop, slot);
+    call(loop, done, req, &result, frame->scope);
+}
+
+void cedi_req_deliver(cede_loop *loop, cedi_slot *slot)
+{
+    cedi_frame frame = {.outer = loop->frame};
+    loop->frame = &frame;
+    deliver(loop, slot, &frame);
+    loop->frame = frame.outer;
+}
+
+/* See orphan.c; it is off the list already. */
+void cedi_req_deliver_orphan(cede_loop *loop, cede_req *req)
+{
+    const uint64_t *words = req->args_.words;
+    cede_done *done = (cede_done *)(uintptr_t)words[CEDI_ORPHAN_DONE];
+    cedi_slot *scope = cedi_slot_find((uint32_t)words[CEDI_ORPHAN_SCOPE]);
+    cede_result result = {.status = (cede_status)(uint32_t)words[CEDI_ORPHAN_STATUS],
+                          .os_error = (int32_t)(words[CEDI_ORPHAN_STATUS] >> 32),
+                          .flags = (uint32_t)words[CEDI_ORPHAN_FLAGS]};
+    cedi_frame frame = {.outer = loop->frame,
+                        .id = CEDI_ORPHAN_FRAME,
+                        .scope = scope ? scope->id : 0,
+                        .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
+                        .op = req->op_};
+    if (scope) {
+        result.scope = cedi_slot_ticket(scope);
+        scope->count++;
+    }
+    loop->live--;
+    loop->frame = &frame;
+    call(loop, done, req, &result, frame.scope);
+    loop->frame = frame.outer;
+}
+
+/* A sealed scope that was joined since waits, off the queue, until those have returned. */
+bool cedi_req_put_aside(cede_loop *loop, cedi_slot *slot)
+{
+    if (CEDI_LIKELY(slot->op != CEDE_OP_SCOPE || !slot->at.scope.active))
+        return false;
+    cedi_list_remove(&slot->link);
+    cedi_list_init(&slot->link);
+    loop->ready_count--;
+    return true;
+}
+
+void cedi_req_resume_scope(cede_loop *loop, cedi_slot *slot)
+{
+    if (!cedi_list_empty(&slot->link))
+        return; /* its turn had not come */
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
+}
+
+int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
+{
+    int64_t count = 0;
+    cedi_frame frame;
+    uint64_t orphans = loop->orphan_count; /* those that come back meanwhile keep */
+    frame.outer = loop->frame;
+    loop->frame = &frame;
+    while (most-- && !cedi_list_empty(&loop->ready)) {
+        cedi_slot *slot = cedi_slot_of(loop->ready.next);
+        if (cedi_req_put_aside(loop, slot))
+            continue;
+        deliver(loop, slot, &frame);
+        count++;
+        if (cedi_stop_asked(loop))
+            break;
+    }
+    loop->frame = frame.outer;
+    while (CEDI_UNLIKELY(orphans) && orphans-- && loop->orphans && !cedi_stop_asked(loop)) {
+        cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, NULL));
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,390 @@
+/*
+ * Ceding: from the caller's request to a slot that the machine has started, held or refused.
+ *
+ * cede_submit does all of it in the call. A remote submit fills the slot and sends it; the loop's
+ * thread takes it later, through the same cedi_take. Submit cannot fail: what goes wrong becomes
+ * the outcome of the slot, and where there is no slot the request travels in its own memory.
+ */
+#include "core.h"
+
+#include <string.h>
+
+#undef cede_submit
+#undef cede_submit_remote
+
+/* ---- A request becomes a slot --------------------------------------------------------------- */
+
+bool cedi_in_flight(const cede_req *req)
+{
+    cedi_slot *slot;
+    if (req->seal_ != CEDI_IN_FLIGHT)
+        return req->seal_ == (CEDI_ORPHANED ^ (uintptr_t)req);
+    slot = cedi_slot_find(req->slot_);
+    return slot && slot->req == req && cedi_req_is_live(slot);
+}
+
+/* A slot of the loop's own: nobody else knows its generation yet, so a plain store does. */
+static inline void mark_taken(cedi_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    atomic_store_explicit(&slot->word, word | CEDI_TAKEN, memory_order_relaxed);
+}
+
+static inline void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *where)
+{
+    slot->marks = 0;
+    memset(&slot->at, 0, sizeof slot->at); /* now: a wish may bring its payload before the taking */
+    slot->req = req;
+    slot->done = done;
+    slot->where = where;
+    slot->count = 0;
+    slot->follower = 0;
+    slot->scope = 0;
+    if (CEDI_LIKELY(req->seal_ == CEDI_PREPARED && req->op_ < CEDE_OP_COUNT))
+        slot->op = req->op_;
+    else
+        req->attributes_ = 0; /* whatever is in it, nobody put it there for this submission */
+    slot->bits = req->attributes_ & CEDI_IS_BACKGROUND ? CEDI_BACKGROUND : 0;
+    req->seal_ = CEDI_IN_FLIGHT;
+    req->slot_ = slot->id;
+}
+
+/* ---- Admission, on the loop's thread -------------------------------------------------------- */
+
+/* Deadlines and expiries count from a reading of the clock made now, after the submit. */
+static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
+{
+    uint64_t deadline = CEDE_FOREVER;
+    if (req->attributes_ & CEDI_HAS_WITHIN)
+        deadline = cedi_add(cedi_clock(loop), req->deadline_ns_);
+    else if (req->attributes_ & CEDI_HAS_UNTIL)
+        deadline = req->deadline_ns_;
+    slot->expiry_ns = deadline;
+    if (slot->op == CEDE_OP_TIMER) {
+        uint64_t expiry = req->args_.timer.ns;
+        if (!req->args_.timer.absolute)
+            expiry = cedi_add(cedi_clock(loop), expiry);
+        slot->count = deadline;
+        if (expiry <= deadline) {
+            slot->expiry_ns = expiry;
+            slot->bits |= CEDI_BY_TIMER;
+        }
+        if (slot->expiry_ns == CEDE_FOREVER)
+            slot->bits |= CEDI_BY_TIMER; /* never: still not expired */
+    }
+    if (slot->expiry_ns != CEDE_FOREVER)
+        cedi_wheel_add(loop, slot);
+}
+
+/* Why a handle of this kind does not take this operation. */
+static cede_status wrong_kind(const cedi_slot *slot, const cedi_entry *entry)
+{
+    if (slot->op == CEDE_OP_READDIR)
+        return CEDE_ENOTDIR;
+    return entry->kind == CEDE_KIND_DIR && (cedi_ops[slot->op].kinds & CEDE_KIND_PIPE) ? CEDE_EISDIR
+                                                                                      : CEDE_EINVAL;
+}
+
+static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle handle,
+                                uint32_t *index, cedi_entry **entry)
+{
+    cede_status status = cedi_handle_bind(loop, handle, index);
+    if (status)
+        return status;
+    *entry = cedi_entry_at(*index);
+    status = cedi_handle_attach(loop, *entry);
+    if (status)
+        return status;
+    return cedi_ops[slot->op].kinds & (*entry)->kind ? CEDE_OK : wrong_kind(slot, *entry);
+}
+
+/* A copy pends on two handles: a pin, a slot without a request, stands for it at the second, so
+ * that a close there finds it. */
+static cede_status admit_copy(cede_loop *loop, cedi_slot *slot, cede_handle to)
+{
+    uint32_t index;
+    cedi_entry *entry;
+    cedi_slot *pin;
+    cede_status status = admit_handle(loop, slot, to, &index, &entry);
+    if (status)
+        return status;
+    pin = cedi_slot_take(loop);
+    if (!pin)
+        return CEDE_ENOMEM;
+    pin->req = NULL;
+    pin->op = CEDE_OP_NONE;
+    pin->bits = 0;
+    pin->holds = 0;
+    pin->scope = 0;
+    pin->follower = slot->id; /* whom it stands for */
+    slot->at.on.pin = pin->id;
+    cedi_order_join(loop, pin, index);
+    return CEDE_OK;
+}
+
+static bool positioned(const cedi_slot *slot, const cede_req *req)
+{
+    if (slot->op == CEDE_OP_READV || slot->op == CEDE_OP_WRITEV)
+        return req->args_.vec.offset != CEDE_CURRENT;
+    return slot->op != CEDE_OP_READDIR && req->args_.io.offset != CEDE_CURRENT;
+}
+
+static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_req *req)
+{
+    uint32_t index;
+    cedi_entry *entry;
+    unsigned order = cedi_ops[slot->op].order;
+    cede_status status = admit_handle(loop, slot, req->handle_, &index, &entry);
+    if (status)
+        return status;
+    if (order == CEDI_IN || order == CEDI_OUT) {
+        if (!positioned(slot, req))
+            slot->bits |= CEDI_ORDERED;
+        else if (entry->kind & (CEDE_KIND_PIPE | CEDE_KIND_TTY))
+            return CEDE_ESPIPE;
+    } else if (order == CEDI_APPEND) {
+        slot->bits |= CEDI_ORDERED;
+    }
+    slot->at.on.pin = 0;
+    if (slot->op == CEDE_OP_COPY) {
+        status = admit_copy(loop, slot, req->args_.copy.to);
+        if (status)
+            return status;
+    }
+    cedi_order_join(loop, slot, index);
+    return CEDE_OK;
+}
+
+/* A close takes effect at once: the handle is stale from here. */
+void cedi_take_close(cede_loop *loop, cedi_slot *slot)
+{
+    uint32_t index;
+    cede_status status;
+    cedi_check_touch(slot, true, false);
+    status = cedi_handle_bind(loop, slot->req->handle_, &index);
+    cedi_check_touch(slot, false, false);
+    if (status) {
+        slot->holds = 0;
+        cedi_req_refuse(loop, slot, status, 0);
+        return;
+    }
+    slot->at.on.entry = index;
+    cedi_handle_shut(loop, index, slot->id, CEDE_BY_CLOSE);
+}
+
+static void refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
+{
+    slot->bits &= (uint8_t)~CEDI_ORDERED;
+    cedi_req_refuse(loop, slot, status, by);
+}
+
+/* Everything that is not a bare operation of the core's. `held`: by its link. `lack`: what there is
+ * no room for, if it is not a close. */
+static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status lack)
+{
+    cede_req *req = slot->req;
+    uint8_t attributes = req->attributes_;
+    cede_status status = CEDE_OK, joined = CEDE_OK;
+
+    slot->holds = held;
+    if (attributes & CEDI_HAS_SCOPE)
+        joined = cedi_scope_join(loop, slot, req->scope_);
+    if (slot->op == CEDE_OP_NONE || (attributes & CEDI_IS_INVALID))
+        status = CEDE_EINVAL;
+    else if (slot->op == CEDE_OP_CLOSE)
+        status = CEDE_OK; /* needs no open scope, loop or deadline (law 10) */
+    else if (loop->closing)
+        status = CEDE_EENDED;
+    else if (joined)
+        status = joined;
+    else if (CEDI_UNLIKELY(lack))
+        status = lack;
+    else if (!(loop->supported >> slot->op & 1))
+        status = CEDE_ENOTSUP;
+    else if (attributes & CEDI_HAS_HANDLE)
+        status = admit_on_handle(loop, slot, req);
+    else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
+        slot->at.on.entry = cedi_entry_reserve(loop);
+        status = slot->at.on.entry ? CEDE_OK : CEDE_ENOMEM;
+    }
+    if (status) {
+        uint8_t by = status != CEDE_EENDED ? 0 : loop->closing ? CEDE_BY_LOOP : CEDE_BY_SCOPE;
+        slot->holds = 0;
+        refuse(loop, slot, status, by);
+        return;
+    }
+    if (slot->op == CEDE_OP_CLOSE) {
+        slot->holds |= CEDI_HOLD_CLOSE; /* until nothing is pending on its handle */
+        cedi_req_start(loop, slot);
+        if (held) /* the submit binds, though it takes effect later */
+            (void)cedi_handle_bind(loop, req->handle_, &(uint32_t){0});
+        else
+            cedi_take_close(loop, slot);
+        return;
+    }
+    if (slot->op == CEDE_OP_TIMER || (attributes & (CEDI_HAS_WITHIN | CEDI_HAS_UNTIL)))
+        arm(loop, slot, req);
+    cedi_req_start(loop, slot);
+}
+
+/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking. */
+static bool fill_chain(cede_loop *loop, cedi_slot *head)
+{
+    cedi_slot *slot = head;
+    while (slot->req->attributes_ & CEDI_HAS_NEXT) {
+        cede_req *next = slot->req->next_;
+        cedi_slot *follower;
+        cedi_check_submit(next, head->where);
+        if (cedi_in_flight(next))
+            cedi_misuse("law 17: linked while in flight", cedi_slot_find(next->slot_), head->where);
+        follower = cedi_slot_take(loop);
+        if (!follower)
+            break;
+        fill(follower, next, slot->req->next_done_, head->where);
+        mark_taken(follower);
+        follower->u.since_ms = head->u.since_ms;
+        follower->link.prev = &slot->link;
+        slot->follower = follower->id;
+        slot = follower;
+    }
+    if (CEDI_LIKELY(!(slot->req->attributes_ & CEDI_HAS_NEXT)))
+        return true;
+    for (uint32_t id = head->follower, next; id; id = next) {
+        cedi_slot *follower = cedi_slot_at(id);
+        next = follower->follower;
+        if (follower->op != CEDE_OP_NONE)
+            follower->req->seal_ = CEDI_PREPARED; /* as it was */
+        cedi_slot_free(loop, follower);
+    }
+    head->follower = 0;
+    return false;
+}
+
+/* All of a chain is admitted, or, where there is not room for all, nothing of it starts. A follower
+ * that is refused at once is already on its way to its done; the ones behind it end by its link. */
+static void admit_chain(cede_loop *loop, cedi_slot *slot)
+{
+    cede_req *next = slot->req->next_;
+    cede_done *done = slot->req->next_done_;
+    if (!fill_chain(loop, slot)) {
+        admit(loop, slot, 0, CEDE_ENOMEM);
+        cedi_orphan_chain(loop, next, done, CEDE_ECANCELED, CEDE_BY_LINK);
+        return;
+    }
+    admit(loop, slot, 0, CEDE_OK);
+    while (slot->follower) {
+        cedi_slot *follower = cedi_slot_at(slot->follower);
+        loop->counts.submitted++;
+        loop->live += !(follower->bits & CEDI_BACKGROUND);
+        admit(loop, follower, CEDI_HOLD_LINK, CEDE_OK);
+        if (cedi_req_is_ready(follower))
+            slot->follower = 0;
+        cedi_check_cede(follower);
+        slot = follower;
+    }
+}
+
+static inline void take(cede_loop *loop, cedi_slot *slot)
+{
+    const cede_req *req = slot->req;
+    loop->counts.submitted++;
+    loop->live += !(slot->bits & CEDI_BACKGROUND);
+    if (CEDI_LIKELY(slot->op == CEDE_OP_NOP && !(req->attributes_ & ~CEDI_IS_BACKGROUND) &&
+                    !loop->closing)) {
+        cedi_req_post(loop, slot);
+        return;
+    }
+    slot->u.since_ms = cedi_stamp_ms(loop);
+    if (CEDI_UNLIKELY(req->attributes_ & CEDI_HAS_NEXT))
+        admit_chain(loop, slot);
+    else
+        admit(loop, slot, 0, CEDE_OK);
+}
+
+void cedi_take_remote(cede_loop *loop, cedi_slot *slot)
+{
+    uint64_t word = atomic_fetch_or_explicit(&slot->word, CEDI_TAKEN, memory_order_acq_rel);
+    loop->counts.remote++;
+    loop->remote_debt++;
+    cedi_check_touch(slot, true, false);
+    take(loop, slot);
+    cedi_check_touch(slot, false, false);
+    if (word & CEDI_EARLY)
+        cedi_wish_apply(loop, slot); /* it came before the submission */
+}
+
+/* ---- The calls ------------------------------------------------------------------------------ */
+
+static inline void admissible(const cede_loop *loop, const cede_req *req, cede_done *done,
+                              const char *where)
+{
+    if (CEDI_UNLIKELY(!loop || !req || !done))
+        cedi_misuse_of("law 17: submit without a loop, a request or a callback", req, where);
+    cedi_check_submit(req, where);
+    if (CEDI_UNLIKELY(req->seal_ != CEDI_PREPARED) && cedi_in_flight(req))
+        cedi_misuse("law 17: submitted while in flight", cedi_slot_find(req->slot_), where);
+}
+
+cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
+{
+    cedi_slot *slot;
+    cede_ticket ticket;
+    admissible(loop, req, done, where);
+    if (CEDI_UNLIKELY(cedi_is_foreign(loop)))
+        cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or to a "
+                       "closed loop", req, where);
+    slot = cedi_slot_take(loop);
+    if (CEDI_UNLIKELY(!slot)) {
+        cedi_orphan_chain(loop, req, done, CEDE_ENOMEM, 0);
+        return cedi_orphan_ticket(loop);
+    }
+    fill(slot, req, done, where);
+    mark_taken(slot);
+    ticket = cedi_slot_ticket(slot);
+    take(loop, slot);
+    cedi_check_cede(slot);
+    if (CEDI_FAULT(INLINE_DONE) && cedi_req_is_ready(slot))
+        cedi_req_deliver(loop, slot);
+    return ticket;
+}
+
+cede_ticket cede_submit(cede_loop *loop, cede_req *req, cede_done *done)
+{
+    return cede_submit_at(loop, req, done, NULL);
+}
+
+void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede_ticket *before,
+                           const char *where)
+{
+    cedi_slot *slot;
+    admissible(loop, req, done, where);
+    if (!atomic_load_explicit(&loop->open, memory_order_acquire) || *loop->alive != 1)
+        cedi_misuse_of("law 11: remote submit to a closed loop, or in a forked child (law 17)", req,
+                       where);
+    slot = cedi_slot_take_remote(loop);
+    if (CEDI_UNLIKELY(!slot)) {
+        if (before)
+            *before = cedi_orphan_ticket(loop);
+        cedi_orphan_send(loop, req, done);
+        return;
+    }
+    fill(slot, req, done, where);
+    if (before)
+        *before = cedi_slot_ticket(slot);
+    /* binds in the call: from here the handle is this loop's (1b: Handles) */
+    if ((req->attributes_ & CEDI_HAS_HANDLE) || slot->op == CEDE_OP_CLOSE) {
+        uint32_t index;
+        (void)cedi_handle_bind(loop, req->handle_, &index);
+        if (slot->op == CEDE_OP_COPY)
+            (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
+    }
+    cedi_req_ceded(slot);
+    cedi_check_cede(slot);
+    if (!cedi_inbox_push(loop, CEDI_NODE_SUBMIT, slot->id))
+        cedi_misuse("law 11: remote submit to a closed loop", slot, where);
+}
+
+void cede_submit_remote(cede_loop *loop, cede_req *req, cede_done *done, cede_ticket *before)
+{
+    cede_submit_remote_at(loop, req, done, before, NULL);
+}

@@ -1,0 +1,265 @@
+/*
+ * cede_wait: runs until one request's done has returned, and calls only that done and those that
+ * another law puts before it (law 9).
+ *
+ * Which those are is asked of each ready request: does a way of must-come-first lead from it to the
+ * awaited one? The edges: a member to its scope, a request to the next in its chain, to the next in
+ * its handle's order, to the close of its handle, and to the scope that owns its handle. The same
+ * question about the callbacks on the stack tells whether waiting would wait for the caller.
+ *
+ * The search marks what it has seen (CEDI_MARK in slot.holds), so it takes as long as there are
+ * slots to see, however many ways lead to one. It follows scopes, chains and orders in loops and
+ * recurses only where the way turns from one to another, so that long ones cost no stack.
+ */
+#include "core.h"
+
+/* ---- The search ----------------------------------------------------------------------------- */
+
+/* With `mark` it looks for the target, from what is not marked yet; without, and without a target,
+ * it takes the marks away again, along the same ways. */
+typedef struct search {
+    const cedi_slot *target;
+    uint8_t mark; /* CEDI_MARK or 0 */
+} search;
+
+static bool walk(const search *by, cedi_slot *slot);
+
+static cedi_slot *slot_or_null(uint32_t id)
+{
+    return id ? cedi_slot_at(id) : NULL;
+}
+
+static bool seen(const search *by, const cedi_slot *slot)
+{
+    return (slot->holds & CEDI_MARK) == by->mark;
+}
+
+static cedi_slot *behind(const cedi_slot *slot)
+{
+    bool ordered = (slot->bits & CEDI_LISTED) && (slot->bits & CEDI_ORDERED);
+    return ordered ? slot_or_null(slot->at.on.next) : NULL;
+}
+
+static bool through_handle(const search *by, uint32_t index)
+{
+    const cedi_entry *entry = cedi_entry_at(index);
+    if (entry->close && walk(by, cedi_slot_at(entry->close)))
+        return true;
+    return entry->owner && walk(by, cedi_slot_at(entry->owner));
+}
+
+static bool through_handles(const search *by, const cedi_slot *slot)
+{
+    if (!(slot->bits & CEDI_LISTED))
+        return false;
+    if (through_handle(by, slot->at.on.entry))
+        return true;
+    return slot->op == CEDE_OP_COPY && slot->at.on.pin &&
+           through_handle(by, cedi_slot_at(slot->at.on.pin)->at.on.entry);
+}
+
+/* A slot and all behind it in its handle's order: first each is marked, then the ways that lead
+ * away from each are followed. */
+static bool walk_order(const search *by, cedi_slot *first)
+{
+    cedi_slot *slot = first, *end;
+    for (; slot && !seen(by, slot); slot = behind(slot)) {
+        slot->holds = (uint8_t)((slot->holds & ~CEDI_MARK) | by->mark);
+        if (slot == by->target)
+            return true;
+    }
+    end = slot;
+    if (through_handles(by, first))
+        return true;
+    for (slot = behind(first); slot != end; slot = behind(slot)) {
+        if (slot->follower && walk(by, cedi_slot_at(slot->follower)))
+            return true;
+        if (slot->scope && walk(by, cedi_slot_at(slot->scope)))
+            return true;
+    }
+    return false;
+}
+
+static bool walk(const search *by, cedi_slot *slot)
+{
+    for (; slot && !seen(by, slot); slot = slot_or_null(slot->scope)) {
+        cedi_slot *next = slot;
+        for (; next && !seen(by, next); next = slot_or_null(next->follower)) {
+            if (walk_order(by, next))
+                return true;
+            if (next != slot && next->scope && walk(by, cedi_slot_at(next->scope)))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Leaves its marks when it finds nothing, so that the next search passes over what this one saw;
+ * forget() takes them away. */
+static bool finds(cedi_slot *from, const cedi_slot *target)
+{
+    const search by = {target, CEDI_MARK};
+    return walk(&by, from);
+}
+
+static void forget(cedi_slot *from)
+{
+    const search by = {NULL, 0};
+    (void)walk(&by, from);
+}
+
+static bool precedes(cedi_slot *slot, const cedi_slot *target)
+{
+    bool found = finds(slot, target);
+    forget(slot);
+    return found;
+}
+
+/* ---- Waiting -------------------------------------------------------------------------------- */
+
+static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
+                                  const cedi_slot *target)
+{
+    for (const cedi_frame *frame = loop->frame; frame; frame = frame->outer) {
+        if (frame->id == (uint32_t)ticket.id && frame->generation == ticket.generation)
+            return true;
+        if (target && frame->scope && precedes(cedi_slot_at(frame->scope), target))
+            return true;
+    }
+    return false;
+}
+
+static bool is_stale(const cedi_slot *slot, cede_ticket ticket)
+{
+    return !slot || cedi_slot_generation(slot) != ticket.generation;
+}
+
+static void forget_all(cedi_link *from, const cedi_link *end)
+{
+    for (; from != end; from = from->next)
+        forget(cedi_slot_of(from));
+}
+
+/* Those without a slot that are members of what is awaited. */
+static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
+{
+    uint64_t most = loop->orphan_count;
+    cede_req *before = NULL, *req = loop->orphans;
+    bool any = false;
+    while (req && most-- && !is_stale(target, ticket)) {
+        cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
+        if (!scope || !precedes(scope, target)) {
+            before = req;
+            req = cedi_orphan_next(req);
+            continue;
+        }
+        cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, before));
+        any = true;
+        before = NULL; /* the callback may have waited too */
+        req = loop->orphans;
+    }
+    return any;
+}
+
+/* Delivers what must come first, in the order in which it was sealed: of what is ready now, so that
+ * callbacks that make others ready do not keep the loop from its turns. Returns whether any was. */
+static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
+{
+    uint64_t most = loop->ready_count;
+    bool any = CEDI_UNLIKELY(loop->orphans) && orphans_before(loop, target, ticket);
+    cedi_link *from = loop->ready.next, *link = from; /* between them: searched in vain */
+    while (link != &loop->ready && most && !is_stale(target, ticket)) {
+        cedi_slot *slot = cedi_slot_of(link);
+        uint64_t delivered = loop->counts.delivered;
+        cedi_link *before = link->prev;
+        if (!finds(slot, target) && !CEDI_FAULT(WAIT_RUNS_ALL)) {
+            link = link->next;
+            continue;
+        }
+        forget_all(from, link->next);
+        if (!cedi_req_put_aside(loop, slot)) {
+            cedi_req_deliver(loop, slot);
+            any = true;
+            most--;
+        }
+        /* What it has made ready stands behind it; if it waited too, begin again. */
+        from = link = loop->counts.delivered - delivered < 2 ? before->next : loop->ready.next;
+    }
+    forget_all(from, link);
+    return any;
+}
+
+static bool is_over(cede_loop *loop, uint64_t until)
+{
+    return until != CEDE_FOREVER && (until == 0 || cedi_clock(loop) >= until);
+}
+
+static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticket ticket,
+                            uint64_t until)
+{
+    for (bool first = true;; first = false) {
+        bool any = deliver_before(loop, target, ticket);
+        cede_status status;
+        if (is_stale(target, ticket))
+            return CEDE_OK;
+        if (!first && is_over(loop, until))
+            return CEDE_EDEADLINE;
+        /* What a callback did may have made others come first. */
+        status = cedi_turn(loop, any ? 0 : until, loop->ready_count + loop->orphan_count);
+        if (status)
+            return status;
+    }
+}
+
+/* The refusal ticket names all that have no slot; but for those whose done is on the stack. */
+static cede_status wait_for_orphans(cede_loop *loop, uint64_t until)
+{
+    for (bool first = true;; first = false) {
+        uint64_t most;
+        cede_status status;
+        cedi_inbox_take(loop);
+        for (most = loop->orphan_count; most-- && loop->orphans;)
+            cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, NULL));
+        if (!loop->orphans && !loop->orphan_closes)
+            return CEDE_OK;
+        if (!first && is_over(loop, until))
+            return CEDE_EDEADLINE;
+        status = cedi_turn(loop, until, loop->ready_count);
+        if (status)
+            return status;
+    }
+}
+
+static cede_status wait_by_ticket(cede_loop *loop, cede_ticket ticket, uint64_t at_most_ns)
+{
+    bool orphan = ticket.id & CEDI_TICKET_ORPHAN;
+    cedi_slot *target = cedi_slot_find(ticket.id);
+    uint64_t until = at_most_ns;
+    if (orphan && (uint32_t)ticket.id != loop->id)
+        return CEDE_EINVAL;
+    if (!orphan) {
+        bool stale = is_stale(target, ticket);
+        if (would_wait_for_itself(loop, ticket, stale ? NULL : target))
+            return CEDE_EDEADLK;
+        if (stale)
+            return CEDE_OK;
+        if (cedi_slot_loop(target) != loop)
+            return CEDE_EINVAL;
+    }
+    if (until != 0 && until != CEDE_FOREVER)
+        until = cedi_add(cedi_clock(loop), at_most_ns);
+    return orphan ? wait_for_orphans(loop, until) : wait_for(loop, target, ticket, until);
+}
+
+cede_status cede_wait(cede_loop *loop, cede_ticket ticket, uint64_t at_most_ns)
+{
+    cede_status status;
+    bool running;
+    cedi_guard(loop, "law 17: wait on a thread that is not the loop's, or in a forked child");
+    cedi_bind(loop);
+    running = loop->running;
+    loop->running = false; /* a stop is for runs */
+    status = wait_by_ticket(loop, ticket, at_most_ns);
+    loop->running = running;
+    return status;
+}

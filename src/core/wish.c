@@ -1,0 +1,240 @@
+/*
+ * Wishes: cancel, fail, complete, from any thread; extend, from the loop's.
+ *
+ * On the loop's own thread a wish takes effect in the call. From another it becomes two bits in the
+ * slot's word, set by a compare-and-swap with the generation, so that a stale ticket can never reach
+ * a successor; the slot then travels through the loop's inbox by a link of its own. Nothing is
+ * allocated, nothing blocks, nothing can be lost: until the loop has looked, the bits stand.
+ *
+ * One wish at a time stands in a word. That is enough: whichever came first is the one that counts
+ * (law 7), and what comes second while it is under way would do nothing.
+ *
+ * A fail and a complete carry a payload. Its writer first claims the word (CEDI_WRITING), writes,
+ * and then makes the wish visible; a slot that is delivered meanwhile waits for it as a zombie. A
+ * wish takes effect when it arrives, so that each thread's order holds, and not when its bits are
+ * seen; one that overtakes its submission (by another thread, which had the ticket early) is marked
+ * and takes effect when the submission is taken.
+ */
+#include "core.h"
+
+#define END UINT32_C(0xfffffffe)
+
+/* ---- From another thread -------------------------------------------------------------------- */
+
+void cedi_wish_push(cedi_slot *slot)
+{
+    for (;;) {
+        cede_loop *loop;
+        uint32_t zero = 0;
+        if (!atomic_compare_exchange_strong(&slot->inbox, &zero, END))
+            return; /* in an inbox already; whoever takes it out looks at the word after that */
+        loop = cedi_slot_loop(slot);
+        if (loop && cedi_inbox_push(loop, CEDI_NODE_WISH, slot->id))
+            return;
+        /* The loop closed meanwhile, so the ticket is stale; but if the slot has a new owner and a
+         * wish by now, that wish relies on this push. */
+        atomic_store(&slot->inbox, 0);
+        if (!(atomic_load(&slot->word) & CEDI_WISH) || !cedi_slot_loop(slot))
+            return;
+    }
+}
+
+/* Sets bits in the word of a ticket that is not stale and carries no wish yet. */
+static bool claim(cedi_slot *slot, cede_ticket ticket, uint64_t bits)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    do {
+        if (word >> CEDI_GENERATION != ticket.generation && !CEDI_FAULT(STALE_CANCEL_HITS))
+            return false;
+        if (word & (CEDI_WISH | CEDI_WRITING)) {
+            /* What this thread sends next must not overtake the wish that stands for its own. */
+            if (word & CEDI_WISH)
+                cedi_wish_push(slot);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak(&slot->word, &word, word | bits));
+    return true;
+}
+
+/* The payload is written: the wish becomes visible, unless the request was delivered meanwhile. */
+static void written(cedi_slot *slot, unsigned wish)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    uint64_t want;
+    do {
+        want = (word & ~CEDI_WRITING) | (word & CEDI_ZOMBIE ? 0 : wish);
+    } while (!atomic_compare_exchange_weak(&slot->word, &word, want));
+    cedi_wish_push(slot);
+}
+
+static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
+{
+    if (claim(slot, ticket, CEDI_WISH_CANCEL))
+        cedi_wish_push(slot);
+}
+
+/* ---- On the loop's thread ------------------------------------------------------------------- */
+
+static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
+{
+    if (cedi_req_is_pending(slot) && !cedi_scope_is_ending(slot))
+        slot->status = why;
+    cedi_req_end(loop, slot, CEDE_BY_WISH);
+}
+
+static void complete_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
+{
+    if (slot->op == CEDE_OP_PEND)
+        cedi_req_completed_pend(loop, slot, status, count);
+}
+
+void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    switch (word & CEDI_WISH) {
+    case CEDI_WISH_CANCEL:
+        if (slot->op == CEDE_OP_SCOPE)
+            fail_scope(loop, slot, CEDE_ECANCELED);
+        else
+            cedi_req_end(loop, slot, CEDE_BY_WISH);
+        break;
+    case CEDI_WISH_FAIL:
+        fail_scope(loop, slot, slot->at.scope.why);
+        break;
+    case CEDI_WISH_COMPLETE:
+        complete_pend(loop, slot, slot->at.pend.status, slot->at.pend.count);
+        break;
+    default:
+        return;
+    }
+    (void)atomic_fetch_and_explicit(&slot->word, ~(CEDI_WISH | CEDI_EARLY), memory_order_acq_rel);
+}
+
+void cedi_wish_arrived(cede_loop *loop, cedi_slot *slot)
+{
+    uint64_t word;
+    atomic_store(&slot->inbox, 0); /* before the look at the word: see cedi_wish_push */
+    word = atomic_load(&slot->word);
+    if (CEDI_UNLIKELY(cedi_slot_loop(slot) != loop)) {
+        if (word & CEDI_WISH)
+            cedi_wish_push(slot);
+        return;
+    }
+    if (word & CEDI_TAKEN)
+        cedi_wish_apply(loop, slot);
+    else if ((word & (CEDI_ZOMBIE | CEDI_WRITING)) == CEDI_ZOMBIE)
+        cedi_slot_revive(loop, slot);
+    else if (word & CEDI_WISH)
+        (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
+}
+
+/* The slot, if the ticket is one of the calling thread's loop and the loop has taken it. */
+static cedi_slot *local(cedi_slot *slot, cede_ticket ticket, cede_loop **loop)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    cede_loop *home = cedi_slot_loop(slot);
+    bool stale = word >> CEDI_GENERATION != ticket.generation && !CEDI_FAULT(STALE_CANCEL_HITS);
+    if (!home || stale || !(word & CEDI_TAKEN))
+        return NULL;
+    if (atomic_load_explicit(&home->owner, memory_order_relaxed) != cede_os_thread())
+        return NULL;
+    *loop = home;
+    return slot;
+}
+
+/* ---- The calls ------------------------------------------------------------------------------ */
+
+static void fork_check(const cedi_slot *slot, cede_ticket ticket)
+{
+    if (CEDI_UNLIKELY(*cede_os_alive() != 1))
+        cedi_misuse("law 17: a wish in a forked child",
+                    cedi_slot_generation(slot) == ticket.generation ? slot : NULL, NULL);
+}
+
+void cede_cancel(cede_ticket ticket)
+{
+    cedi_slot *slot = cedi_slot_find(ticket.id);
+    cede_loop *loop;
+    if (!slot)
+        return;
+    fork_check(slot, ticket);
+    if (!local(slot, ticket, &loop)) {
+        cancel_remote(slot, ticket);
+        return;
+    }
+    if (slot->op == CEDE_OP_SCOPE)
+        fail_scope(loop, slot, CEDE_ECANCELED);
+    else
+        cedi_req_end(loop, slot, CEDE_BY_WISH);
+}
+
+void cede_fail(cede_ticket ticket, cede_status why)
+{
+    cedi_slot *slot = cedi_slot_find(ticket.id);
+    cede_loop *loop;
+    if (ticket.id >> CEDI_TICKET_KIND != CEDI_TICKET_SCOPE || !slot) {
+        cede_cancel(ticket);
+        return;
+    }
+    fork_check(slot, ticket);
+    if (local(slot, ticket, &loop)) {
+        fail_scope(loop, slot, why);
+    } else if (claim(slot, ticket, CEDI_WRITING)) {
+        slot->at.scope.why = why;
+        written(slot, CEDI_WISH_FAIL);
+    }
+}
+
+void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
+{
+    cedi_slot *slot = cedi_slot_find(ticket.id);
+    cede_loop *loop;
+    if (ticket.id >> CEDI_TICKET_KIND != CEDI_TICKET_PEND || !slot)
+        return;
+    fork_check(slot, ticket);
+    if (local(slot, ticket, &loop)) {
+        complete_pend(loop, slot, status, count);
+    } else if (claim(slot, ticket, CEDI_WRITING)) {
+        slot->at.pend.status = status;
+        slot->at.pend.count = count;
+        written(slot, CEDI_WISH_COMPLETE);
+    }
+}
+
+/* A timer is on the wheel by whichever comes first, its expiry or its deadline (slot->count). */
+static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
+{
+    if (slot->bits & CEDI_EXPIRED)
+        return;
+    if (expiry <= slot->count) {
+        slot->bits |= CEDI_BY_TIMER;
+        cedi_wheel_move(loop, slot, expiry);
+    } else {
+        slot->bits &= (uint8_t)~CEDI_BY_TIMER;
+        cedi_wheel_move(loop, slot, slot->count);
+    }
+}
+
+void cede_extend(cede_ticket ticket, uint64_t in_ns)
+{
+    cedi_slot *slot = cedi_slot_find(ticket.id);
+    cede_loop *loop;
+    uint64_t at;
+    if (!slot || !(loop = cedi_slot_loop(slot)))
+        return;
+    if (atomic_load_explicit(&slot->word, memory_order_acquire) >> CEDI_GENERATION !=
+        ticket.generation)
+        return;
+    cedi_guard(loop, "law 17: extend on a thread that is not the loop's, or in a forked child");
+    if (!cedi_ticket_slot(loop, ticket) || slot->op == CEDE_OP_CLOSE)
+        return;
+    if (!cedi_req_is_pending(slot) || (slot->cause & CEDE_BY_ANY))
+        return;
+    if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
+        return;
+    at = in_ns == CEDE_FOREVER ? CEDE_FOREVER : cedi_add(cedi_clock(loop), in_ns);
+    if (slot->op == CEDE_OP_TIMER)
+        extend_timer(loop, slot, at);
+    else
+        cedi_wheel_move(loop, slot, at);
+}

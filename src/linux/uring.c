@@ -1,0 +1,153 @@
+/*
+ * The vtable of the io_uring backend, and its small functions.
+ */
+#include "uring.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define POOL_THREADS 4u
+
+static void woken(void *context)
+{
+    cede_core_woken(((uring *)context)->core);
+}
+
+/* Frees what a failed open and close have in common. */
+static void release(uring *self)
+{
+    cedi_pool_close(self->pool);
+    if (self->wake_fd >= 0)
+        (void)close(self->wake_fd);
+    if (self->ready_fd >= 0)
+        (void)close(self->ready_fd);
+    cedi_uring_jobs_free(self);
+    cedi_memory_free(self);
+}
+
+static cede_status open_rest(uring *self, const cede_backend_setup *setup)
+{
+    cedi_pool_setup pool = {
+        .threads = setup->pool_threads ? setup->pool_threads : POOL_THREADS,
+        .notify = woken,
+        .context = self,
+        .fault = self->config.fault,
+        .fault_context = self->config.fault_context,
+    };
+    int error = cedi_uring_fault(self, "eventfd");
+    if (!error) {
+        self->wake_fd = eventfd(0, EFD_CLOEXEC); /* blocking: the ring waits on it, we never do */
+        error = self->wake_fd < 0 ? errno : 0;
+    }
+    if (error) {
+        (void)snprintf(setup->why, setup->why_bytes, "no eventfd for wakes: %s", strerror(error));
+        return cedi_error_final(error);
+    }
+    self->pool = cedi_pool_open(&pool);
+    if (!self->pool) {
+        (void)snprintf(setup->why, setup->why_bytes, "out of memory");
+        return CEDE_ENOMEM;
+    }
+    return cedi_uring_setup(self, setup);
+}
+
+static cede_status uring_open(const cede_backend_setup *setup, void **out)
+{
+    uring *self = cedi_memory_get(sizeof *self);
+    cede_status status;
+    *out = NULL;
+    if (!self) {
+        (void)snprintf(setup->why, setup->why_bytes, "out of memory");
+        return CEDE_ENOMEM;
+    }
+    self->core = setup->core;
+    self->wake_fd = self->ready_fd = -1;
+    if (setup->config)
+        self->config = *(const cede_uring_config *)setup->config;
+    if (self->config.fault)
+        self->odd |= URING_ODD_FAULTS;
+    status = open_rest(self, setup);
+    if (status != CEDE_OK) {
+        release(self);
+        return status;
+    }
+    *out = self;
+    return CEDE_OK;
+}
+
+/* Nothing of a caller's is in the kernel any more; what is, reads into our own memory. The kernel
+ * does not wait for that when a ring is torn down (measured), so it is ended before. */
+static void uring_close(void *context)
+{
+    uring *self = context;
+    self->config.fault = NULL; /* what a test breaks is the loop's life, not its end */
+    if (self->enabled)
+        cedi_uring_unwatch(self);
+    if (self->ring.ring_fd >= 0)
+        io_uring_queue_exit(&self->ring);
+    if (self->watching) {
+        (void)close(self->wake_fd); /* the read is still to come: its memory must stay */
+        return;
+    }
+    release(self);
+}
+
+static uint32_t kind_of(mode_t mode, int fd)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG:
+        return CEDE_KIND_FILE;
+    case S_IFDIR:
+        return CEDE_KIND_DIR;
+    case S_IFBLK:
+        return CEDE_KIND_DISK;
+    case S_IFIFO:
+    case S_IFSOCK: /* no kind of its own yet: bytes in order, both ways */
+        return CEDE_KIND_PIPE;
+    case S_IFCHR:
+        return isatty(fd) ? CEDE_KIND_TTY : CEDE_KIND_CHAR;
+    default: /* what has no name in a file system: eventfd, timerfd */
+        return CEDE_KIND_PIPE;
+    }
+}
+
+static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
+{
+    struct stat what;
+    (void)self;
+    if (*kind != CEDE_KIND_AUTO)
+        return CEDE_OK;
+    if (fstat((int)native, &what) != 0)
+        return cedi_error_final(errno);
+    *kind = kind_of(what.st_mode, (int)native);
+    return CEDE_OK;
+}
+
+static void uring_discard(intptr_t native)
+{
+    (void)close((int)native);
+}
+
+const cede_backend cede_uring_backend = {
+    .abi = CEDE_BACKEND_ABI,
+    .name = "io_uring",
+    .natives = "fd",
+    .open = uring_open,
+    .close = uring_close,
+    .bind = cedi_uring_bind,
+    .supports = cedi_uring_supports,
+    .start = cedi_uring_start,
+    .cancel = cedi_uring_cancel,
+    .wait = cedi_uring_wait,
+    .wake = cedi_uring_wake,
+    .now = cedi_uring_now,
+    .attach = uring_attach,
+    .detach = NULL,
+    .discard = uring_discard,
+    .waitable = cedi_uring_waitable,
+    .now_coarse = cedi_uring_now_coarse,
+};

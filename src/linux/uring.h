@@ -1,0 +1,256 @@
+/*
+ * The inside of the io_uring backend.
+ *
+ *     uring.c        the vtable: open, close, bind, attach, and what is small
+ *     uring_setup.c  the best ring that this kernel gives; what it can; why there is none
+ *     uring_ops.c    from work to submission entries: one function an operation
+ *     uring_enter.c  into the kernel and back: the queue, the wait, shortage, SIGPIPE
+ *     uring_reap.c   completions to reports; cancel
+ *     uring_wake.c   wakes from other threads; the descriptor for foreign loops; wait's timeout
+ *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
+ *     uring_fifo.c   opening a named pipe, which must wait for the other end
+ *
+ * The rule of user_data: work that needs nothing but its result carries its token, so that start
+ * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
+ * token of its target and URING_CANCEL; our own entries both bits and a number.
+ *
+ * Threads: everything is called on the loop's thread, but wake, discard, and what a pool thread
+ * runs (uring_job.c says what). Lifetime: an instance lives from open to close; nothing of a
+ * cede_work is kept but in job records, which are recycled and freed by close.
+ */
+#ifndef CEDE_LINUX_URING_H
+#define CEDE_LINUX_URING_H
+
+#include <liburing.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "cede/backend.h"
+#include "cede/file.h"
+#include "cede/uring.h"
+
+#include "../posix/blocking.h"
+#include "../posix/error.h"
+#include "../posix/pool.h"
+
+extern const cede_backend cede_uring_backend;
+
+/* The library's allocator (src/core/memory.c); zeroed memory. */
+void *cedi_memory_get(size_t bytes);
+void cedi_memory_free(void *);
+
+#define URING_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define URING_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define URING_COLD        __attribute__((cold, noinline))
+
+/* Numbers of kernels newer than liburing 2.3. */
+#define URING_OP_FTRUNCATE 55
+#define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
+
+/* Masks that cede/uring.h may not have yet. */
+#ifndef CEDE_URING_NO_NOSIGNAL
+#define CEDE_URING_NO_NOSIGNAL 0x200u /* SIGPIPE is blocked around the system call */
+#endif
+#ifndef CEDE_URING_WAIT_POLLED
+#define CEDE_URING_WAIT_POLLED 0x400u /* waits in poll, not in the ring's own call */
+#endif
+
+#define URING_CANCEL    (UINT64_C(1) << 63)
+#define URING_JOB       (UINT64_C(1) << 62)
+#define URING_OWN       (URING_CANCEL | URING_JOB)
+#define URING_TAGS      URING_OWN
+#define URING_OWN_KIND  UINT64_C(0xff)
+#define URING_OWN_SHIFT 8 /* above the kind: a number */
+
+enum {
+    URING_OWN_NOTHING, /* an entry that was taken back: its completion means nothing */
+    URING_OWN_WATCH,   /* the read of the eventfd */
+    URING_OWN_TIMEOUT  /* for kernels without EXT_ARG */
+};
+
+/* ---- Jobs ----------------------------------------------------------------------------------- */
+
+enum {
+    URING_ON_POOL, /* a blocking call */
+    URING_STAT,    /* the kernel's form is to be rewritten */
+    URING_OPEN,    /* might be a named pipe */
+    URING_FIFO,    /* is one, and waits for the other end on a thread */
+    URING_POLL     /* waits until a descriptor is ready */
+};
+
+typedef struct uring_job {
+    cedi_pool_job pool; /* first */
+    cedi_blocking work;
+    struct uring *self;
+    struct uring_job *chain; /* hash chain; free list */
+    uint64_t token;
+    uint8_t kind;
+    struct {
+        int flags;     /* of the open, as the system was given them */
+        int native;    /* what it opened, or -1 */
+        int cancel_fd; /* an eventfd, while it waits */
+    } fifo;
+} uring_job;
+
+/* ---- The instance --------------------------------------------------------------------------- */
+
+enum {
+    URING_ODD_FAULTS = 0x01,   /* a test's hook is asked before each call */
+    URING_ODD_SIGPIPE = 0x02,  /* a write that might raise SIGPIPE was started, without a flag */
+    URING_ODD_EMBEDDED = 0x04, /* somebody waits on ready_fd */
+    URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
+    URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
+};
+
+typedef struct uring {
+    /* hot */
+    struct io_uring ring;
+    cede_core *core;
+    cedi_pool *pool;
+    uint64_t works; /* taken and not reported */
+    unsigned enter_flags;
+    unsigned stream_flags; /* rw_flags of writes that might raise SIGPIPE */
+    unsigned char cancel_flags;
+    bool watching;     /* the watch is armed */
+    unsigned char odd; /* URING_ODD_: what the common path leaves out */
+    bool has_ext_arg;
+    bool enabled;
+    uint32_t jobs_live;
+
+    /* jobs */
+    uint32_t jobs_made;
+    uint32_t pool_live;
+    uring_job *free_jobs;
+    uring_job **buckets;
+    uint32_t bucket_shift; /* 64 - log2 of their number */
+    struct uring_chunk *chunks;
+
+    /* wake and wait */
+    int wake_fd;
+    int ready_fd;            /* -1: not embedded */
+    uint64_t wake_value;     /* the watch reads into it */
+    uint64_t timeout_number; /* the armed timeout's; 0: none */
+    uint64_t timeout_at;
+    struct __kernel_timespec timeout_spec; /* read by the kernel when the entry is submitted */
+    uint64_t timeouts;
+    uint32_t failures; /* enters that failed for want of room, running */
+
+    /* cold */
+    cede_uring_config config;
+    uint64_t opcodes; /* bit n: the kernel has opcode n */
+    unsigned no_ring; /* 0: what a ring that could not be had points to */
+    char apart[64];
+    _Atomic bool woken;         /* the eventfd has been, or is about to be, written */
+    _Atomic bool signals_ready; /* ready_fd is to be written, too */
+    _Atomic bool woken_outside; /* since waitable was called */
+} uring;
+
+/* ---- uring_setup.c -------------------------------------------------------------------------- */
+
+cede_status cedi_uring_setup(uring *, const cede_backend_setup *);
+cede_status cedi_uring_bind(void *self);
+
+static inline bool cedi_uring_has(const uring *self, unsigned opcode)
+{
+    return opcode < 64 && (self->opcodes >> opcode & 1);
+}
+
+/* 0, or the errno that the test's hook wants for this call. */
+static inline int cedi_uring_fault(const uring *self, const char *call)
+{
+    if (URING_LIKELY(!self->config.fault))
+        return 0;
+    return self->config.fault(self->config.fault_context, call);
+}
+
+/* ---- uring_enter.c -------------------------------------------------------------------------- */
+
+struct io_uring_sqe *cedi_uring_sqe_slow(uring *);
+
+/* An entry to fill, before any other is asked for. NULL: no room now. What io_uring_get_sqe does,
+ * less the kinds of ring that are never made here. */
+static inline struct io_uring_sqe *cedi_uring_sqe(uring *self)
+{
+    struct io_uring_sq *sq = &self->ring.sq;
+    unsigned tail = sq->sqe_tail;
+    if (URING_UNLIKELY(tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries))
+        return cedi_uring_sqe_slow(self);
+    sq->sqe_tail = tail + 1;
+    struct io_uring_sqe *sqe = &sq->sqes[tail & sq->ring_mask];
+    /* As io_uring_get_sqe does in newer liburings, whose io_uring_prep_rw leaves the rest alone; in
+     * 2.3 it is the other way round, and the compiler drops these stores. */
+    memset(sqe, 0, sizeof *sqe);
+    return sqe;
+}
+
+static inline unsigned cedi_uring_unsubmitted(const uring *self)
+{
+    return self->ring.sq.sqe_tail - __atomic_load_n(self->ring.sq.khead, __ATOMIC_ACQUIRE);
+}
+
+static inline unsigned cedi_uring_completed(const uring *self)
+{
+    return __atomic_load_n(self->ring.cq.ktail, __ATOMIC_ACQUIRE) - *self->ring.cq.khead;
+}
+
+/* What the kernel can be seen to need a call for: work that it left for us to run, completions that
+ * found no room. */
+static inline unsigned cedi_uring_wants(const uring *self)
+{
+    return __atomic_load_n(self->ring.sq.kflags, __ATOMIC_RELAXED) &
+           (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+/* Submits what is queued, and waits for `wait_for` completions. 0 or a negated errno. */
+int cedi_uring_enter(uring *, unsigned wait_for, uint64_t timeout_ns);
+cede_status cedi_uring_wait(void *self, uint64_t timeout_ns);
+
+/* ---- uring_ops.c ---------------------------------------------------------------------------- */
+
+uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
+bool cedi_uring_supports(void *self, uint32_t op);
+
+/* ---- uring_reap.c --------------------------------------------------------------------------- */
+
+/* Reports at most `most` completions; returns how many there were. */
+unsigned cedi_uring_reap(uring *, unsigned most);
+void cedi_uring_report(uring *, uint64_t token, int result); /* as a completion says it */
+int cedi_uring_cancel(void *self, uint64_t token);
+int cedi_uring_send_cancel(uring *, uint64_t target, uint64_t user_data);
+
+/* ---- uring_wake.c --------------------------------------------------------------------------- */
+
+void cedi_uring_wake(void *self);
+bool cedi_uring_watch(uring *);   /* false: no room for its entry */
+void cedi_uring_watched(uring *); /* its completion came */
+void cedi_uring_unwatch(uring *); /* for close: until the kernel has let go of it */
+intptr_t cedi_uring_waitable(void *self);
+void cedi_uring_drain(uring *);  /* embedded: before looking for completions */
+void cedi_uring_signal(uring *); /* embedded: something is left */
+bool cedi_uring_timeout(uring *, uint64_t timeout_ns); /* false: no room for its entry */
+void cedi_uring_timed_out(uring *, uint64_t number);
+uint64_t cedi_uring_now(void *self);
+uint64_t cedi_uring_now_coarse(void *self);
+
+/* ---- uring_job.c ---------------------------------------------------------------------------- */
+
+/* A record for a work; NULL: out of memory. */
+uring_job *cedi_uring_job_new(uring *, const cede_work *, unsigned kind);
+uring_job *cedi_uring_job_find(const uring *, uint64_t token);
+void cedi_uring_job_free(uring *, uring_job *);
+bool cedi_uring_to_pool(uring *, const cede_work *); /* false: no room */
+void cedi_uring_take_finished(uring *);
+void cedi_uring_job_completed(uring *, uint64_t token, int result);
+int cedi_uring_job_cancel(uring *, uring_job *);
+void cedi_uring_jobs_free(uring *);
+void cedi_uring_stat_convert(cede_stat *); /* in place, from a struct statx */
+
+/* ---- uring_fifo.c --------------------------------------------------------------------------- */
+
+void cedi_uring_open_completed(uring *, uring_job *, int result);
+int cedi_uring_fifo_cancel(uring_job *);
+
+#endif

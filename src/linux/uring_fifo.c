@@ -1,0 +1,234 @@
+/*
+ * Opening a named pipe. POSIX says that the open waits for the other end; here every open that
+ * might find one is made as if with O_NONBLOCK (uring_ops.c), which does not. So:
+ *
+ * For writing, without a reader, the open said ENXIO, and is made again to wait. What never was a
+ * pipe says ENXIO again.
+ *
+ * For reading, the pipe is open already. Its descriptor is kept, because a writer that comes from
+ * now on finds a reader and may write; but the open is not over before a writer has come. It is
+ * opened a second time (by /proc/self/fd) to wait for one, and polled, which sees one that came and
+ * left before the second open began to wait. Whichever is first ends the wait; the first descriptor
+ * is delivered.
+ *
+ * An open that waits must be one that can be cancelled, so the kernel's workers make it. But not
+ * the loop's own: those are few and everybody's, and on 6.18 a call that waits for ever can leave
+ * others behind it in their queue for 5 s, though workers idle (measured on a busy machine: one
+ * wake counted for two calls). A ring that another thread uses has workers of its own. So each open
+ * that waits gets a thread with a small ring for the time: dear, but rare.
+ *
+ * Threads: wait_on_thread runs on that thread, and touches nothing but its job and the eventfd by
+ * which a cancel reaches it; all else is the loop's.
+ */
+#include "uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIRST_PATIENCE_NS   1000000
+#define LONGEST_PATIENCE_NS 100000000
+
+/* ---- On the thread -------------------------------------------------------------------------- */
+
+enum { OPEN = 1, POLL = 2, WISH = 4, CANCEL = 8 };
+
+typedef struct waiter {
+    struct io_uring ring;
+    uring_job *job;
+    char again[32];   /* the path of the second open, for reading */
+    int opened;       /* by the open that waits, or -1 */
+    int error;        /* why not */
+    unsigned pending; /* entries that the kernel has: OPEN, POLL, WISH */
+    bool came;        /* the other end is, or was, there */
+    bool wished;      /* a cancel */
+} waiter;
+
+static void send_open(waiter *self)
+{
+    const cede_args *args = &self->job->work.args;
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    bool writes = self->job->fifo.native < 0;
+    unsigned kept = (unsigned)self->job->fifo.flags & (O_APPEND | O_NOFOLLOW);
+    io_uring_prep_rw(IORING_OP_OPENAT, sqe, AT_FDCWD, writes ? args->path.path : self->again, 0, 0);
+    sqe->open_flags = O_CLOEXEC | O_NOCTTY | (writes ? O_WRONLY | kept : O_RDONLY);
+    sqe->flags = IOSQE_ASYNC;
+    sqe->user_data = OPEN;
+    self->pending |= OPEN;
+}
+
+static void send_poll(waiter *self, int fd, unsigned kind)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
+    io_uring_prep_poll_add(sqe, fd, POLLIN);
+    sqe->user_data = kind;
+    self->pending |= kind;
+}
+
+static void send_cancels(waiter *self)
+{
+    for (unsigned kind = OPEN; kind < CANCEL; kind *= 2) {
+        struct io_uring_sqe *sqe;
+        if (!(self->pending & kind) || !(sqe = io_uring_get_sqe(&self->ring)))
+            continue;
+        io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, NULL, 0, 0);
+        sqe->addr = kind;
+        sqe->user_data = CANCEL;
+    }
+}
+
+static void completed(waiter *self, unsigned kind, int result)
+{
+    self->pending &= ~kind;
+    switch (kind) {
+    case OPEN:
+        if (result >= 0) {
+            self->opened = result;
+            self->came = true;
+        } else if (cedi_error_status(result) == CEDE_REPORT_AGAIN && !self->wished && !self->came) {
+            send_open(self);
+        } else if (self->error == 0) {
+            self->error = -result;
+        }
+        break;
+    case POLL:
+        self->came = self->came || result > 0;
+        break;
+    case WISH:
+        self->wished = self->wished || result > 0;
+        break;
+    default: /* a cancel's own answer tells nothing (uring_reap.c) */
+        break;
+    }
+}
+
+/* False: the ring is beyond use. */
+static bool take_completions(waiter *self, long long patience_ns)
+{
+    struct __kernel_timespec time = {.tv_sec = 0, .tv_nsec = patience_ns};
+    struct io_uring_cqe *cqe;
+    int error =
+        io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, patience_ns ? &time : NULL, NULL);
+    while (io_uring_peek_cqe(&self->ring, &cqe) == 0) {
+        unsigned kind = (unsigned)cqe->user_data;
+        int result = cqe->res;
+        io_uring_cqe_seen(&self->ring, cqe);
+        completed(self, kind, result);
+    }
+    return error >= 0 || error == -EINTR || error == -ETIME || error == -EAGAIN || error == -EBUSY;
+}
+
+/* Waits for the other end or a wish, then until the kernel has let go of everything: a poll that
+ * is left to the ring's end keeps the pipe open for a while after the descriptor is closed, and the
+ * next writer finds a reader that is not there (measured). */
+static void wait_for_other_end(waiter *self)
+{
+    long long patience = FIRST_PATIENCE_NS;
+    send_open(self);
+    send_poll(self, self->job->fifo.cancel_fd, WISH);
+    if (self->job->fifo.native >= 0)
+        send_poll(self, self->job->fifo.native, POLL);
+    while (!self->came && !self->wished && (self->pending & (OPEN | POLL))) {
+        if (!take_completions(self, 0))
+            self->wished = true;
+    }
+    while (self->pending) {
+        send_cancels(self);
+        if (!take_completions(self, patience))
+            break;
+        patience = patience < LONGEST_PATIENCE_NS ? patience * 2 : patience;
+    }
+}
+
+static void wait_on_thread(cedi_pool_job *pool_job)
+{
+    uring_job *job = (uring_job *)pool_job;
+    waiter self = {.job = job, .opened = -1};
+    int native = job->fifo.native;
+    int error = -io_uring_queue_init(8, &self.ring, 0);
+    if (error == 0) {
+        if (native >= 0)
+            (void)snprintf(self.again, sizeof self.again, "/proc/self/fd/%d", native);
+        wait_for_other_end(&self);
+        io_uring_queue_exit(&self.ring);
+        error = self.came ? 0 : self.wished || !self.error ? ECANCELED : self.error;
+    }
+    if (native < 0)
+        native = self.opened;
+    else if (self.opened >= 0)
+        (void)close(self.opened);
+    if (error && native >= 0)
+        (void)close(native);
+    job->work.status = cedi_error_final(error);
+    job->work.os_error = error;
+    job->work.count = error ? 0 : (uint64_t)native;
+}
+
+/* ---- On the loop's thread ------------------------------------------------------------------- */
+
+static void start_waiting(uring *self, uring_job *job, int native)
+{
+    cede_status status = CEDE_OK;
+    uint64_t token = job->token;
+    int error = cedi_uring_fault(self, "eventfd");
+    job->fifo.native = native;
+    job->fifo.cancel_fd = error ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!error && job->fifo.cancel_fd < 0)
+        error = errno;
+    if (!error) {
+        job->kind = URING_FIFO;
+        job->pool.run = wait_on_thread;
+        status = cedi_pool_run_alone(self->pool, &job->pool);
+        error = status == CEDE_OK ? 0 : EAGAIN;
+    }
+    if (!error) {
+        self->pool_live++;
+        return;
+    }
+    if (native >= 0)
+        (void)close(native);
+    if (job->fifo.cancel_fd >= 0)
+        (void)close(job->fifo.cancel_fd);
+    cedi_uring_job_free(self, job);
+    self->works--;
+    cede_core_done(self->core, token, cedi_error_final(error), error, 0);
+}
+
+/* A seek is three times cheaper than asking what it is, and fails on few things. */
+static bool is_pipe(int fd)
+{
+    struct stat what;
+    return lseek(fd, 0, SEEK_CUR) < 0 && errno == ESPIPE && fstat(fd, &what) == 0 &&
+           S_ISFIFO(what.st_mode);
+}
+
+void cedi_uring_open_completed(uring *self, uring_job *job, int result)
+{
+    uint64_t token = job->token;
+    int flags = job->fifo.flags;
+    bool writes = (flags & O_ACCMODE) == O_WRONLY;
+    if (writes && result == -ENXIO) {
+        start_waiting(self, job, -1);
+        return;
+    }
+    if (result >= 0 && (flags & O_NONBLOCK))
+        (void)fcntl(result, F_SETFL, flags & (O_APPEND | O_DIRECT));
+    if (result >= 0 && !writes && is_pipe(result)) {
+        start_waiting(self, job, result);
+        return;
+    }
+    cedi_uring_job_free(self, job);
+    cedi_uring_report(self, token, result);
+}
+
+int cedi_uring_fifo_cancel(uring_job *job)
+{
+    static const uint64_t one = 1;
+    while (write(job->fifo.cancel_fd, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+    return CEDE_CANCEL_SENT;
+}

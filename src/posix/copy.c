@@ -1,0 +1,98 @@
+/*
+ * One round of a copy between two files: in the kernel where it can, else through a buffer.
+ *
+ * A round is some MiB, so that a cancel gets its say between rounds and a pool thread is not held
+ * for ever; at the speed of memory a round takes about 2 ms, beside which handing it to a thread
+ * costs nothing.
+ */
+#include "blocking.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ROUND_BYTES  (UINT64_C(8) << 20)
+#define BUFFER_BYTES ((size_t)128 << 10) /* on the stack of a pool thread */
+
+/* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
+ * So the whole is looked at before the first. */
+static int check_overlap(const cedi_blocking *work, uint64_t length)
+{
+    struct stat from, to;
+    uint64_t a = work->args.copy.from_offset, b = work->args.copy.to_offset;
+    if (fstat((int)work->native, &from) != 0 || fstat((int)work->native_to, &to) != 0)
+        return errno;
+    if (from.st_dev != to.st_dev || from.st_ino != to.st_ino)
+        return 0;
+    if (length == CEDE_TO_END)
+        length = (uint64_t)from.st_size > a ? (uint64_t)from.st_size - a : 0;
+    return (a <= b ? b - a : a - b) < length ? EINVAL : 0;
+}
+
+/* What is left of `error` if something moved before it: the next round meets it again. */
+static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length)
+{
+    char buffer[BUFFER_BYTES];
+    uint64_t done = 0;
+    int error = 0;
+    while (done < length && !error) {
+        size_t ask = length - done < sizeof buffer ? (size_t)(length - done) : sizeof buffer;
+        ssize_t got = pread((int)work->native, buffer, ask, (off_t)(from + done));
+        if (got < 0)
+            error = errno;
+        if (got <= 0)
+            break;
+        for (ssize_t put = 0; put < got && !error;) {
+            ssize_t n =
+                pwrite((int)work->native_to, buffer + put, (size_t)(got - put), (off_t)(to + done));
+            if (n < 0)
+                error = errno;
+            else if (n == 0)
+                error = EIO;
+            else
+                put += n, done += (uint64_t)n;
+        }
+    }
+    work->count = done;
+    return done > 0 ? 0 : error;
+}
+
+/* Errors that say "not between these two", never "not at all". */
+static bool wants_buffer(int error)
+{
+    return error == EXDEV || error == EINVAL || error == ENOSYS || error == EOPNOTSUPP ||
+           error == EBADF || error == EPERM;
+}
+
+int cedi_copy_round(cedi_blocking *work)
+{
+    uint64_t asked = work->args.copy.length_bytes;
+    uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - work->moved;
+    uint64_t from = work->args.copy.from_offset + work->moved;
+    uint64_t to = work->args.copy.to_offset + work->moved;
+    int64_t from_at, to_at;
+    long moved;
+    if (work->moved == 0) {
+        int error = check_overlap(work, asked);
+        if (error)
+            return error;
+    }
+    if (length > ROUND_BYTES)
+        length = ROUND_BYTES;
+    if (work->args.copy.from_offset > INT64_MAX - length - work->moved ||
+        work->args.copy.to_offset > INT64_MAX - length - work->moved)
+        return EINVAL;
+    from_at = (int64_t)from;
+    to_at = (int64_t)to;
+    moved = syscall(SYS_copy_file_range, (int)work->native, &from_at, (int)work->native_to, &to_at,
+                    (size_t)length, 0u);
+    if (moved > 0) {
+        work->count = (uint64_t)moved;
+        return 0;
+    }
+    /* 0 is the end of the source, or a file whose length the kernel does not know (/proc, /sys). */
+    if (moved == 0 || wants_buffer(errno))
+        return copy_by_buffer(work, from, to, length);
+    return errno;
+}

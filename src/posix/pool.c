@@ -1,0 +1,222 @@
+/*
+ * The pool: a locked queue towards the threads, a lock-free stack back.
+ *
+ * Lifetime: a job belongs to the pool from submit until take or a successful remove. The threads
+ * block every signal that is sent to the process, so that handlers keep running where the program
+ * expects them; a write to a broken pipe leaves its SIGPIPE pending on a thread that never sees it.
+ */
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+
+/* The library's allocator (src/core/memory.c). */
+void *cedi_memory_get(size_t bytes);
+void cedi_memory_free(void *);
+
+struct cedi_pool {
+    _Atomic(cedi_pool_job *) finished; /* first: cedi_pool_has_finished reads it; newest first */
+    pthread_mutex_t lock;
+    pthread_cond_t more; /* or one that ran alone has ended */
+    cedi_pool_job queue; /* its links only: a ring, oldest at next */
+    uint64_t queued;
+    uint32_t waiting; /* threads inside the wait, signalled for or not */
+    uint32_t made;
+    uint32_t alone; /* threads of single jobs */
+    bool stopping;
+    cedi_pool_setup setup;
+    pthread_t threads[];
+};
+
+_Static_assert(offsetof(cedi_pool, finished) == 0, "cedi_pool_has_finished reads it");
+
+/* With the lock held, like the next. */
+static void unlink_job(cedi_pool *pool, cedi_pool_job *job)
+{
+    job->next->prev = job->prev;
+    job->prev->next = job->next;
+    job->queued = false;
+    pool->queued--;
+}
+
+static cedi_pool_job *next_job(cedi_pool *pool)
+{
+    cedi_pool_job *job = pool->queue.next;
+    if (job == &pool->queue)
+        return NULL;
+    unlink_job(pool, job);
+    return job;
+}
+
+static void finish(cedi_pool *pool, cedi_pool_job *job)
+{
+    cedi_pool_job *head = atomic_load_explicit(&pool->finished, memory_order_relaxed);
+    do {
+        job->next = head;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->finished, &head, job,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    pool->setup.notify(pool->setup.context);
+}
+
+static void *thread_main(void *context)
+{
+    cedi_pool *pool = context;
+    (void)pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        cedi_pool_job *job = next_job(pool);
+        if (job) {
+            (void)pthread_mutex_unlock(&pool->lock);
+            job->run(job);
+            finish(pool, job);
+            (void)pthread_mutex_lock(&pool->lock);
+        } else if (pool->stopping) {
+            break;
+        } else {
+            pool->waiting++;
+            (void)pthread_cond_wait(&pool->more, &pool->lock);
+            pool->waiting--;
+        }
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+cedi_pool *cedi_pool_open(const cedi_pool_setup *setup)
+{
+    uint32_t threads = setup->threads ? setup->threads : 1;
+    cedi_pool *pool = cedi_memory_get(sizeof *pool + threads * sizeof(pthread_t));
+    if (!pool)
+        return NULL;
+    pool->setup = *setup;
+    pool->setup.threads = threads;
+    pool->queue.next = pool->queue.prev = &pool->queue;
+    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
+        cedi_memory_free(pool);
+        return NULL;
+    }
+    if (pthread_cond_init(&pool->more, NULL) != 0) {
+        (void)pthread_mutex_destroy(&pool->lock);
+        cedi_memory_free(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void cedi_pool_close(cedi_pool *pool)
+{
+    if (!pool)
+        return;
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    (void)pthread_cond_broadcast(&pool->more);
+    while (pool->alone > 0)
+        (void)pthread_cond_wait(&pool->more, &pool->lock);
+    (void)pthread_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < pool->made; i++)
+        (void)pthread_join(pool->threads[i], NULL);
+    (void)pthread_cond_destroy(&pool->more);
+    (void)pthread_mutex_destroy(&pool->lock);
+    cedi_memory_free(pool);
+}
+
+static bool make_thread(cedi_pool *pool, pthread_t *thread, void *(*run)(void *), void *context)
+{
+    sigset_t all, before;
+    bool made;
+    if (pool->setup.fault && pool->setup.fault(pool->setup.fault_context, "thread") != 0)
+        return false;
+    (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGSEGV); /* raised by the thread's own acts: tools want to see them */
+    (void)sigdelset(&all, SIGBUS);
+    (void)sigdelset(&all, SIGFPE);
+    (void)sigdelset(&all, SIGILL);
+    (void)sigdelset(&all, SIGTRAP);
+    (void)sigdelset(&all, SIGSYS);
+    (void)sigdelset(&all, SIGABRT);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    made = pthread_create(thread, NULL, run, context) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return made;
+}
+
+/* With the lock held: the new thread's first act is to wait for it. */
+static void one_more(cedi_pool *pool)
+{
+    if (make_thread(pool, &pool->threads[pool->made], thread_main, pool))
+        pool->made++;
+}
+
+static void *alone_main(void *context)
+{
+    cedi_pool_job *job = context;
+    cedi_pool *pool = job->pool;
+    job->run(job);
+    finish(pool, job);
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->alone--;
+    (void)pthread_cond_broadcast(&pool->more);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+cede_status cedi_pool_run_alone(cedi_pool *pool, cedi_pool_job *job)
+{
+    pthread_t thread;
+    bool made;
+    job->pool = pool;
+    job->queued = false;
+    (void)pthread_mutex_lock(&pool->lock);
+    made = make_thread(pool, &thread, alone_main, job);
+    pool->alone += made;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (made)
+        (void)pthread_detach(thread);
+    return made ? CEDE_OK : CEDE_EAGAIN;
+}
+
+cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
+{
+    cede_status status = CEDE_OK;
+    (void)pthread_mutex_lock(&pool->lock);
+    if (pool->queued >= pool->waiting && pool->made < pool->setup.threads)
+        one_more(pool);
+    if (pool->made == 0) {
+        status = CEDE_EAGAIN;
+    } else {
+        job->next = &pool->queue;
+        job->prev = pool->queue.prev;
+        job->prev->next = job;
+        pool->queue.prev = job;
+        job->queued = true;
+        pool->queued++;
+        if (pool->waiting > 0)
+            (void)pthread_cond_signal(&pool->more);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+bool cedi_pool_remove(cedi_pool *pool, cedi_pool_job *job)
+{
+    bool removed;
+    (void)pthread_mutex_lock(&pool->lock);
+    removed = job->queued;
+    if (removed)
+        unlink_job(pool, job);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return removed;
+}
+
+cedi_pool_job *cedi_pool_take(cedi_pool *pool)
+{
+    cedi_pool_job *job = atomic_exchange_explicit(&pool->finished, NULL, memory_order_acquire);
+    cedi_pool_job *oldest = NULL;
+    while (job) {
+        cedi_pool_job *older = job->next;
+        job->next = oldest;
+        oldest = job;
+        job = older;
+    }
+    return oldest;
+}

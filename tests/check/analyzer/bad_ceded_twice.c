@@ -1,0 +1,14 @@
+/* Ceded, and ceded again. */
+#include "programs.h"
+
+void start(void)
+{
+    cede_req *req = malloc(sizeof *req);
+    if (!req)
+        return;
+    cede_prep_nop(req);
+    (void)cede_submit(loop, req, on_done);
+    CEDE_GONE(req);
+    (void)cede_submit(loop, req, on_done); /* BAD */
+    CEDE_GONE(req);
+}

@@ -1,0 +1,304 @@
+/*
+ * Runs one case in a process of its own, perhaps under a tool, and judges how that ended.
+ *
+ *   cede_check --list
+ *   cede_check --backend NAME --case NAME [-- TOOL ARGUMENT...]
+ *
+ * Ends with 0 if it went as it should, 77 if the case makes no sense in this build. POSIX.
+ */
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SKIPPED       77
+#define LIMIT_SECONDS 60
+#define OUTPUT_MOST   (1u << 20)
+#define WANTS_MOST    16
+
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+#ifndef WITH_ASAN
+#define WITH_ASAN 0
+#endif
+
+enum kind { TOUCH, CHANGE, LENT, FREE, POISON, SHADOW, FREED, ANEW, MISUSE, GOOD };
+
+static const struct row {
+    enum kind kind;
+    const char *name;
+    const char *sentence;
+    check_fn *fn;
+} rows[] = {
+#define CHECK_CASE(kind, name, sentence) {kind, #name, sentence, check_##name},
+#include "cases.def"
+};
+
+static const struct row *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    }
+    fprintf(stderr, "no case %s\n", name);
+    exit(2);
+}
+
+/* ---- The other process ---------------------------------------------------------------------- */
+
+struct end {
+    char output[OUTPUT_MOST];
+    size_t bytes;
+    int status;
+    bool hung;
+};
+
+static void collect(struct end *end, int from)
+{
+    struct pollfd wait_for = {from, POLLIN, 0};
+    for (;;) {
+        ssize_t got;
+        int ready = poll(&wait_for, 1, LIMIT_SECONDS * 1000);
+        if (ready == 0)
+            end->hung = true;
+        if (ready <= 0)
+            return;
+        got = read(from, end->output + end->bytes, OUTPUT_MOST - 1 - end->bytes);
+        if (got <= 0)
+            return;
+        end->bytes += (size_t)got;
+    }
+}
+
+static void run(struct end *end, char **tool, char *self, char *backend, const struct row *row)
+{
+    char *arguments[64];
+    size_t count = 0;
+    int ends[2];
+    pid_t child;
+    while (*tool && count < 56)
+        arguments[count++] = *tool++;
+    arguments[count++] = self;
+    arguments[count++] = (char *)(uintptr_t) "--child";
+    arguments[count++] = backend;
+    arguments[count++] = (char *)(uintptr_t)row->name;
+    arguments[count] = NULL;
+    if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
+        perror("cede_check");
+        exit(2);
+    }
+    if (child == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)execvp(arguments[0], arguments);
+        perror(arguments[0]);
+        _exit(127);
+    }
+    (void)close(ends[1]);
+    collect(end, ends[0]);
+    if (end->hung)
+        (void)kill(child, SIGKILL);
+    (void)close(ends[0]);
+    while (waitpid(child, &end->status, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* The case's folder: it may end before it could clear up. */
+static char folder[] = "/tmp/cede-check-XXXXXX";
+
+static void folder_make(void)
+{
+    if (!mkdtemp(folder) || setenv("CEDE_CHECK_DIR", folder, 1) != 0) {
+        perror(folder);
+        exit(2);
+    }
+}
+
+static void folder_remove(void)
+{
+    static const char *const names[] = {"file", "link", "absent"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(folder);
+}
+
+/* ---- Judging -------------------------------------------------------------------------------- */
+
+/* What the case said about itself, and apart from it what the library and the tools said. */
+struct told {
+    const char *lines[WANTS_MOST], *wants[WANTS_MOST];
+    size_t line_count, want_count;
+    char said[OUTPUT_MOST];
+};
+
+static void sort_out(struct end *end, struct told *told)
+{
+    char *at = told->said;
+    for (char *line = strtok(end->output, "\n"); line; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "@line ", 6) == 0 && told->line_count < WANTS_MOST) {
+            told->lines[told->line_count++] = line + 6;
+        } else if (strncmp(line, "@want ", 6) == 0 && told->want_count < WANTS_MOST) {
+            told->wants[told->want_count++] = line + 6;
+        } else {
+            size_t length = strlen(line);
+            memcpy(at, line, length);
+            at += length;
+            *at++ = '\n';
+        }
+    }
+}
+
+static bool says(const struct told *told, const char *text)
+{
+    if (strstr(told->said, text))
+        return true;
+    printf("nothing says: %s\n", text);
+    return false;
+}
+
+/* A tool's report, with every line that was marked. */
+static bool tool_says(const struct told *told, const char *text)
+{
+    bool all = says(told, text);
+    for (size_t i = 0; i < told->line_count; i++)
+        all = says(told, told->lines[i]) && all;
+    if (told->line_count == 0)
+        printf("the case marked no line\n");
+    return all && told->line_count > 0;
+}
+
+/* One line of the library's, with everything that is wanted in it. */
+static bool one_line_says(struct told *told, const char *text)
+{
+    static char copy[OUTPUT_MOST];
+    memcpy(copy, told->said, sizeof copy);
+    for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
+        size_t i = 0;
+        while (i < told->want_count && strstr(line, told->wants[i]))
+            i++;
+        if (i == told->want_count && strstr(line, text) && strncmp(line, "cede: ", 6) == 0)
+            return true;
+    }
+    printf("no line says all of this: %s", text);
+    for (size_t i = 0; i < told->want_count; i++)
+        printf(", %s", told->wants[i]);
+    printf("\n");
+    return false;
+}
+
+static bool as_it_should(enum kind kind, struct told *told, bool valgrind)
+{
+    bool tool = WITH_ASAN || valgrind;
+    const char *trap = WITH_ASAN ? "AddressSanitizer: use-after-poison" : "Invalid ";
+    switch (kind) {
+    case CHANGE:
+        if (!tool)
+            return one_line_says(told, "law 5: ");
+        /* fall through */
+    case TOUCH:
+        return tool_says(told, trap);
+    case LENT:
+        return one_line_says(told, "law 5: ") && says(told, "changed while it was ceded");
+    case FREE:
+    case SHADOW:
+        return one_line_says(told, "law 5: freed");
+    case POISON:
+        if (told->want_count)
+            return one_line_says(told, "law 5: freed");
+        return tool_says(told, "AddressSanitizer: heap-");
+    case FREED:
+        return tool_says(told, WITH_ASAN ? "heap-use-after-free" : "free'd");
+    case ANEW:
+        return tool ? tool_says(told, trap) : one_line_says(told, "law 17: ");
+    case MISUSE:
+        return one_line_says(told, "law 1");
+    default:
+        if (told->said[0] == '\0')
+            return true;
+        printf("it is not silent\n");
+        return false;
+    }
+}
+
+static bool makes_sense(enum kind kind, bool valgrind)
+{
+    switch (kind) {
+    case MISUSE:
+    case GOOD:
+        return true;
+    case CHANGE:
+    case LENT:
+    case ANEW:
+        return cede_is_checked();
+    case POISON:
+        return WITH_ASAN;
+    case SHADOW:
+        return valgrind && cede_is_checked();
+    default:
+        return (WITH_ASAN || valgrind) && cede_is_checked();
+    }
+}
+
+static int judge(const struct row *row, struct end *end, bool valgrind)
+{
+    static struct told told;
+    bool died = !WIFEXITED(end->status) || WEXITSTATUS(end->status) != 0;
+    bool good;
+    if (WIFEXITED(end->status) && WEXITSTATUS(end->status) == SKIPPED) {
+        (void)fputs(end->output, stdout);
+        return SKIPPED;
+    }
+    sort_out(end, &told);
+    good = as_it_should(row->kind, &told, valgrind);
+    if (died == (row->kind == GOOD)) {
+        printf("it ended %s (status %x)\n", died ? "badly" : "well", (unsigned)end->status);
+        good = false;
+    }
+    if (end->hung)
+        printf("it hung\n");
+    if (good && !end->hung)
+        return 0;
+    printf("case %s: %s\nit said:\n%s", row->name, row->sentence, told.said);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct end end;
+    const struct row *row;
+    bool valgrind;
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+            printf("%s: %s\n", rows[i].name, rows[i].sentence);
+        return 0;
+    }
+    if (argc == 4 && strcmp(argv[1], "--child") == 0)
+        return check_child(argv[2], find(argv[3])->fn);
+    if (argc < 5 || strcmp(argv[1], "--backend") != 0 || strcmp(argv[3], "--case") != 0 ||
+        (argc > 5 && strcmp(argv[5], "--") != 0)) {
+        fprintf(stderr, "usage: %s --backend NAME --case NAME [-- TOOL ARGUMENT...]\n", argv[0]);
+        return 2;
+    }
+    row = find(argv[4]);
+    valgrind = argc > 6 && strstr(argv[6], "valgrind") != NULL;
+    if (!makes_sense(row->kind, valgrind)) {
+        printf("skipped: in this build nothing looks at that\n");
+        return SKIPPED;
+    }
+    folder_make();
+    run(&end, argc > 6 ? argv + 6 : argv + argc, argv[0], argv[2], row);
+    folder_remove();
+    return judge(row, &end, valgrind);
+}

@@ -1,0 +1,364 @@
+/*
+ * What law 17 stops, in every build: with one line that names the law, the operation and the
+ * places.
+ */
+#include "check.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static cede_req one, two, three;
+
+/* ---- In flight ------------------------------------------------------------------------------ */
+
+void check_submit_twice(stage *s)
+{
+    static char buffer[8];
+    cede_prep_read(&one, s->in, buffer, sizeof buffer, CEDE_CURRENT);
+    WANT("law 17: submitted while in flight: read, submitted at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+}
+
+void check_submit_twice_remotely(stage *s)
+{
+    cede_prep_timer(&one, CEDE_SECOND);
+    WANT("law 17: submitted while in flight: timer, submitted at ");
+    HERE(cede_submit_remote(s->loop, &one, check_done, NULL));
+    WANT("now at ");
+    HERE(cede_submit_remote(s->loop, &one, check_done, NULL));
+}
+
+void check_submit_linked(stage *s)
+{
+    cede_prep_pend(&one);
+    cede_prep_nop(&two);
+    cede_link(&one, &two, check_done);
+    WANT("law 17: submitted while in flight: nop, submitted at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &two, check_done));
+}
+
+void check_link_twice(stage *s)
+{
+    cede_prep_pend(&one);
+    cede_prep_pend(&two);
+    cede_prep_nop(&three);
+    cede_link(&one, &three, check_done);
+    cede_link(&two, &three, check_done);
+    WANT("law 17: ");
+    WANT("while in flight: nop, submitted at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &two, check_done));
+}
+
+void check_prepare_anew(stage *s)
+{
+    cede_prep_pend(&one);
+    WANT("law 17: submitted while in flight: pend, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &one, check_done));
+    AT(cede_prep_nop(&one));
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+    check_finish(s, ticket);
+}
+
+void check_link_anew(stage *s)
+{
+    cede_prep_pend(&one);
+    WANT("law 17: ");
+    WANT("while in flight: pend, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &one, check_done));
+    AT(cede_prep_nop(&one));
+    cede_prep_nop(&two);
+    cede_link(&two, &one, check_done);
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &two, check_done));
+    check_finish(s, ticket);
+}
+
+/* ---- In a callback -------------------------------------------------------------------------- */
+
+static cede_loop *inner;
+
+static void run_inside(cede_req *req, cede_result r)
+{
+    (void)req, (void)r;
+    (void)cede_submit(inner, &two, check_done); /* which takes the slot of the first */
+    (void)cede_run(inner, 0);
+}
+
+static void close_inside(cede_req *req, cede_result r)
+{
+    (void)req, (void)r;
+    (void)cede_loop_close(inner, 0);
+}
+
+void check_run_in_callback(stage *s)
+{
+    inner = s->loop;
+    cede_prep_roundtrip(&one);
+    cede_prep_nop(&two);
+    WANT("law 17: run inside a callback: roundtrip, submitted at ");
+    HERE((void)cede_submit(s->loop, &one, run_inside));
+    (void)cede_run(s->loop, CEDE_FOREVER);
+}
+
+void check_close_in_callback(stage *s)
+{
+    inner = s->loop;
+    cede_prep_nop(&one);
+    WANT("law 17: loop close inside a callback: nop, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &one, close_inside));
+    (void)cede_wait(s->loop, ticket, CEDE_FOREVER);
+}
+
+/* ---- Another thread ------------------------------------------------------------------------- */
+
+static void on_thread(stage *s, void *(*fn)(void *))
+{
+    pthread_t thread;
+    HOLDS(pthread_create(&thread, NULL, fn, s) == 0);
+    HOLDS(pthread_join(thread, NULL) == 0);
+}
+
+static void *submit_there(void *context)
+{
+    const stage *s = context;
+    cede_prep_stat_handle(&one, s->file, NULL);
+    WANT("law 17: submit on a thread that is not the loop's");
+    WANT(": stat_handle");
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+    return NULL;
+}
+
+static void *run_there(void *context)
+{
+    WANT("law 17: run on a thread that is not the loop's");
+    (void)cede_run(((const stage *)context)->loop, 0);
+    return NULL;
+}
+
+static cede_ticket awaited;
+
+static void *wait_there(void *context)
+{
+    WANT("law 17: wait on a thread that is not the loop's");
+    (void)cede_wait(((const stage *)context)->loop, awaited, 0);
+    return NULL;
+}
+
+static void *close_there(void *context)
+{
+    WANT("law 17: close on a thread that is not the loop's");
+    (void)cede_loop_close(((const stage *)context)->loop, 0);
+    return NULL;
+}
+
+void check_submit_on_thread(stage *s)
+{
+    on_thread(s, submit_there);
+}
+
+void check_run_on_thread(stage *s)
+{
+    on_thread(s, run_there);
+}
+
+void check_wait_on_thread(stage *s)
+{
+    cede_prep_pend(&one);
+    awaited = cede_submit(s->loop, &one, check_done);
+    on_thread(s, wait_there);
+}
+
+void check_close_on_thread(stage *s)
+{
+    on_thread(s, close_there);
+}
+
+/* ---- A forked child ------------------------------------------------------------------------- */
+
+/* The parent ends badly too, if the child did: that is what is judged. */
+static void in_child(stage *s, void (*fn)(stage *))
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        fn(s);
+        _exit(0);
+    }
+    HOLDS(waitpid(child, &status, 0) == child);
+    HOLDS(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    cede_cancel(awaited); /* and nothing has happened to the parent */
+    HOLDS(cede_run(s->loop, CEDE_FOREVER) >= 0);
+    HOLDS(cede_loop_close(s->loop, CEDE_FOREVER) == CEDE_OK);
+    exit(1);
+}
+
+static void submit_in(stage *s)
+{
+    WANT("law 17: ");
+    WANT("forked child");
+    WANT(": nop");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+}
+
+static void remote_in(stage *s)
+{
+    WANT("law 17");
+    WANT("forked child");
+    WANT(": nop");
+    HERE(cede_submit_remote(s->loop, &one, check_done, NULL));
+}
+
+static void run_in(stage *s)
+{
+    WANT("law 17: ");
+    WANT("forked child");
+    (void)cede_run(s->loop, 0);
+}
+
+static void cancel_in(stage *s)
+{
+    (void)s;
+    WANT("law 17: ");
+    WANT("forked child: pend, submitted at ");
+    cede_cancel(awaited);
+}
+
+void check_submit_in_child(stage *s)
+{
+    cede_prep_nop(&one);
+    in_child(s, submit_in);
+}
+
+void check_remote_in_child(stage *s)
+{
+    cede_prep_nop(&one);
+    in_child(s, remote_in);
+}
+
+void check_run_in_child(stage *s)
+{
+    in_child(s, run_in);
+}
+
+void check_cancel_in_child(stage *s)
+{
+    cede_prep_pend(&two);
+    awaited = HERE(cede_submit(s->loop, &two, check_done));
+    in_child(s, cancel_in);
+}
+
+/* ---- A retry that never gives up ------------------------------------------------------------ */
+
+static unsigned retries;
+static cede_ticket ended;
+
+static void retry_member(cede_req *req, cede_result r)
+{
+    HOLDS(r.status == CEDE_EENDED && retries++ < 2000);
+    cede_prep_timer(req, 0);
+    cede_in(req, ended);
+    (void)cede_submit(inner, req, retry_member);
+}
+
+static void retry_closing(cede_req *req, cede_result r)
+{
+    HOLDS(r.status == CEDE_EENDED || r.status == CEDE_ECANCELED);
+    HOLDS(retries++ < 2000);
+    cede_prep_roundtrip(req);
+    (void)cede_submit(inner, req, retry_closing);
+}
+
+void check_never_give_up_on_scope(stage *s)
+{
+    inner = s->loop;
+    cede_prep_scope(&two);
+    ended = cede_submit(s->loop, &two, check_done);
+    cede_cancel(ended);
+    HOLDS(cede_run(s->loop, CEDE_FOREVER) > 0);
+    WANT("law 17: ");
+    WANT("a thousand times");
+    WANT(": timer, submitted at ");
+    WANT("misuse.c:");
+    cede_prep_timer(&one, 0);
+    cede_in(&one, ended);
+    (void)cede_submit(s->loop, &one, retry_member);
+    (void)cede_run(s->loop, CEDE_FOREVER);
+}
+
+void check_never_give_up_on_loop(stage *s)
+{
+    inner = s->loop;
+    WANT("law 17: ");
+    WANT("a thousand times");
+    WANT(": roundtrip, submitted at ");
+    WANT("misuse.c:");
+    cede_prep_pend(&one);
+    (void)cede_submit(s->loop, &one, retry_closing);
+    (void)cede_loop_close(s->loop, CEDE_FOREVER);
+}
+
+/* ---- Nothing, and what is closed ------------------------------------------------------------ */
+
+void check_submit_without_loop(stage *s)
+{
+    (void)s;
+    cede_prep_nop(&one);
+    WANT("law 17: submit without a loop, a request or a callback: nop, now at ");
+    HERE((void)cede_submit(NULL, &one, check_done));
+}
+
+void check_submit_without_request(stage *s)
+{
+    WANT("law 17: submit without a loop, a request or a callback");
+    HERE((void)cede_submit(s->loop, NULL, check_done));
+}
+
+void check_submit_without_done(stage *s)
+{
+    cede_prep_nop(&one);
+    WANT("law 17: submit without a loop, a request or a callback: nop, now at ");
+    HERE(cede_submit_remote(s->loop, &one, NULL, NULL));
+}
+
+static cede_loop *closed(stage *s)
+{
+    cede_loop *loop = s->loop;
+    HOLDS(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+    s->loop = NULL;
+    return loop;
+}
+
+void check_remote_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    cede_prep_nop(&one);
+    WANT("law 11: remote submit to a closed loop");
+    WANT(": nop, now at ");
+    HERE(cede_submit_remote(loop, &one, check_done, NULL));
+}
+
+void check_submit_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    cede_prep_nop(&one);
+    WANT("law 17: ");
+    WANT("closed loop: nop, now at ");
+    HERE((void)cede_submit(loop, &one, check_done));
+}
+
+void check_close_twice(stage *s)
+{
+    cede_loop *loop = closed(s);
+    WANT("law 17: close of a closed loop");
+    (void)cede_loop_close(loop, 0);
+}

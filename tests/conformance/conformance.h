@@ -1,0 +1,330 @@
+/*
+ * The conformance suite: holds a cede backend to the contract (docs/contract.md).
+ *
+ * For three readers. Who writes a case uses the context `cft` and its helpers (README.md has an
+ * example). Who writes a backend of their own fills in a cft_world and calls cft_main with it, in
+ * a program linked with the library cede_conformance. Who runs the suite uses `cede-conformance`.
+ *
+ * A case is a function of cases.def. It runs once for each schedule that it names and that the
+ * world can make, each time on a fresh loop, in a child process. What the helpers route, count and
+ * check differs from schedule to schedule; the case's own text stays the same:
+ *
+ *     S0   plain                                 S7   completions forced at once, forced late
+ *     S1   cancel in the same batch as submit    S8   rings and queues of 1 or 2 entries
+ *     S2   frozen in the kernel                  S9   the k-th fallible call fails, for every k
+ *     S3   completed, not yet delivered          S10  each submitting thread exits
+ *     S4   delivered, memory and slot reused     S11  seeded orders (sim), every order (sim)
+ *     S5   submits and wishes from a thread      S12  the loop is closed at each step
+ *     S6   submits and wishes in a callback      S13  capability masks: an older kernel
+ *
+ * Threads: all helpers are for the thread that runs the case, and for callbacks on it. Lifetime:
+ * all memory that a helper returns lives to the end of the run, but requests and what was given to
+ * cft_buffer and cft_input, which are freed inside their done (law 4).
+ */
+#ifndef CEDE_CONFORMANCE_H
+#define CEDE_CONFORMANCE_H
+
+#include "cede/backend.h"
+#include "cede/cede.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CFT_SCHEDULE(n) (1u << (n))
+#define CFT_SCHEDULES   14
+
+typedef struct cft cft;
+typedef struct cft_rec cft_rec;
+typedef struct cft_world cft_world;
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+/* Always holds. A failure prints what is pending and how to replay, and ends the process. */
+#define CFT_CHECK(t, condition) \
+    ((condition) ? (void)0 : cft_failed((t), __FILE__, __LINE__, #condition))
+/* Holds unless this run has injected a failure (S9): then only the laws hold, not the outcome. */
+#define CFT_EXPECT(t, condition) \
+    (cft_faulted(t) || (condition) ? (void)0 : cft_failed((t), __FILE__, __LINE__, #condition))
+/* Expects (as above) the delivered status; prints both names if it differs. */
+#define CFT_STATUS(t, rec, status_) cft_expect_status((t), (rec), (status_), __FILE__, __LINE__)
+#define CFT_OK(t, rec)              CFT_STATUS(t, rec, CEDE_OK)
+/* Expects CEDE_OK and this count; where the schedule shortens transfers, 1 up to this count. */
+#define CFT_MOVED(t, rec, count_) cft_expect_moved((t), (rec), (count_), __FILE__, __LINE__)
+/* Expects `status` with the cause flag `by` (CEDE_BY_...). */
+#define CFT_ENDED(t, rec, status_, by) \
+    cft_expect_ended((t), (rec), (status_), (by), __FILE__, __LINE__)
+
+void cft_failed(cft *, const char *file, int line, const char *what);
+bool cft_faulted(const cft *);
+void cft_expect_status(cft *, const cft_rec *, cede_status, const char *file, int line);
+void cft_expect_moved(cft *, const cft_rec *, uint64_t, const char *file, int line);
+void cft_expect_ended(cft *, const cft_rec *, cede_status, uint32_t by, const char *file, int line);
+
+/* The case cannot run here, for a reason with a row in deviations.def. Does not return. */
+void cft_skip(cft *, const char *condition);
+/* A line that is printed with a failure. */
+void cft_note(cft *, const char *format, ...);
+
+/* ---- The run -------------------------------------------------------------------------------- */
+
+uint32_t cft_schedule(const cft *); /* 0 to 13 */
+uint32_t cft_variant(const cft *);
+const char *cft_backend(const cft *);
+uint64_t cft_random(cft *); /* from the run's seed */
+uint32_t cft_below(cft *, uint32_t bound);
+/* Zeroed memory to the end of the run. */
+void *cft_alloc(cft *, size_t bytes);
+/* Bytes that follow from the seed: the same for the same offset and key. */
+void cft_fill(void *memory, size_t bytes, uint64_t key, uint64_t offset);
+bool cft_filled(const void *memory, size_t bytes, uint64_t key, uint64_t offset);
+
+/* The run's loop, opened at first use as the schedule wants it. */
+cede_loop *cft_loop(cft *);
+/* The same options, for a case that opens a loop itself; cft_open opens one that the end of the
+ * run closes. NULL after an injected failure: then cft_open does not return. */
+void cft_options(cft *, cede_options *out);
+cede_loop *cft_open(cft *, const cede_options *);
+/* Drives the loop. cft_run: cede_run; fails the case on a negative return. */
+int64_t cft_run(cft *, uint64_t at_most_ns);
+/* Hands what is staged to the kernel, and looks once at what came back. */
+void cft_flush(cft *);
+/* Until this request's done has returned; after an injected failure it is cancelled if need be. */
+void cft_await(cft *, cft_rec *);
+/* cede_wait itself. */
+cede_status cft_wait(cft *, const cft_rec *, uint64_t at_most_ns);
+/* cede_run, cede_wait and cede_loop_close of any loop, on any thread, under record. */
+int64_t cft_run_on(cede_loop *, uint64_t at_most_ns);
+cede_status cft_wait_on(cede_loop *, cede_ticket, uint64_t at_most_ns);
+cede_status cft_close_on(cft *, cede_loop *, uint64_t at_most_ns);
+/* Until the loop is idle; after an injected failure what hangs is cancelled. */
+void cft_settle(cft *);
+/* Closes the run's loop: all that is recorded must be delivered. CEDE_OK or CEDE_EDEADLINE. */
+cede_status cft_close(cft *, uint64_t at_most_ns);
+
+/* How often the library has asked its allocator for memory, in this process. */
+uint64_t cft_allocations(void);
+
+/* ---- Requests under record ------------------------------------------------------------------ */
+
+/*
+ * A request of its own, and what became of it. `req` is the library's from submit to done and
+ * freed when done has returned, unless `then` submitted it anew. cft_reuse gives a finished record
+ * a fresh request.
+ */
+struct cft_rec {
+    cft *t;
+    cede_req *req;
+    cede_ticket ticket;
+    cede_loop *loop;
+    uint32_t id;
+    uint32_t op;
+    uint32_t submitted;   /* times */
+    uint32_t done;        /* times */
+    uint32_t started_at;  /* value of the run's event counter when submitted */
+    uint32_t done_at;     /* when done was entered */
+    uint32_t returned_at; /* when done was left */
+    cede_result result;
+    unsigned char *bytes; /* what the buffer held when done came (cft_buffer) */
+    size_t buffer_bytes;
+    void (*then)(cft_rec *); /* inside done; owns req (the buffer and the inputs are freed) */
+    void *data;              /* the case's */
+    uint64_t number;         /* the case's */
+    const char *where;
+    cft_rec *next;
+    void *ceded_[4]; /* freed in done */
+    size_t ceded_bytes_[4];
+    uint32_t ceded_count_;
+    void *buffer_;
+    cft_rec *linked_; /* submitted with this one */
+    cft_rec *heir_;   /* S4: takes over the memory of the request */
+    bool is_heir_;
+    bool on_stack_; /* its done is running */
+};
+
+cft_rec *cft_new(cft *);
+cft_rec *cft_reuse(cft_rec *);
+/* Output memory, ceded with the request: copied to rec->bytes and freed when done comes. */
+void *cft_buffer(cft_rec *, size_t bytes);
+/* A copy of some input, lent with the request and freed when done comes. */
+void *cft_input(cft_rec *, const void *bytes, size_t count);
+
+/* Submits to the run's loop, by the schedule's way (directly, from a thread, in a callback). */
+#define cft_submit(rec) cft_submit_at((rec), CEDE_HERE)
+cede_ticket cft_submit_at(cft_rec *, const char *where);
+/* Submits and awaits. */
+#define cft_do(rec) cft_do_at((rec), CEDE_HERE)
+void cft_do_at(cft_rec *, const char *where);
+/* Directly, whatever the schedule; to any loop. */
+#define cft_submit_on(rec, loop) cft_submit_on_at((rec), (loop), CEDE_HERE)
+cede_ticket cft_submit_on_at(cft_rec *, cede_loop *, const char *where);
+/* From the calling thread, which may be any, by cede_submit_remote. The record must be known to no
+ * other thread until it is done. */
+#define cft_submit_remote(rec, loop) cft_submit_remote_at((rec), (loop), CEDE_HERE)
+cede_ticket cft_submit_remote_at(cft_rec *, cede_loop *, const char *where);
+/* cede_link: `next` counts as submitted when `first` is. */
+void cft_link(cft_rec *first, cft_rec *next);
+/* Prepares, submits and awaits a nop: a turn has passed. */
+void cft_turn(cft *);
+/* Whether done has come as often as submit. */
+bool cft_is_done(const cft_rec *);
+
+/* Wishes, by the schedule's way. */
+void cft_cancel(cft *, cede_ticket);
+void cft_fail(cft *, cede_ticket, cede_status why);
+void cft_complete(cft *, cede_ticket, cede_status, uint64_t count);
+void cft_drop(cft *, cede_handle);
+/* Runs fn(context) by the schedule's way: directly (most), on a thread (S5, S10), inside a
+ * callback (S6); returns when it has returned. */
+void cft_act(cft *, void (*fn)(void *), void *context);
+/* Starts fn(context) on a thread of its own, after a seeded delay without sleep; cft_join waits
+ * for all of these. The run's end joins too. */
+void cft_thread(cft *, void (*fn)(void *), void *context);
+void cft_join(cft *);
+/* A seeded number of spins and yields; the state is the caller's. */
+void cft_dawdle(uint64_t *state);
+
+/* Brings a submitted request to the schedule's point: S1 nothing, S2 in flight (after cft_freeze:
+ * frozen), S3 completed but not delivered, S4 delivered and its memory and slot in use again; else
+ * flushed. `feed` (may be NULL) makes completion possible where that needs somebody else. */
+void cft_reach(cft *, cft_rec *, void (*feed)(cft *, void *), void *context);
+/* Whether the schedule's point lies behind the completion (S3, S4). */
+bool cft_late(const cft *);
+
+/* ---- Files ---------------------------------------------------------------------------------- */
+
+/* A path in the run's own empty directory. */
+const char *cft_path(cft *, const char *name);
+/* Makes a file with these bytes (NULL: a cft_fill of that key). Not through cede. */
+const char *cft_file(cft *, const char *name, const void *bytes, uint64_t count, uint64_t key);
+/* Its length, or -1 if it is not there; and its content. Not through cede. */
+int64_t cft_file_size(cft *, const char *name);
+uint64_t cft_file_read(cft *, const char *name, void *out, uint64_t count, uint64_t offset);
+/* Opens through cede and waits. 0 after an injected failure. */
+cede_handle cft_opened(cft *, const char *name, uint32_t flags);
+/* Closes through cede and waits. */
+void cft_closed(cft *, cede_handle);
+/* From here only about `more` further descriptors can be had. */
+void cft_limit_descriptors(cft *, uint32_t more);
+
+/* ---- Pipes ---------------------------------------------------------------------------------- */
+
+/* A pipe with one end in cede and the other in the test's hands. */
+typedef struct cft_pipe {
+    cede_handle handle;
+    intptr_t peer;   /* the world's; -1: closed */
+    intptr_t native; /* the descriptor of the end in cede; -1: the world has none to show */
+} cft_pipe;
+
+cft_pipe cft_pipe_reader(cft *); /* cede reads, the peer writes */
+cft_pipe cft_pipe_writer(cft *); /* cede writes, the peer reads */
+/* Both ends in cede. */
+void cft_pipe_both(cft *, cede_handle *reader, cede_handle *writer);
+/* Without waiting: how many bytes went or came. cft_peer_read returns 0 for none now. */
+size_t cft_peer_write(cft *, cft_pipe *, const void *bytes, size_t count);
+size_t cft_peer_read(cft *, cft_pipe *, void *out, size_t count);
+void cft_peer_close(cft *, cft_pipe *);
+/* Fills the pipe through cede, with cft_fill of key 9; returns how much it holds. */
+size_t cft_pipe_fill(cft *, cft_pipe *writer);
+
+/* ---- Freezing the kernel -------------------------------------------------------------------- */
+
+/* Memory that the world can take from under the kernel. */
+void *cft_frozen_buffer(cft *, size_t bytes);
+/* After the submit: from here the kernel stops half way in that memory. */
+void cft_freeze(cft *);
+/* Drives the loop until the kernel has stopped there. */
+void cft_frozen_await(cft *);
+void cft_frozen_await_on(cft *, cede_loop *);
+/* Lets it go on. From any thread. */
+void cft_thaw(cft *);
+/* A file of at least `bytes` bytes whose reads the world can freeze without blocking the loop. */
+const char *cft_frozen_file(cft *, size_t bytes);
+/* Whether the world can freeze; a case that must asks first, and skips. */
+bool cft_can_freeze(const cft *);
+
+/* ---- Misuse --------------------------------------------------------------------------------- */
+
+/* Runs fn in a process of its own, which must stop with one line that contains each of the texts
+ * (NULL-terminated list) and by a signal or a failing exit. No loop may be open. */
+void cft_dies(cft *, void (*fn)(cft *, void *), void *context, const char *const *texts);
+/* Runs fn in a process of its own that must end well. */
+void cft_lives(cft *, void (*fn)(cft *, void *), void *context);
+
+/* ---- Worlds: what a backend brings with it --------------------------------------------------- */
+
+/* All functions are called on the case's thread. `state` is what start returned. */
+struct cft_world {
+    const char *name;          /* in test names; also the backend's name unless table is set */
+    const cede_backend *table; /* NULL: by name */
+    uint32_t schedules;        /* an OR of CFT_SCHEDULE(n) that it can make */
+    /* Whether it can run here at all; if not, the condition of a row of deviations.def. */
+    const char *(*unusable)(void);
+    /* Into how many variants it makes a schedule (S7, S8, S11, S13; from 1). NULL: one each. */
+    uint32_t (*variants)(uint32_t schedule);
+    /* Before and after each run. */
+    void *(*start)(cft *);
+    void (*end)(cft *, void *state);
+    /* Instead of end, when the process is about to stop: removes what would stay behind. */
+    void (*abandon)(void *state);
+    /* Completes options for the run's schedule and variant. */
+    void (*options)(cft *, void *state, cede_options *);
+    /* What the run has open in the world's own system: descriptors. Must be the same before and
+     * after. */
+    int64_t (*open_natives)(cft *, void *state);
+    /* From here only about `more` further descriptors can be had, until end. NULL: cannot. */
+    void (*limit)(cft *, void *state, uint32_t more);
+    void (*path)(cft *, void *state, const char *name, char *out, size_t bytes);
+    void (*make_file)(cft *, void *state, const char *name, const void *bytes, uint64_t count);
+    int64_t (*file_size)(cft *, void *state, const char *name);
+    uint64_t (*file_read)(cft *, void *state, const char *name, void *out, uint64_t count,
+                          uint64_t offset);
+    /* Makes a pipe. An end that is not NULL becomes a handle in cede (0 after an injected failure:
+     * then it is closed), the other is the peer's, which both know. False: out of room. */
+    bool (*pipe)(cft *, void *state, cft_pipe *reader, cft_pipe *writer);
+    uint64_t (*pipe_bytes)(cft *, void *state, const cft_pipe *); /* how much it holds */
+    int64_t (*peer_write)(cft *, void *state, intptr_t peer, const void *bytes, size_t count);
+    int64_t (*peer_read)(cft *, void *state, intptr_t peer, void *out, size_t count);
+    void (*peer_close)(cft *, void *state, intptr_t peer);
+    /* Freezing; all NULL: it cannot. frozen tells whether the kernel has stopped there. */
+    void *(*frozen_buffer)(cft *, void *state, size_t bytes);
+    void (*freeze)(cft *, void *state);
+    bool (*frozen)(cft *, void *state);
+    void (*thaw)(cft *, void *state);
+    const char *(*frozen_file)(cft *, void *state, size_t bytes);
+    /* S3: flushes, and lets the kernel complete what can complete, without delivering. */
+    void (*complete)(cft *, void *state);
+    /* S9: the k-th fallible call of the world's system from here on fails (0: none). mode is from
+     * 0 up to fault_modes. True when it did. */
+    uint32_t fault_modes;
+    void (*fault)(cft *, void *state, uint32_t mode, uint64_t k);
+    bool (*fault_hit)(cft *, void *state);
+    /* Whether this run's schedule may shorten transfers. */
+    bool (*shortens)(cft *, void *state);
+    /* S11, exhaustive: runs `program` once for every order of events that it can meet, with a value
+     * that cft_given returns to start; stops when program returns nonzero. NULL: cannot. */
+    void (*explore)(int (*program)(void *context, void *given), void *context);
+};
+
+/* What explore gave for this run; NULL in other runs. */
+void *cft_given(const cft *);
+
+/* The worlds of the library's own backends. */
+extern const cft_world cft_world_io_uring;
+extern const cft_world cft_world_sim;
+
+/* The runner: `worlds` ends with NULL. Returns the exit status. */
+int cft_main(int argc, char **argv, const cft_world *const *worlds);
+
+/* ---- The cases ------------------------------------------------------------------------------ */
+
+#define CONFORMANCE_CASE(name, law, sentence, backends, schedules) void cft_case_##name(cft *);
+#include "cases.def"
+#undef CONFORMANCE_CASE
+
+#define CFT_CASE(name) void cft_case_##name(cft *t)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

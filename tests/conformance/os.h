@@ -1,0 +1,47 @@
+/*
+ * What the suite needs of the operating system: child processes, threads, a clock for people.
+ * One implementation a system (os_posix.c). Any thread unless said otherwise.
+ */
+#ifndef CFT_OS_H
+#define CFT_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a child process ended. */
+typedef struct cft_end {
+    int code;     /* its exit code, or -1 */
+    int signal;   /* or the signal that ended it */
+    bool hung;    /* it was killed, because it did not end in time */
+    char *output; /* what it wrote, NUL-terminated; the caller's, from malloc */
+    size_t bytes;
+} cft_end;
+
+/* Runs fn(context) in a copy of this process; the child's exit code is what fn returns. Its output
+ * is collected; with `echo` also passed on as it comes. Only for a process of one thread. */
+cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, bool echo);
+/* Memory that children share with their parent, zeroed. */
+void *cft_os_shared(size_t bytes);
+
+/* In a child: calls on_late(context) on the calling thread after so many seconds, then ends the
+ * process. 0: not any more. */
+void cft_os_watch(uint32_t seconds, void (*on_late)(void *), void *context);
+
+typedef struct cft_thread_ cft_os_thread;
+cft_os_thread *cft_os_start(void (*fn)(void *), void *context);
+void cft_os_join(cft_os_thread *);
+void cft_os_yield(void);
+uint64_t cft_os_self(void);
+
+typedef struct cft_gate cft_gate; /* a mutex and a condition */
+cft_gate *cft_gate_new(void);
+void cft_gate_free(cft_gate *);
+void cft_gate_lock(cft_gate *);
+void cft_gate_unlock(cft_gate *);
+void cft_gate_wait(cft_gate *);   /* locked */
+void cft_gate_signal(cft_gate *); /* locked */
+
+uint64_t cft_os_now_ns(void);
+
+#endif

@@ -1,0 +1,239 @@
+/*
+ * Children, threads and the watchdog on POSIX. See os.h.
+ *
+ * The watchdog is an alarm signal that only the case's thread takes: so the dump of what is
+ * pending is made on the loop's thread. If even that does not get through (a thread that is stuck
+ * in the kernel), the parent kills the child and says so.
+ */
+#define _GNU_SOURCE
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint64_t cft_os_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Children ------------------------------------------------------------------------------- */
+
+static void collect(cft_end *end, size_t *room, const char *bytes, size_t count)
+{
+    if (end->bytes + count + 1 > *room) {
+        *room = (end->bytes + count + 1) * 2;
+        end->output = realloc(end->output, *room);
+        if (!end->output)
+            abort();
+    }
+    memcpy(end->output + end->bytes, bytes, count);
+    end->bytes += count;
+    end->output[end->bytes] = '\0';
+}
+
+/* Reads until all writers are gone, or the time is over (false). */
+static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
+{
+    size_t room = 0;
+    char chunk[4096];
+    collect(end, &room, "", 0);
+    for (;;) {
+        uint64_t now = cft_os_now_ns();
+        struct pollfd wait_for = {from, POLLIN, 0};
+        int left_ms = now >= until_ns ? 0 : (int)((until_ns - now) / 1000000u) + 1;
+        int ready = poll(&wait_for, 1, left_ms);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0)
+            return false;
+        ssize_t got = read(from, chunk, sizeof chunk);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return true;
+        collect(end, &room, chunk, (size_t)got);
+        if (echo) {
+            fwrite(chunk, 1, (size_t)got, stdout);
+            fflush(stdout);
+        }
+    }
+}
+
+cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, bool echo)
+{
+    cft_end end = {-1, 0, false, NULL, 0};
+    int ends[2];
+    fflush(NULL);
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        abort();
+    pid_t child = fork();
+    if (child < 0) {
+        perror("fork");
+        abort();
+    }
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        setvbuf(stdout, NULL, _IONBF, 0);
+        exit(fn(context));
+    }
+    close(ends[1]);
+    if (!drain(ends[0], &end, cft_os_now_ns() + (uint64_t)limit_seconds * 1000000000u, echo)) {
+        end.hung = true;
+        kill(child, SIGKILL);
+    }
+    close(ends[0]);
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status))
+        end.code = WEXITSTATUS(status);
+    else if (WIFSIGNALED(status))
+        end.signal = WTERMSIG(status);
+    return end;
+}
+
+void *cft_os_shared(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        abort();
+    return memory;
+}
+
+/* ---- The watchdog --------------------------------------------------------------------------- */
+
+static void (*late_fn)(void *);
+static void *late_context;
+
+static void on_alarm(int signal_number)
+{
+    (void)signal_number;
+    /* Not safe in a signal handler, and does not matter: the process ends here either way. */
+    signal(SIGALRM, SIG_DFL);
+    alarm(5);
+    late_fn(late_context);
+    _exit(1);
+}
+
+void cft_os_watch(uint32_t seconds, void (*on_late)(void *), void *context)
+{
+    late_fn = on_late;
+    late_context = context;
+    if (seconds == 0) {
+        alarm(0);
+        return;
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_alarm;
+    sigaction(SIGALRM, &action, NULL);
+    alarm(seconds);
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+struct cft_thread_ {
+    pthread_t thread;
+    void (*fn)(void *);
+    void *context;
+};
+
+static void *thread_main(void *argument)
+{
+    cft_os_thread *self = argument;
+    self->fn(self->context);
+    return NULL;
+}
+
+cft_os_thread *cft_os_start(void (*fn)(void *), void *context)
+{
+    cft_os_thread *self = malloc(sizeof *self);
+    sigset_t all, before;
+    if (!self)
+        abort();
+    self->fn = fn;
+    self->context = context;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failed = pthread_create(&self->thread, NULL, thread_main, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed) {
+        fprintf(stderr, "cannot start a thread: %s\n", strerror(failed));
+        abort();
+    }
+    return self;
+}
+
+void cft_os_join(cft_os_thread *self)
+{
+    pthread_join(self->thread, NULL);
+    free(self);
+}
+
+void cft_os_yield(void)
+{
+    sched_yield();
+}
+
+uint64_t cft_os_self(void)
+{
+    return (uint64_t)(uintptr_t)pthread_self();
+}
+
+struct cft_gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+};
+
+cft_gate *cft_gate_new(void)
+{
+    cft_gate *gate = malloc(sizeof *gate);
+    if (!gate)
+        abort();
+    pthread_mutex_init(&gate->mutex, NULL);
+    pthread_cond_init(&gate->changed, NULL);
+    return gate;
+}
+
+void cft_gate_free(cft_gate *gate)
+{
+    pthread_cond_destroy(&gate->changed);
+    pthread_mutex_destroy(&gate->mutex);
+    free(gate);
+}
+
+void cft_gate_lock(cft_gate *gate)
+{
+    pthread_mutex_lock(&gate->mutex);
+}
+
+void cft_gate_unlock(cft_gate *gate)
+{
+    pthread_mutex_unlock(&gate->mutex);
+}
+
+void cft_gate_wait(cft_gate *gate)
+{
+    pthread_cond_wait(&gate->changed, &gate->mutex);
+}
+
+void cft_gate_signal(cft_gate *gate)
+{
+    pthread_cond_broadcast(&gate->changed);
+}

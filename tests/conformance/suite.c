@@ -1,0 +1,99 @@
+/*
+ * The table of cases and the table of known deviations.
+ */
+#include "inner.h"
+
+#include <string.h>
+
+#define S0        CFT_SCHEDULE(0)
+#define S1        CFT_SCHEDULE(1)
+#define S2        CFT_SCHEDULE(2)
+#define S3        CFT_SCHEDULE(3)
+#define S4        CFT_SCHEDULE(4)
+#define S5        CFT_SCHEDULE(5)
+#define S6        CFT_SCHEDULE(6)
+#define S7        CFT_SCHEDULE(7)
+#define S8        CFT_SCHEDULE(8)
+#define S9        CFT_SCHEDULE(9)
+#define S10       CFT_SCHEDULE(10)
+#define S11       CFT_SCHEDULE(11)
+#define S12       CFT_SCHEDULE(12)
+#define S13       CFT_SCHEDULE(13)
+#define ANY       (S0 | S5 | S6 | S7 | S8 | S9 | S10 | S11 | S12 | S13)
+#define ANY_LOCAL (S0 | S6 | S7 | S8 | S9 | S11 | S12 | S13)
+#define CANCELS   (ANY | S1 | S2 | S3 | S4)
+
+static const cft_case cases[] = {
+#define CONFORMANCE_CASE(name, law, sentence, backends, schedules) \
+    {#name, law, sentence, #backends, schedules, cft_case_##name},
+#include "cases.def"
+#undef CONFORMANCE_CASE
+};
+
+static const struct {
+    const char *kase;
+    const char *world;
+    uint32_t schedules; /* left out; 0: the whole case, when the condition arises */
+    const char *condition;
+    const char *reason;
+    const char *evidence;
+} deviations[] = {
+#define CONFORMANCE_DEVIATION(kase, world, schedules, condition, reason, evidence) \
+    {kase, world, schedules, condition, reason, evidence},
+#include "deviations.def"
+#undef CONFORMANCE_DEVIATION
+};
+
+#define DEVIATIONS (sizeof deviations / sizeof deviations[0])
+
+const cft_case *cft_cases(size_t *count)
+{
+    *count = sizeof cases / sizeof cases[0];
+    return cases;
+}
+
+bool cft_runs_on(const cft_case *kase, const cft_world *world)
+{
+    return strcmp(kase->backends, "BOTH") == 0 || strcmp(kase->backends, world->name) == 0;
+}
+
+/* '*' stands for any text, '?' for any character. */
+bool cft_glob(const char *pattern, const char *text)
+{
+    for (; *pattern && *pattern != '*'; pattern++, text++) {
+        if (!*text || (*pattern != '?' && *pattern != *text))
+            return false;
+    }
+    if (!*pattern)
+        return !*text;
+    for (;; text++) {
+        if (cft_glob(pattern + 1, text))
+            return true;
+        if (!*text)
+            return false;
+    }
+}
+
+const char *cft_excuse(const char *kase, const char *world, const char *condition,
+                       const char **evidence)
+{
+    for (size_t i = 0; i < DEVIATIONS; i++) {
+        if (!deviations[i].schedules && cft_glob(deviations[i].kase, kase) &&
+            cft_glob(deviations[i].world, world) &&
+            strcmp(deviations[i].condition, condition) == 0) {
+            *evidence = deviations[i].evidence;
+            return deviations[i].reason;
+        }
+    }
+    return NULL;
+}
+
+uint32_t cft_left_out(const char *kase, const char *world)
+{
+    uint32_t out = 0;
+    for (size_t i = 0; i < DEVIATIONS; i++) {
+        if (cft_glob(deviations[i].kase, kase) && cft_glob(deviations[i].world, world))
+            out |= deviations[i].schedules;
+    }
+    return out;
+}

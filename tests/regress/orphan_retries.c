@@ -1,0 +1,59 @@
+/* A request that finds no slot and is submitted anew in its done, again and again, does not keep a
+ * turn from ending (law 14), and in a closing loop it is stopped (law 17). */
+#include "orphans.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static cede_loop *loop;
+static uint64_t rounds;
+static bool go_on = true;
+
+static void again(cede_req *req, cede_result r)
+{
+    (void)r;
+    rounds++;
+    if (!go_on)
+        return;
+    cede_prep_nop(req);
+    cede_submit(loop, req, again);
+}
+
+int main(void)
+{
+    static fake backend;
+    static cede_req req;
+    int status;
+    pid_t child;
+
+    use_short_memory();
+    loop = fake_loop(&backend);
+    fill_slots(loop, 0);
+    cede_prep_nop(&req);
+    cede_submit(loop, &req, again);
+    CHECK(cede_run(loop, 0) == 1 && rounds == 1);
+    CHECK(cede_run(loop, 0) == 1 && rounds == 2);
+    (void)cede_run(loop, 5 * CEDE_MILLISECOND);
+    go_on = false;
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)close(STDERR_FILENO);
+        (void)alarm(20);
+        memory_is_out = false;
+        memset(&backend, 0, sizeof backend);
+        loop = fake_loop(&backend);
+        go_on = true;
+        fill_slots(loop, 0);
+        cede_prep_nop(&req);
+        cede_submit(loop, &req, again);
+        (void)cede_loop_close(loop, CEDE_SECOND);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    return 0;
+}

@@ -1,0 +1,22 @@
+/* Using a loop's slots up, so that the next submission finds none. */
+#ifndef CEDE_REGRESS_ORPHANS_H
+#define CEDE_REGRESS_ORPHANS_H
+
+#include "fake.h"
+
+#define FILLERS 512
+
+static note fillers[FILLERS];
+
+/* Fills the first chunk of slots with pends, `spare` but; then memory is out. */
+static inline void fill_slots(cede_loop *loop, unsigned spare)
+{
+    for (unsigned i = 0; i < FILLERS - spare; i++) {
+        cede_prep_pend(&fillers[i].req);
+        cede_background(&fillers[i].req);
+        cede_submit(loop, &fillers[i].req, note_done);
+    }
+    memory_is_out = true;
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* A work function may return CEDE_ECANCELED, and a count beside a failure: that is its result, and
+ * it does not run again (laws 2, 7). */
+#include "fake.h"
+
+static int runs;
+
+static int run_it(fake *self, const cede_work *work)
+{
+    uint64_t count = 0;
+    cede_status status = work->args->work.run(work->args->work.argument, &count);
+    cede_core_done(self->core, work->token, status, 0, count);
+    return FAKE_REPORTED;
+}
+
+static cede_status give_up(void *argument, uint64_t *count)
+{
+    (void)argument;
+    runs++;
+    *count = 7;
+    return CEDE_ECANCELED;
+}
+
+int main(void)
+{
+    static fake backend;
+    static note work;
+    cede_loop *loop = fake_loop(&backend);
+
+    backend.on_start = run_it;
+    cede_prep_work(&work.req, give_up, NULL);
+    cede_submit(loop, &work.req, note_done);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1);
+    CHECK(runs == 1);
+    CHECK(work.result.status == CEDE_ECANCELED && work.result.count == 7);
+    CHECK(!(work.result.flags & CEDE_BY_ANY));
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+    return 0;
+}

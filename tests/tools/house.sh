@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The rules of the house that a machine can hold: docs/decisions and CONTRIBUTING say why.
+# Usage: house.sh ROOT. Prints each breach with its place; ends with 1 if there is one.
+set -euo pipefail
+cd "$1"
+failures=0
+
+# forbid RULE PATTERN [GREP-OPTION...] -- FILE...: no line may match.
+forbid()
+{
+    local rule=$1 pattern=$2 found options=()
+    shift 2
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    [ $# -gt 0 ] || return 0
+    if found=$(grep -nHE "${options[@]}" -e "$pattern" -- "$@"); then
+        printf '%s:\n%s\n' "$rule" "$found"
+        failures=1
+    fi
+}
+
+# Copies of the files without comments and texts, so that prose may name things.
+stripped=$(mktemp -d)
+trap 'rm -rf "$stripped"' EXIT
+strip()
+{
+    local file
+    for file; do
+        mkdir -p "$stripped/$(dirname "$file")"
+        perl -0pe 's{(/\*.*?\*/)|(//[^\n]*)|("(?:\\.|[^"\\\n])*")}
+                     {my $t = defined $3 ? "\"\"" : $&; $t =~ s/[^\n]//g unless defined $3; $t}gsex' \
+            "$file" > "$stripped/$file"
+    done
+}
+
+mapfile -t core < <(find src/core -name '*.[ch]' | LC_ALL=C sort)
+mapfile -t backends < <(find src/linux src/sim -name '*.[ch]' | LC_ALL=C sort)
+mapfile -t headers < <(find include -name '*.h' | LC_ALL=C sort)
+mapfile -t tests < <(find tests -name '*.c' -o -name '*.cc' -o -name '*.h' -path 'tests/*' | LC_ALL=C sort)
+mapfile -t all < <(find include src tests examples bench -type f \
+    \( -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.def' \) | LC_ALL=C sort)
+strip "${all[@]}"
+cd "$stripped"
+
+plain_core=()
+for file in "${core[@]}"; do
+    [ "$file" = src/core/backends.c ] || plain_core+=("$file")
+done
+other_core=()
+for file in "${core[@]}"; do
+    [ "$file" = src/core/request.c ] || other_core+=("$file")
+done
+others=()
+for file in "${core[@]}" "${backends[@]}"; do
+    [ "$file" = src/core/request.c ] || others+=("$file")
+done
+
+forbid "done is called in src/core/request.c only (law 2)" \
+    '(->|\.)(next_)?done_? *\(|\(\*[a-z_>.-]*done_?\) *\(' -- "${others[@]}"
+forbid "done is called in src/core/request.c only (law 2)" \
+    '(^|[^A-Za-z0-9_])(next_)?done *\(' -- "${other_core[@]}"
+forbid "states are named in src/core/request.c only" \
+    '\b((CED[EI]_)?(STATE_)?)?(IDLE|CEDED|HELD|STAGED|INFLIGHT|CANCELLING|READY)\b|slot->state\b' -- "${others[@]}"
+forbid "no platform is named in src/core, but for the list of backends" \
+    '^ *# *(if|elif).*(_WIN32|WIN32|__linux|__APPLE__|__unix|_MSC_VER|_POSIX)' \
+    -- "${plain_core[@]}"
+forbid "a test waits for an event, never for a time" \
+    '\b(usleep|nanosleep|sleep|thrd_sleep|clock_nanosleep|Sleep|SleepEx)\(' -- "${tests[@]}"
+cd - > /dev/null
+
+forbid "the public headers and the core include no operating system's header" \
+    '^ *# *include <(sys/|linux/|unistd|pthread|fcntl|errno|poll|signal|time|sched|liburing|windows)' \
+    -- "${headers[@]}" "${core[@]}"
+# os.h is not the core's inside but what each system gives it.
+forbid "a backend includes the seam and its own files, nothing of the core" \
+    '^ *# *include "(.*core/([^o]|o[^s]|os[^.])|core\.h)' -- "${backends[@]}"
+forbid "nothing is left undone" '\b(TODO|FIXME|XXX|HACK)\b' -- "${all[@]}"
+# The lists of sources are explicit; what was forgotten in them would be built nowhere.
+while read -r file; do
+    list=$(dirname "$file")
+    [ -f "$list/CMakeLists.txt" ] || list=$(dirname "$list")
+    name=${file#"$list"/}
+    grep -qE "(^|[^A-Za-z0-9_/.-])${name%.c}(\.c)?([^A-Za-z0-9_.-]|\$)" "$list/CMakeLists.txt" || {
+        echo "$file stands in no list of sources ($list/CMakeLists.txt)"
+        failures=1
+    }
+done < <(find src tests bench examples -name '*.c' ! -path 'tests/vendor/*' \
+    ! -path 'tests/check/analyzer/*')
+exit "$failures"
