@@ -33,13 +33,13 @@ extern "C" {
 typedef struct cede_core cede_core;
 
 typedef struct cede_work {
-    uint64_t token;   /* names the work in reports and cancels; never 0; bits 62 and 63 are clear */
-    cede_args *args;  /* as prepared (req.h says which member) */
-    intptr_t native;  /* the handle's descriptor; -1 if the operation has none */
+    uint64_t token;  /* names the work in reports and cancels; never 0; bits 62 and 63 are clear */
+    cede_args *args; /* as prepared (req.h says which member) */
+    intptr_t native; /* the handle's descriptor; -1 if the operation has none */
     intptr_t native_to; /* copy: the destination's; else -1 */
-    uint64_t moved;   /* whole transfers: bytes that earlier rounds moved; go on behind them */
-    uint32_t op;      /* CEDE_OP_... */
-    uint32_t how;     /* CEDE_WORK_... */
+    uint64_t moved;     /* whole transfers: bytes that earlier rounds moved; go on behind them */
+    uint32_t op;        /* CEDE_OP_... */
+    uint32_t how;       /* CEDE_WORK_... */
 } cede_work;
 
 /* The last round was reported CEDE_REPORT_POLL: wait until the descriptor is ready in the
@@ -64,13 +64,13 @@ typedef struct cede_backend_setup {
     const void *config; /* cede_options.backend_config */
     uint32_t queue_entries;
     uint32_t pool_threads;
-    char *why;          /* where open writes its reason, never NULL */
+    char *why; /* where open writes its reason, never NULL */
     size_t why_bytes;
 } cede_backend_setup;
 
 typedef struct cede_backend {
-    uint32_t abi;     /* CEDE_BACKEND_ABI */
-    const char *name; /* "io_uring" */
+    uint32_t abi;        /* CEDE_BACKEND_ABI */
+    const char *name;    /* "io_uring" */
     const char *natives; /* whose descriptors it takes: "fd", "sim", ...; a handle of one family
                             never reaches a backend of another (CEDE_EINVAL) */
 
@@ -108,7 +108,8 @@ typedef struct cede_backend {
     cede_status (*detach)(void *self, intptr_t native);
     /* Closes a descriptor that is bound to no loop. Any thread. */
     void (*discard)(intptr_t native);
-    /* A descriptor that becomes readable when wait would report something or was woken; -1: none. */
+    /* A descriptor that becomes readable when wait would report something or was woken; -1: none.
+     * */
     intptr_t (*waitable)(void *self);
     /* Like now, some milliseconds behind it and cheaper: for the age of requests. NULL: now. */
     uint64_t (*now_coarse)(void *self);

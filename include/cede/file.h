@@ -113,19 +113,19 @@ enum {
 
 /* 256 bytes, so that a backend can let the kernel write its own form in place. */
 typedef struct cede_stat {
-    uint32_t type;           /* CEDE_FILE_... */
-    uint32_t mode;           /* permission bits, 07777 */
-    uint64_t size_bytes;     /* length */
+    uint32_t type;            /* CEDE_FILE_... */
+    uint32_t mode;            /* permission bits, 07777 */
+    uint64_t size_bytes;      /* length */
     uint64_t allocated_bytes; /* room taken on the medium */
-    uint64_t file_id;        /* with device: the identity of the file */
+    uint64_t file_id;         /* with device: the identity of the file */
     uint64_t device;
     uint64_t links;
     uint32_t owner;
     uint32_t group;
-    int64_t accessed_ns;     /* since 1970-01-01 00:00 UTC, like the next three */
+    int64_t accessed_ns; /* since 1970-01-01 00:00 UTC, like the next three */
     int64_t modified_ns;
     int64_t changed_ns;
-    int64_t created_ns;      /* 0 where the file system does not keep it */
+    int64_t created_ns;       /* 0 where the file system does not keep it */
     uint64_t preferred_bytes; /* a good size for a transfer */
     uint64_t reserved_[20];
 } cede_stat;
@@ -160,8 +160,7 @@ CEDE_API void cede_prep_link(cede_req *, const char *existing, const char *path)
 CEDE_API void cede_prep_symlink(cede_req *, const char *target, const char *path);
 /* The text of a symbolic link into buffer (ceded), not terminated; count is its length.
  * CEDE_EOVERFLOW if it does not fit, CEDE_EINVAL if path is no symbolic link. */
-CEDE_API void cede_prep_readlink(cede_req *, const char *path, void *buffer,
-                                 uint64_t length_bytes);
+CEDE_API void cede_prep_readlink(cede_req *, const char *path, void *buffer, uint64_t length_bytes);
 
 /*
  * Reads entries of a directory opened with CEDE_OPEN_DIRECTORY into buffer (ceded; at least
@@ -175,11 +174,12 @@ CEDE_API void cede_prep_readdir(cede_req *, cede_handle directory, void *buffer,
 /* The longest name, with its NUL: 255 UTF-16 units are at most 765 bytes. */
 #define CEDE_NAME_BYTES 773
 
-/* Entries lie behind each other and are only as long as their names: do not copy one as a struct. */
+/* Entries lie behind each other and are only as long as their names: do not copy one as a struct.
+ * */
 typedef struct cede_entry {
     uint64_t file_id;
-    uint16_t entry_bytes; /* from this entry to the next; a multiple of 8 */
-    uint8_t type;         /* CEDE_FILE_..., UNKNOWN if the file system does not say */
+    uint16_t entry_bytes;       /* from this entry to the next; a multiple of 8 */
+    uint8_t type;               /* CEDE_FILE_..., UNKNOWN if the file system does not say */
     char name[CEDE_NAME_BYTES]; /* NUL-terminated */
 } cede_entry;
 

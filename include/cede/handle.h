@@ -24,9 +24,10 @@ extern "C" {
 #define CEDE_KIND_DISK 0x10u /* a block device */
 #define CEDE_KIND_CHAR 0x20u /* another character device (/dev/null) */
 
-#define CEDE_KIND_BYTES  (CEDE_KIND_FILE | CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_DISK | CEDE_KIND_CHAR)
-#define CEDE_KIND_SYNCS  (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
-#define CEDE_KIND_ANY    0x3fu
+#define CEDE_KIND_BYTES \
+    (CEDE_KIND_FILE | CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_DISK | CEDE_KIND_CHAR)
+#define CEDE_KIND_SYNCS (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
+#define CEDE_KIND_ANY   0x3fu
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
 #define CEDE_IMPORT_BORROW 0x1u

@@ -24,7 +24,7 @@ typedef void cede_trace_fn(void *context, const char *line);
 
 /* Start from CEDE_OPTIONS_INIT or all zeros; zero means the default everywhere. */
 typedef struct cede_options {
-    const char *backend;   /* a name ("io_uring", "sim"), NULL: the best there is. The environment
+    const char *backend; /* a name ("io_uring", "sim"), NULL: the best there is. The environment
                               variable CEDE_BACKEND overrides a NULL. */
     const struct cede_backend *backend_table; /* a backend of your own; NULL: by name */
     const void *backend_config; /* for the backend: cede_uring_config, cede_sim_config */
@@ -36,14 +36,19 @@ typedef struct cede_options {
     void (*wake)(void *context); /* called on any thread when a sleeping loop should be run; may
                                     be called too often; must not call back into cede */
     void *wake_context;
-    char *why;                  /* on failure, the reason and what to do about it, as text */
+    char *why; /* on failure, the reason and what to do about it, as text */
     size_t why_bytes;
 } cede_options;
 
 #ifdef __cplusplus
-#define CEDE_OPTIONS_INIT {}
+#define CEDE_OPTIONS_INIT \
+    {                     \
+    }
 #else
-#define CEDE_OPTIONS_INIT { 0 }
+#define CEDE_OPTIONS_INIT \
+    {                     \
+        0                 \
+    }
 #endif
 
 /* Opens a loop; options may be NULL. On failure *out is NULL, nothing was kept, and options->why
@@ -110,7 +115,7 @@ CEDE_API cede_ticket cede_submit_at(cede_loop *, cede_req *, cede_done *, const 
 CEDE_API void cede_submit_remote(cede_loop *, cede_req *, cede_done *, cede_ticket *before);
 CEDE_API void cede_submit_remote_at(cede_loop *, cede_req *, cede_done *, cede_ticket *before,
                                     const char *where);
-#define cede_submit_remote(loop, req, done, before)                                                \
+#define cede_submit_remote(loop, req, done, before) \
     cede_submit_remote_at(loop, req, done, before, CEDE_HERE)
 
 /* ---- Wishes --------------------------------------------------------------------------------- */
@@ -118,8 +123,8 @@ CEDE_API void cede_submit_remote_at(cede_loop *, cede_req *, cede_done *, cede_t
 /* Asks that a submission end soon. Frees nothing, calls nothing, suppresses nothing, allocates
  * nothing, never blocks, cannot be lost; done still comes, once, with the truth (laws 6, 7). On a
  * scope: all its members, nested scopes too. Any thread, any time, any number of times, also when
- * the ticket is stale or the loop closed: then it does nothing. Not from a signal handler, which may
- * interrupt the loop itself: call cede_stop there, and cancel when cede_run has returned. */
+ * the ticket is stale or the loop closed: then it does nothing. Not from a signal handler, which
+ * may interrupt the loop itself: call cede_stop there, and cancel when cede_run has returned. */
 CEDE_API void cede_cancel(cede_ticket);
 
 /* Ends a scope for a reason, which becomes its status unless another came first; its members get
@@ -177,8 +182,8 @@ typedef struct cede_pending {
     const char *state; /* "INFLIGHT" */
     const char *where; /* "copy.c:88", where it was submitted */
     cede_handle handle;
-    uint64_t age_ns;   /* in steps of 1 ms */
-    uint32_t wishes;   /* CEDE_BY_ flag recorded, CEDE_CANCEL_ASKED */
+    uint64_t age_ns;       /* in steps of 1 ms */
+    uint32_t wishes;       /* CEDE_BY_ flag recorded, CEDE_CANCEL_ASKED */
     uint32_t cancel_tries; /* how often the backend was asked to end it */
 } cede_pending;
 
@@ -189,17 +194,17 @@ CEDE_API void cede_dump(cede_loop *, cede_dump_fn *, void *context);
 
 /* What the loop has done so far. */
 typedef struct cede_counts {
-    uint64_t submitted;      /* requests taken, remote ones and links too */
-    uint64_t delivered;      /* calls of done */
-    uint64_t undelivered;    /* pending now, background ones too */
-    uint64_t background;     /* of these, background */
-    uint64_t remote;         /* taken from other threads */
+    uint64_t submitted;   /* requests taken, remote ones and links too */
+    uint64_t delivered;   /* calls of done */
+    uint64_t undelivered; /* pending now, background ones too */
+    uint64_t background;  /* of these, background */
+    uint64_t remote;      /* taken from other threads */
     uint64_t turns;
-    uint64_t cancels_sent;   /* to the backend, repeats too */
-    uint64_t cancels_again;  /* answered "ask me again" */
-    uint64_t restarted;      /* operations begun anew: EINTR, would block, the rest of a transfer */
-    uint64_t refused;        /* completed with CEDE_EENDED */
-    uint64_t slots;          /* slots that the loop holds memory for, 128 bytes each on Linux */
+    uint64_t cancels_sent;  /* to the backend, repeats too */
+    uint64_t cancels_again; /* answered "ask me again" */
+    uint64_t restarted;     /* operations begun anew: EINTR, would block, the rest of a transfer */
+    uint64_t refused;       /* completed with CEDE_EENDED */
+    uint64_t slots;         /* slots that the loop holds memory for, 128 bytes each on Linux */
 } cede_counts;
 
 CEDE_API void cede_count(cede_loop *, cede_counts *out);

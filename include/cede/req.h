@@ -101,10 +101,10 @@ typedef union cede_args {
  * not be moved while ceded.
  */
 struct cede_req {
-    void *user_data;       /* the caller's: never read or written by the library */
-    uint64_t seal_;        /* prepared, in flight (with the slot), or neither */
-    uint8_t op_;           /* a CEDE_OP_ number */
-    uint8_t attributes_;   /* which of the fields below are set */
+    void *user_data;     /* the caller's: never read or written by the library */
+    uint64_t seal_;      /* prepared, in flight (with the slot), or neither */
+    uint8_t op_;         /* a CEDE_OP_ number */
+    uint8_t attributes_; /* which of the fields below are set */
     uint16_t unused_;
     uint32_t slot_;
     cede_handle handle_;
@@ -116,7 +116,7 @@ struct cede_req {
 };
 
 /* The object that contains a request: CEDE_CONTAINER(req, struct pair, scope). */
-#define CEDE_CONTAINER(pointer, type, member)                                                      \
+#define CEDE_CONTAINER(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* ---- Attributes: between prep and submit ---------------------------------------------------- */

@@ -43,47 +43,47 @@ CEDE_API uint32_t cede_version(void);
  * The same event has the same code on every backend (law 16); cede_result.os_error keeps the
  * system's own number beside it. Values are part of the ABI and are never reused.
  */
-#define CEDE_STATUS_TABLE(X)                                                                       \
-    X(OK, 0, "success")                                                                            \
-    X(ECANCELED, -1, "cancelled; nothing was consumed or changed")                                 \
-    X(EDEADLINE, -2, "the request's deadline passed")                                              \
-    X(EENDED, -3, "the scope or loop has ended")                                                   \
-    X(EINVAL, -4, "invalid argument")                                                              \
-    X(EBADF, -5, "no such handle, or it is closed")                                                \
-    X(ENOTSUP, -6, "not supported here")                                                           \
-    X(ENOMEM, -7, "out of memory")                                                                 \
-    X(EDEADLK, -8, "waiting would wait for the caller itself")                                     \
-    X(EEOF, -9, "the data ended before the transfer was whole")                                    \
-    X(EVERSION, -10, "headers and library do not match")                                           \
-    X(EUNKNOWN, -11, "an error that has no portable name; see os_error")                           \
-    X(EPERM, -12, "operation not permitted")                                                       \
-    X(EACCES, -13, "permission denied")                                                            \
-    X(ENOENT, -14, "no such file or directory")                                                    \
-    X(EEXIST, -15, "the file exists already")                                                      \
-    X(ENOTDIR, -16, "not a directory")                                                             \
-    X(EISDIR, -17, "is a directory")                                                               \
-    X(ENOTEMPTY, -18, "the directory is not empty")                                                \
-    X(EMFILE, -19, "the process has too many open descriptors")                                    \
-    X(ENFILE, -20, "the system has too many open files")                                           \
-    X(ENOSPC, -21, "no space left on the device")                                                  \
-    X(EDQUOT, -22, "the disk quota is used up")                                                    \
-    X(EFBIG, -23, "the file would be too large")                                                   \
-    X(EIO, -24, "input/output error")                                                              \
-    X(EPIPE, -25, "the other end of the pipe is gone")                                             \
-    X(EROFS, -26, "the file system is read-only")                                                  \
-    X(EXDEV, -27, "not on the same file system")                                                   \
-    X(EBUSY, -28, "the resource is busy")                                                          \
-    X(ENAMETOOLONG, -29, "the name is too long")                                                   \
-    X(ELOOP, -30, "too many symbolic links")                                                       \
-    X(EMLINK, -31, "too many links")                                                               \
-    X(EAGAIN, -32, "temporarily out of resources")                                                 \
-    X(EFAULT, -33, "a buffer or path lies outside the address space")                              \
-    X(ENXIO, -34, "no such device, or nobody at the other end")                                    \
-    X(ENODEV, -35, "the device does not do that")                                                  \
-    X(ESPIPE, -36, "the handle has no positions")                                                  \
-    X(ETXTBSY, -37, "the file is being executed")                                                  \
-    X(ESTALE, -38, "the file is no longer known to its server")                                    \
-    X(ETIMEDOUT, -39, "the system's own time limit passed")                                        \
+#define CEDE_STATUS_TABLE(X)                                             \
+    X(OK, 0, "success")                                                  \
+    X(ECANCELED, -1, "cancelled; nothing was consumed or changed")       \
+    X(EDEADLINE, -2, "the request's deadline passed")                    \
+    X(EENDED, -3, "the scope or loop has ended")                         \
+    X(EINVAL, -4, "invalid argument")                                    \
+    X(EBADF, -5, "no such handle, or it is closed")                      \
+    X(ENOTSUP, -6, "not supported here")                                 \
+    X(ENOMEM, -7, "out of memory")                                       \
+    X(EDEADLK, -8, "waiting would wait for the caller itself")           \
+    X(EEOF, -9, "the data ended before the transfer was whole")          \
+    X(EVERSION, -10, "headers and library do not match")                 \
+    X(EUNKNOWN, -11, "an error that has no portable name; see os_error") \
+    X(EPERM, -12, "operation not permitted")                             \
+    X(EACCES, -13, "permission denied")                                  \
+    X(ENOENT, -14, "no such file or directory")                          \
+    X(EEXIST, -15, "the file exists already")                            \
+    X(ENOTDIR, -16, "not a directory")                                   \
+    X(EISDIR, -17, "is a directory")                                     \
+    X(ENOTEMPTY, -18, "the directory is not empty")                      \
+    X(EMFILE, -19, "the process has too many open descriptors")          \
+    X(ENFILE, -20, "the system has too many open files")                 \
+    X(ENOSPC, -21, "no space left on the device")                        \
+    X(EDQUOT, -22, "the disk quota is used up")                          \
+    X(EFBIG, -23, "the file would be too large")                         \
+    X(EIO, -24, "input/output error")                                    \
+    X(EPIPE, -25, "the other end of the pipe is gone")                   \
+    X(EROFS, -26, "the file system is read-only")                        \
+    X(EXDEV, -27, "not on the same file system")                         \
+    X(EBUSY, -28, "the resource is busy")                                \
+    X(ENAMETOOLONG, -29, "the name is too long")                         \
+    X(ELOOP, -30, "too many symbolic links")                             \
+    X(EMLINK, -31, "too many links")                                     \
+    X(EAGAIN, -32, "temporarily out of resources")                       \
+    X(EFAULT, -33, "a buffer or path lies outside the address space")    \
+    X(ENXIO, -34, "no such device, or nobody at the other end")          \
+    X(ENODEV, -35, "the device does not do that")                        \
+    X(ESPIPE, -36, "the handle has no positions")                        \
+    X(ETXTBSY, -37, "the file is being executed")                        \
+    X(ESTALE, -38, "the file is no longer known to its server")          \
+    X(ETIMEDOUT, -39, "the system's own time limit passed")              \
     X(EOVERFLOW, -40, "a value is too large for its type")
 
 typedef int32_t cede_status;

@@ -46,6 +46,7 @@ int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, si
 #endif
 
 #if defined(__has_include)
+/* cppcheck-suppress preprocessorErrorDirective */
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #endif

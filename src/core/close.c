@@ -1,9 +1,10 @@
 /*
- * Loop close: ends everything, waits until the kernel has let go of every byte, then frees (law 11).
+ * Loop close: ends everything, waits until the kernel has let go of every byte, then frees (law
+ * 11).
  *
  * The order is what keeps memory safe: causes to every request; turns and deliveries until none is
- * left (each delivered by its own report, never by assumption); handles; the door for other threads;
- * and only then the backend, because tearing down a ring does not stop the kernel's writes
+ * left (each delivered by its own report, never by assumption); handles; the door for other
+ * threads; and only then the backend, because tearing down a ring does not stop the kernel's writes
  * (measured: in 20 of 20 rounds it went on).
  */
 #include "core.h"

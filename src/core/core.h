@@ -2,6 +2,8 @@
  * The inside of the core: its structures, and what each file does for the others.
  *
  *     request.c   THE state machine: names the states, seals outcomes, calls done
+ *     report.c    what a backend's report means
+ *     conclude.c  what a delivery sees to besides the callback
  *     submit.c    ceding: from the caller's request to a slot; admission; chains
  *     wish.c      cancel, fail, extend, complete: from any thread to the loop's
  *     loop.c      one turn: intake, expiry, flush, wait; run, stop, waitable
@@ -33,6 +35,7 @@
 
 #include "cede/backend.h"
 #include "cede/cede.h"
+#include "list.h"
 #include "mutants.h"
 #include "os.h"
 
@@ -77,8 +80,6 @@ typedef struct cedi_op {
 
 extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 
-/* ---- Checked builds: check.c ---------------------------------------------------------------- */
-
 #if defined(__SANITIZE_ADDRESS__)
 #define CEDI_CHECKED 1
 #elif defined(__has_feature)
@@ -92,22 +93,17 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 
 /* ---- Slots ---------------------------------------------------------------------------------- */
 
-typedef struct cedi_link cedi_link;
-struct cedi_link {
-    cedi_link *next, *prev;
-};
-
 /* slot.bits */
 enum {
     CEDI_BACKGROUND = 0x01,
-    CEDI_ORDERED = 0x02,     /* takes its turn in its handle's direction */
-    CEDI_LISTED = 0x04,      /* in one of its handle's lists */
-    CEDI_LIST_SHIFT = 3,     /* bits 3 and 4: which one */
-    CEDI_TIMED = 0x20,       /* on the wheel */
-    CEDI_BY_TIMER = 0x40,    /* what the wheel holds is a timer's expiry, not a deadline */
-    CEDI_POLL = 0x80,        /* to be started with CEDE_WORK_POLL */
-    CEDI_ENDED = 0x02,       /* scopes: the last member's done has returned */
-    CEDI_EXPIRED = 0x80      /* timers: while they were held */
+    CEDI_ORDERED = 0x02,  /* takes its turn in its handle's direction */
+    CEDI_LISTED = 0x04,   /* in one of its handle's lists */
+    CEDI_LIST_SHIFT = 3,  /* bits 3 and 4: which one */
+    CEDI_TIMED = 0x20,    /* on the wheel */
+    CEDI_BY_TIMER = 0x40, /* what the wheel holds is a timer's expiry, not a deadline */
+    CEDI_POLL = 0x80,     /* to be started with CEDE_WORK_POLL */
+    CEDI_ENDED = 0x02,    /* scopes: the last member's done has returned */
+    CEDI_EXPIRED = 0x80   /* timers: while they were held */
 };
 
 /* slot.holds: why it is HELD */
@@ -128,7 +124,7 @@ enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
 #define CEDI_WRITING    UINT64_C(8)  /* a thread writes what its wish carries into the slot */
 #define CEDI_ZOMBIE     UINT64_C(16) /* delivered meanwhile; not used again before it is through */
 #define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
-#define CEDI_GENERATION 6 /* bits below the generation, which has 58 */
+#define CEDI_GENERATION 6            /* bits below the generation, which has 58 */
 
 /*
  * One submission. The kernel knows slots, never requests, so a callback may free its request at
@@ -223,7 +219,7 @@ typedef struct cedi_frame {
     uint32_t id;
     uint32_t scope;
     uint16_t refusals;
-    uint8_t op;        /* with where: for law 17's line */
+    uint8_t op; /* with where: for law 17's line */
     const char *where;
 } cedi_frame;
 
@@ -241,18 +237,19 @@ struct cede_loop {
     cedi_link ready;  /* sealed, to be delivered, in order */
     cedi_link staged; /* to be handed to the backend, in order */
     uint64_t ready_count;
-    uint64_t live;     /* undelivered, but for background ones */
-    uint64_t inflight; /* with the backend, drops too */
-    cedi_frame *frame; /* innermost callback */
+    uint64_t live;      /* undelivered, but for background ones */
+    uint64_t inflight;  /* with the backend, drops too */
+    cedi_frame *frame;  /* innermost callback */
     uint64_t supported; /* bit set of operations */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
     bool stamp_known;
-    bool bound; /* backend's bind was called */
-    bool taking; /* inside cedi_inbox_take */
-    bool watched; /* from outside, by cede_loop_waitable: a wake has to be cleared */
-    uint32_t stamp_ms; /* when what is submitted in this turn was */
+    bool bound;         /* backend's bind was called */
+    bool taking;        /* inside cedi_inbox_take */
+    uint16_t inherited; /* refusals, by the remote submission that is being taken */
+    bool watched;       /* from outside, by cede_loop_waitable: a wake has to be cleared */
+    uint32_t stamp_ms;  /* when what is submitted in this turn was */
     uint64_t now;
     cede_counts counts;
 
@@ -262,14 +259,14 @@ struct cede_loop {
     cedi_link ending; /* scopes whose members are to be ended */
     bool ending_now;
     uint64_t again_at, again_step_ns;
-    uint64_t reports; /* that the backend made so far */
+    uint64_t reports;             /* that the backend made so far */
     uint64_t parks, parks_before; /* those of them that found no room; before this turn */
-    uint64_t started; /* works that the backend took */
-    uint32_t stuck;   /* turns running in which it took none of what was offered */
-    uint32_t drops;       /* entries to be closed without a request; linked by owned_next */
+    uint64_t started;             /* works that the backend took */
+    uint32_t stuck;               /* turns running in which it took none of what was offered */
+    uint32_t drops;               /* entries to be closed without a request; linked by owned_next */
     uint32_t drops_tail;
-    uint64_t dropping;    /* drops that are not over */
-    uint64_t zombies;     /* slots that wait for a wish to arrive */
+    uint64_t dropping;                /* drops that are not over */
+    uint64_t zombies;                 /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_last; /* submissions without a slot, to be delivered */
     uint64_t orphan_count;
     cede_req *orphan_closes; /* of those, closes whose handle is not closed yet */
@@ -309,17 +306,17 @@ const char *cedi_req_state(const cedi_slot *);
 const char *cedi_req_state_name(unsigned state);
 unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the last */
 
-void cedi_req_post(cede_loop *, cedi_slot *);      /* a bare nop: sealed at once */
-void cedi_req_ceded(cedi_slot *);                  /* a remote submit, before it is published */
-void cedi_req_start(cede_loop *, cedi_slot *);     /* taken: held, staged, or the core runs it */
+void cedi_req_post(cede_loop *, cedi_slot *);  /* a bare nop: sealed at once */
+void cedi_req_ceded(cedi_slot *);              /* a remote submit, before it is published */
+void cedi_req_start(cede_loop *, cedi_slot *); /* taken: held, staged, or the core runs it */
 void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
-void cedi_req_taken(cede_loop *, cedi_slot *);     /* offered to the backend */
-void cedi_req_untaken(cede_loop *, cedi_slot *);   /* it had no room: to the front of the queue */
-void cedi_req_end(cede_loop *, cedi_slot *, uint8_t by);      /* a cause: cancel, deadline, ... */
-void cedi_req_expired(cede_loop *, cedi_slot *);   /* from the wheel */
+void cedi_req_taken(cede_loop *, cedi_slot *);                /* offered to the backend */
+void cedi_req_untaken(cede_loop *, cedi_slot *); /* it had no room: to the front of the queue */
+void cedi_req_end(cede_loop *, cedi_slot *, uint8_t by); /* a cause: cancel, deadline, ... */
+void cedi_req_expired(cede_loop *, cedi_slot *);         /* from the wheel */
 void cedi_req_completed_pend(cede_loop *, cedi_slot *, cede_status, uint64_t count);
 void cedi_req_completed_scope(cede_loop *, cedi_slot *, cede_status);
-cede_status cedi_req_reason(const cedi_slot *);    /* the status that its recorded cause means */
+cede_status cedi_req_reason(const cedi_slot *); /* the status that its recorded cause means */
 void cedi_req_refuse(cede_loop *, cedi_slot *, cede_status, uint8_t by);
 uint16_t cedi_req_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
 void cedi_req_close_over(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
@@ -328,10 +325,20 @@ int64_t cedi_req_deliver_some(cede_loop *, uint64_t most);
 bool cedi_req_put_aside(cede_loop *, cedi_slot *);
 void cedi_req_resume_scope(cede_loop *, cedi_slot *);
 void cedi_req_deliver(cede_loop *, cedi_slot *);
+void cedi_req_over(cede_loop *, cedi_slot *); /* the kernel has let go of it */
+/* Seals what the facts decided, whatever cause was recorded; or what its recorded cause did. */
+void cedi_req_seal_by_fact(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
+void cedi_req_seal_by_cause(cede_loop *, cedi_slot *);
+/* Work remains: begins anew, unless a cause is recorded. */
+void cedi_req_restart(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
 void cedi_req_deliver_orphan(cede_loop *, cede_req *);
 bool cedi_req_retry_cancels(cede_loop *, unsigned most);
 void cedi_req_unpark_all(cede_loop *);
 void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first staged fails */
+
+/* ---- conclude.c ----------------------------------------------------------------------------- */
+
+void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
 
 /* ---- submit.c ------------------------------------------------------------------------------- */
 
@@ -339,9 +346,9 @@ void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first s
 void cedi_take_remote(cede_loop *, cedi_slot *);
 void cedi_take_close(cede_loop *, cedi_slot *); /* a linked close, on its turn */
 bool cedi_in_flight(const cede_req *);          /* any thread */
-uint64_t cedi_req_asked(const cedi_slot *); /* bytes that a transfer was asked for */
+uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
 
-#define CEDI_TOKEN_ENTRY  (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
+#define CEDI_TOKEN_ENTRY (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
 
@@ -370,8 +377,8 @@ extern _Atomic(cedi_chunk *) cedi_chunks[];
 
 static inline cedi_slot *cedi_slot_at(uint32_t id)
 {
-    cedi_chunk *chunk = atomic_load_explicit(&cedi_chunks[id >> CEDI_CHUNK_SHIFT],
-                                             memory_order_relaxed);
+    cedi_chunk *chunk =
+        atomic_load_explicit(&cedi_chunks[id >> CEDI_CHUNK_SHIFT], memory_order_relaxed);
     return &chunk->slots[id & (CEDI_CHUNK_SLOTS - 1)];
 }
 
@@ -391,14 +398,14 @@ static inline cedi_slot *cedi_slot_of(cedi_link *link)
     return CEDE_CONTAINER(link, cedi_slot, link);
 }
 
-bool cedi_slot_grow(cede_loop *);                  /* one more chunk on the free list */
-cedi_slot *cedi_slot_take_remote(cede_loop *);     /* any thread */
-void cedi_slot_pay_remote(cede_loop *);            /* gives the remote free list what it is owed */
-cedi_chunk *cedi_slot_chunks(cede_loop *);         /* all that the loop has by now */
+bool cedi_slot_grow(cede_loop *);              /* one more chunk on the free list */
+cedi_slot *cedi_slot_take_remote(cede_loop *); /* any thread */
+void cedi_slot_pay_remote(cede_loop *);        /* gives the remote free list what it is owed */
+cedi_chunk *cedi_slot_chunks(cede_loop *);     /* all that the loop has by now */
 void cedi_slot_return_chunks(cede_loop *);
-void cedi_slot_revive(cede_loop *, cedi_slot *);   /* the wish that it waited for has arrived */
-cedi_slot *cedi_slot_find(uint64_t id);            /* any thread; NULL if there is none */
-cede_loop *cedi_slot_loop(const cedi_slot *);      /* any thread */
+void cedi_slot_revive(cede_loop *, cedi_slot *); /* the wish that it waited for has arrived */
+cedi_slot *cedi_slot_find(uint64_t id);          /* any thread; NULL if there is none */
+cede_loop *cedi_slot_loop(const cedi_slot *);    /* any thread */
 /* The slot, taken (from the inbox if need be) and of this loop, or NULL. The loop's thread. */
 cedi_slot *cedi_ticket_slot(cede_loop *, cede_ticket);
 
@@ -441,45 +448,6 @@ static inline cede_ticket cedi_slot_ticket(const cedi_slot *slot)
     return ticket;
 }
 
-/* ---- lists ---------------------------------------------------------------------------------- */
-
-static inline void cedi_list_init(cedi_link *list)
-{
-    list->next = list->prev = list;
-}
-
-static inline bool cedi_list_empty(const cedi_link *list)
-{
-    return list->next == list;
-}
-
-static inline void cedi_list_push(cedi_link *list, cedi_link *link)
-{
-    cedi_link *last = list->prev;
-    link->next = list;
-    link->prev = last;
-    last->next = link;
-    list->prev = link;
-}
-
-static inline void cedi_list_remove(cedi_link *link)
-{
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-}
-
-/* Moves all of `from` behind what is in `list`. */
-static inline void cedi_list_append(cedi_link *list, cedi_link *from)
-{
-    if (cedi_list_empty(from))
-        return;
-    from->next->prev = list->prev;
-    list->prev->next = from->next;
-    from->prev->next = list;
-    list->prev = from->prev;
-    cedi_list_init(from);
-}
-
 /* ---- handle.c, order.c ---------------------------------------------------------------------- */
 
 enum { CEDI_LIST_FREE, CEDI_LIST_IN, CEDI_LIST_OUT, CEDI_LISTS };
@@ -488,11 +456,11 @@ enum { CEDI_LIST_FREE, CEDI_LIST_IN, CEDI_LIST_OUT, CEDI_LISTS };
 enum {
     CEDI_BORROWED = 0x01,
     CEDI_ATTACHED = 0x02,
-    CEDI_SHUT = 0x04,      /* closing: stale for everybody, waits for what is pending */
-    CEDI_CLOSING = 0x08,   /* with the backend */
-    CEDI_RESERVED = 0x10,  /* for an operation that opens */
-    CEDI_QUEUED = 0x20,    /* in the loop's list of drops */
-    CEDI_TO_SCOPE = 0x40   /* its close is part of the end of scope `owner` */
+    CEDI_SHUT = 0x04,     /* closing: stale for everybody, waits for what is pending */
+    CEDI_CLOSING = 0x08,  /* with the backend */
+    CEDI_RESERVED = 0x10, /* for an operation that opens */
+    CEDI_QUEUED = 0x20,   /* in the loop's list of drops */
+    CEDI_TO_SCOPE = 0x40  /* its close is part of the end of scope `owner` */
 };
 
 /* One handle: 64 bytes. */
@@ -512,20 +480,20 @@ typedef struct cedi_entry {
 } cedi_entry;
 
 cedi_entry *cedi_entry_at(uint32_t index);
-uint32_t cedi_entry_reserve(cede_loop *);            /* 0: out of memory */
+uint32_t cedi_entry_reserve(cede_loop *); /* 0: out of memory */
 void cedi_entry_free(uint32_t index);
 cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native);
 /* Finds the live entry of a handle and binds it to the loop. Any thread. */
 cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
 cede_status cedi_handle_attach(cede_loop *, cedi_entry *);
 void cedi_handle_shut(cede_loop *, uint32_t index, uint32_t close_slot, uint8_t by);
-void cedi_handle_left(cede_loop *, uint32_t index);  /* one less pending on it */
+void cedi_handle_left(cede_loop *, uint32_t index); /* one less pending on it */
 void cedi_handle_drop_arrived(cede_loop *, uint32_t index);
 void cedi_handle_drops_start(cede_loop *);
 void cedi_handle_drop_over(cede_loop *, uint32_t index, cede_status, int32_t os_error);
 void cedi_handle_drop_again(cede_loop *, uint32_t index, bool parked);
-bool cedi_handle_family(cede_loop *);                /* finds loop->family; false: too many */
-void cedi_handle_forget_all(cede_loop *);            /* loop close: drops what is bound to it */
+bool cedi_handle_family(cede_loop *);     /* finds loop->family; false: too many */
+void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to it */
 cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 
 void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
@@ -535,19 +503,19 @@ void cedi_order_leave(cede_loop *, cedi_slot *);
 /* ---- scope.c -------------------------------------------------------------------------------- */
 
 cede_status cedi_scope_join(cede_loop *, cedi_slot *, cede_ticket scope);
-void cedi_scope_leave(cedi_slot *member);                 /* delivered: off the list of members */
-void cedi_scope_returned(cede_loop *, uint32_t scope);    /* a done returned, a handle closed */
-void cedi_scope_end(cede_loop *, cedi_slot *scope);       /* a cause was recorded on it */
+void cedi_scope_leave(cedi_slot *member);              /* delivered: off the list of members */
+void cedi_scope_returned(cede_loop *, uint32_t scope); /* a done returned, a handle closed */
+void cedi_scope_end(cede_loop *, cedi_slot *scope);    /* a cause was recorded on it */
 bool cedi_scope_is_ending(const cedi_slot *scope);
 
 /* ---- timer.c -------------------------------------------------------------------------------- */
 
 void cedi_wheel_init(cedi_wheel *, uint64_t now);
-void cedi_wheel_add(cede_loop *, cedi_slot *);            /* by expiry_ns */
+void cedi_wheel_add(cede_loop *, cedi_slot *); /* by expiry_ns */
 void cedi_wheel_remove(cede_loop *, cedi_slot *);
 void cedi_wheel_move(cede_loop *, cedi_slot *, uint64_t expiry_ns);
 void cedi_wheel_expire(cede_loop *, uint64_t now);
-uint64_t cedi_wheel_next(const cede_loop *);              /* when to look again, or CEDE_FOREVER */
+uint64_t cedi_wheel_next(const cede_loop *); /* when to look again, or CEDE_FOREVER */
 
 /* ---- inbox.c -------------------------------------------------------------------------------- */
 
@@ -557,17 +525,17 @@ bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; fa
 void cedi_inbox_take(cede_loop *);
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
-void cedi_wake(cede_loop *); /* any thread */
+void cedi_wake(cede_loop *);        /* any thread */
 
 /* ---- loop.c --------------------------------------------------------------------------------- */
 
-uint64_t cedi_now(cede_loop *);        /* read at most once a turn */
-uint64_t cedi_clock(cede_loop *);      /* read now */
-uint32_t cedi_stamp_ms(cede_loop *);   /* since the loop was opened; coarse, read once a turn */
+uint64_t cedi_now(cede_loop *);      /* read at most once a turn */
+uint64_t cedi_clock(cede_loop *);    /* read now */
+uint32_t cedi_stamp_ms(cede_loop *); /* since the loop was opened; coarse, read once a turn */
 /* Everything but delivery. Sleeps at most until until_ns (0: not at all), and not at all while more
  * than `ready` requests are ready: those that cede_wait leaves lying. */
 cede_status cedi_turn(cede_loop *, uint64_t until_ns, uint64_t ready);
-void cedi_bind(cede_loop *);           /* to the calling thread */
+void cedi_bind(cede_loop *); /* to the calling thread */
 cede_loop *cedi_loop_at(uint32_t id);
 void cedi_loop_retire(cede_loop *);
 
@@ -583,9 +551,9 @@ static inline uint64_t cedi_add(uint64_t a, uint64_t b)
 
 /* ---- wish.c --------------------------------------------------------------------------------- */
 
-void cedi_wish_push(cedi_slot *);                   /* any thread: to the loop that has the slot */
-void cedi_wish_arrived(cede_loop *, cedi_slot *);   /* from the inbox */
-void cedi_wish_apply(cede_loop *, cedi_slot *);     /* a taken slot whose word carries a wish */
+void cedi_wish_push(cedi_slot *);                 /* any thread: to the loop that has the slot */
+void cedi_wish_arrived(cede_loop *, cedi_slot *); /* from the inbox */
+void cedi_wish_apply(cede_loop *, cedi_slot *);   /* a taken slot whose word carries a wish */
 
 /* ---- trace.c -------------------------------------------------------------------------------- */
 
@@ -610,39 +578,13 @@ static inline void cedi_guard(const cede_loop *loop, const char *what)
 }
 
 /* An invariant of the library's own; a compare, in release builds too. */
-#define CEDI_MUST(condition, slot)                                                                 \
-    do {                                                                                           \
-        if (CEDI_UNLIKELY(!(condition)))                                                           \
-            cedi_broken(#condition, slot);                                                         \
+#define CEDI_MUST(condition, slot)         \
+    do {                                   \
+        if (CEDI_UNLIKELY(!(condition)))   \
+            cedi_broken(#condition, slot); \
     } while (0)
 
-/* ---- check.c ------------------------------------------------------------------------------- */
-
-#ifdef CEDI_CHECKED
-#define CEDI_IS_CHECKED 1
-void cedi_check_cede(cedi_slot *);             /* any thread: poison, remember the inputs */
-void cedi_check_return(cedi_slot *, uint64_t count); /* before done */
-void cedi_check_touch(const cedi_slot *, bool open, bool outputs);
-void cedi_check_submit(const cede_req *, const char *where); /* any thread: is it in flight? */
-#else
-#define CEDI_IS_CHECKED 0
-static inline void cedi_check_submit(const cede_req *req, const char *where)
-{
-    (void)req, (void)where;
-}
-static inline void cedi_check_cede(cedi_slot *slot)
-{
-    (void)slot;
-}
-static inline void cedi_check_return(cedi_slot *slot, uint64_t count)
-{
-    (void)slot, (void)count;
-}
-static inline void cedi_check_touch(const cedi_slot *slot, bool open, bool outputs)
-{
-    (void)slot, (void)open, (void)outputs;
-}
-#endif
+#include "check.h"
 
 /* ---- memory.c, backends.c ------------------------------------------------------------------- */
 

@@ -1,14 +1,14 @@
 /*
  * The process-wide table of handles.
  *
- * A handle is an entry's index and an odd generation; entries are recycled in order of age and never
- * freed, so a stale handle is found out by one compare. The word holds the generation and the loop
- * that the handle is bound to, so that binding is one compare-and-swap, from any thread (1b:
+ * A handle is an entry's index and an odd generation; entries are recycled in order of age and
+ * never freed, so a stale handle is found out by one compare. The word holds the generation and the
+ * loop that the handle is bound to, so that binding is one compare-and-swap, from any thread (1b:
  * Handles). Everything else in a bound entry is its loop's; in an unbound one the holder's.
  *
- * Closing has steps: shut (stale for everybody, what is pending is ended), close (nothing is pending
- * any more: the backend closes), free. A close that has a request is that request's slot; a drop is
- * the entry's own work, so it allocates nothing.
+ * Closing has steps: shut (stale for everybody, what is pending is ended), close (nothing is
+ * pending any more: the backend closes), free. A close that has a request is that request's slot; a
+ * drop is the entry's own work, so it allocates nothing.
  */
 #include "core.h"
 
@@ -23,7 +23,7 @@
 #define FREED         0x80u /* entry.flags: on the free list, or would be but for its inbox link */
 
 static _Atomic(cedi_entry *) chunks[MAX_CHUNKS];
-static uint32_t chunk_count;         /* this and the next two under the process lock */
+static uint32_t chunk_count;          /* this and the next two under the process lock */
 static uint32_t free_head, free_tail; /* by owned_next */
 static const cede_backend *families[8];
 

@@ -3,9 +3,10 @@
  *
  * Three kinds of node, each embedded in memory that is never freed: a submission (in its slot), a
  * wish (in its slot, by another link, so that both may be under way), a drop (in its handle's
- * entry). One list for all keeps each thread's order (1b: Threads). Pushing is one compare-and-swap;
- * the loop takes the whole list by one exchange and turns it round. Nodes are named by ids, not
- * pointers, so the head is one word and cannot be confused by reuse: only the loop takes out.
+ * entry). One list for all keeps each thread's order (1b: Threads). Pushing is one
+ * compare-and-swap; the loop takes the whole list by one exchange and turns it round. Nodes are
+ * named by ids, not pointers, so the head is one word and cannot be confused by reuse: only the
+ * loop takes out.
  *
  * The wake: a pusher looks at `sleeping` after it pushed; the loop sets it and then looks at the
  * list before it sleeps. Both in the one total order of sequentially consistent operations, so one

@@ -47,6 +47,7 @@ static cede_loop *loop_new(void)
         return NULL;
     loop->alive = cede_os_alive();
     atomic_store(&loop->owner, 0);
+    atomic_store(&loop->stop, 0);
     cedi_list_init(&loop->ready);
     cedi_list_init(&loop->staged);
     cedi_list_init(&loop->parked);

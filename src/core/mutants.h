@@ -1,7 +1,7 @@
 /*
- * Deliberate faults, for testing the tests: one is compiled in by -DCEDE_MUTANT=CEDI_<NAME>, none by
- * default, and then nothing of this is left in the code. tests/mutants/ builds each and shows that a
- * named conformance case kills it.
+ * Deliberate faults, for testing the tests: one is compiled in by -DCEDE_MUTANT=CEDI_<NAME>, none
+ * by default, and then nothing of this is left in the code. tests/mutants/ builds each and shows
+ * that a named conformance case kills it.
  *
  * CEDI_FAULT(NAME) is a constant, so that the faults are always compiled and never rot.
  */
@@ -10,26 +10,26 @@
 
 enum {
     CEDI_NO_FAULT,
-    CEDI_DONE_TWICE,               /* a cancelled request is delivered, and delivered again */
-    CEDI_DONE_ON_CANCEL,           /* sealed when the cancel is sent, not when the work is over */
-    CEDI_NOT_FOUND_ENDS_WISH,      /* "not found" or "already" is taken as the last word */
-    CEDI_CANCELED_THOUGH_MOVED,    /* a cause that was recorded rewrites a success */
-    CEDI_INLINE_DONE,              /* what is ready at submit is delivered in the call */
-    CEDI_STALE_CANCEL_HITS,        /* a ticket's generation is not looked at */
-    CEDI_SHORT_IS_FULL,            /* a short transfer is told as the whole of it */
-    CEDI_NO_ORDER,                 /* the second of a stream overtakes the first */
-    CEDI_SHORT_LINKS_ON,           /* a short transfer lets the next of its chain start */
-    CEDI_SCOPE_ENDS_EARLY,         /* a scope does not count its members */
-    CEDI_WAIT_RUNS_ALL,            /* cede_wait delivers whatever is ready */
-    CEDI_CLOSE_DOES_NOT_DRAIN,     /* loop close cancels and does not wait */
-    CEDI_TIMER_EARLY,              /* an expiry is rounded down to the tick */
-    CEDI_LAST_CAUSE_WINS,          /* a later cause replaces the first */
-    CEDI_OWNED_CLOSES_EARLY,       /* owned handles are closed when the scope is cancelled */
-    CEDI_CHECK_THEN_SLEEP,         /* the inbox is not looked at once the sleep flag is up */
-    CEDI_DEADLINE_LEAVES_IO,       /* a deadline is delivered while the kernel still works */
-    CEDI_CANCEL_LOST_WHEN_FULL,    /* a cancel that found no room is forgotten */
-    CEDI_CLOSE_DOES_NOT_CANCEL,    /* close waits for what is pending and does not end it */
-    CEDI_REFUSED_IS_LOST           /* a follower of a failed link is never delivered */
+    CEDI_DONE_TWICE,            /* a cancelled request is delivered, and delivered again */
+    CEDI_DONE_ON_CANCEL,        /* sealed when the cancel is sent, not when the work is over */
+    CEDI_NOT_FOUND_ENDS_WISH,   /* "not found" or "already" is taken as the last word */
+    CEDI_CANCELED_THOUGH_MOVED, /* a cause that was recorded rewrites a success */
+    CEDI_INLINE_DONE,           /* what is ready at submit is delivered in the call */
+    CEDI_STALE_CANCEL_HITS,     /* a ticket's generation is not looked at */
+    CEDI_SHORT_IS_FULL,         /* a short transfer is told as the whole of it */
+    CEDI_NO_ORDER,              /* the second of a stream overtakes the first */
+    CEDI_SHORT_LINKS_ON,        /* a short transfer lets the next of its chain start */
+    CEDI_SCOPE_ENDS_EARLY,      /* a scope does not count its members */
+    CEDI_WAIT_RUNS_ALL,         /* cede_wait delivers whatever is ready */
+    CEDI_CLOSE_DOES_NOT_DRAIN,  /* loop close cancels and does not wait */
+    CEDI_TIMER_EARLY,           /* an expiry is rounded down to the tick */
+    CEDI_LAST_CAUSE_WINS,       /* a later cause replaces the first */
+    CEDI_OWNED_CLOSES_EARLY,    /* owned handles are closed when the scope is cancelled */
+    CEDI_CHECK_THEN_SLEEP,      /* the inbox is not looked at once the sleep flag is up */
+    CEDI_DEADLINE_LEAVES_IO,    /* a deadline is delivered while the kernel still works */
+    CEDI_CANCEL_LOST_WHEN_FULL, /* a cancel that found no room is forgotten */
+    CEDI_CLOSE_DOES_NOT_CANCEL, /* close waits for what is pending and does not end it */
+    CEDI_REFUSED_IS_LOST        /* a follower of a failed link is never delivered */
 };
 
 #ifndef CEDE_MUTANT

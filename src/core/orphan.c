@@ -1,6 +1,6 @@
 /*
- * Submissions that found no slot (1b: Names and room). Such a request travels in its own memory: the
- * words of its arguments, which nobody needs any more, hold what its delivery needs. It can be
+ * Submissions that found no slot (1b: Names and room). Such a request travels in its own memory:
+ * the words of its arguments, which nobody needs any more, hold what its delivery needs. It can be
  * named only by the loop's refusal ticket, which all of them share.
  *
  * A close is carried out all the same, as a drop of its handle, and delivered when that is over.

@@ -95,13 +95,13 @@ cede_status cedi_req_reason(const cedi_slot *slot)
 }
 
 /* Sealed by its recorded cause, not by a kernel: the count is what earlier rounds moved. */
-static void seal_by_cause(cede_loop *loop, cedi_slot *slot)
+void cedi_req_seal_by_cause(cede_loop *loop, cedi_slot *slot)
 {
     seal(loop, slot, cedi_req_reason(slot), 0);
 }
 
 /* Sealed by the facts: whatever cause was recorded did not decide the outcome. */
-static void seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
+void cedi_req_seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
 {
     slot->cause &= CEDE_CANCEL_ASKED;
     seal(loop, slot, status, os_error);
@@ -126,7 +126,7 @@ void cedi_req_ceded(cedi_slot *slot)
 static void begin(cede_loop *loop, cedi_slot *slot)
 {
     if (slot->op == CEDE_OP_NOP) {
-        seal_by_fact(loop, slot, CEDE_OK, 0);
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
         return;
     }
     move(slot, STAGED);
@@ -137,7 +137,7 @@ static void begin(cede_loop *loop, cedi_slot *slot)
     move(slot, INFLIGHT);
     if (slot->op == CEDE_OP_TIMER && (slot->bits & CEDI_EXPIRED)) {
         slot->count = 0;
-        seal_by_fact(loop, slot, CEDE_OK, 0); /* expired while it was held */
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0); /* expired while it was held */
     }
 }
 
@@ -176,7 +176,9 @@ void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
 /* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
 uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
 {
-    unsigned count = 1u + (loop->frame ? loop->frame->refusals : 0);
+    unsigned count = 1u + (loop->taking  ? loop->inherited
+                           : loop->frame ? loop->frame->refusals
+                                         : 0u);
     if (count >= 1000)
         cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
     loop->counts.refused++;
@@ -205,7 +207,7 @@ static bool ask_backend(cede_loop *loop, cedi_slot *slot)
     answer = loop->backend->cancel(loop->self, cedi_slot_token(slot));
     if (CEDI_FAULT(DONE_ON_CANCEL) ||
         (CEDI_FAULT(DEADLINE_LEAVES_IO) && (slot->cause & CEDE_BY_DEADLINE)))
-        seal_by_cause(loop, slot);
+        cedi_req_seal_by_cause(loop, slot);
     if (answer != CEDE_CANCEL_AGAIN || slot->state != CANCELLING ||
         CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
         return true;
@@ -215,8 +217,7 @@ static bool ask_backend(cede_loop *loop, cedi_slot *slot)
 
 void cedi_req_cancel_again(cede_loop *loop, cedi_slot *slot)
 {
-    if (slot->state != CANCELLING || (slot->holds & CEDI_AGAIN) ||
-        CEDI_FAULT(NOT_FOUND_ENDS_WISH))
+    if (slot->state != CANCELLING || (slot->holds & CEDI_AGAIN) || CEDI_FAULT(NOT_FOUND_ENDS_WISH))
         return;
     loop->counts.cancels_again++;
     slot->holds |= CEDI_AGAIN;
@@ -253,7 +254,7 @@ void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
     case HELD:
     case STAGED:
         withdraw(slot);
-        seal_by_cause(loop, slot);
+        cedi_req_seal_by_cause(loop, slot);
         break;
     case INFLIGHT:
         move(slot, CANCELLING);
@@ -262,7 +263,7 @@ void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
         if (slot->op == CEDE_OP_SCOPE)
             cedi_scope_end(loop, slot);
         else if (cedi_ops[slot->op].host == CEDI_CORE)
-            seal_by_cause(loop, slot);
+            cedi_req_seal_by_cause(loop, slot);
         else if (!ask_backend(loop, slot))
             loop->again_at = loop->again_step_ns = 0; /* a full queue: next turn */
         else
@@ -282,7 +283,7 @@ void cedi_req_expired(cede_loop *loop, cedi_slot *slot)
     slot->bits &= (uint8_t)~CEDI_BY_TIMER;
     if (slot->state == INFLIGHT) {
         slot->count = 0;
-        seal_by_fact(loop, slot, CEDE_OK, 0);
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
         return;
     }
     slot->bits |= CEDI_EXPIRED;
@@ -331,7 +332,7 @@ void cedi_req_starve(cede_loop *loop)
     if (link == &loop->staged)
         return;
     withdraw(cedi_slot_of(link));
-    seal_by_fact(loop, cedi_slot_of(link), CEDE_EAGAIN, 0);
+    cedi_req_seal_by_fact(loop, cedi_slot_of(link), CEDE_EAGAIN, 0);
 }
 
 /* ---- From the kernel ------------------------------------------------------------------------ */
@@ -347,16 +348,16 @@ static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 }
 
 /* Work remains: begin anew, unless a cause is recorded (1b: Life). */
-static void restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
+void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
 {
     if (slot->cause & CEDE_BY_ANY) {
-        seal_by_cause(loop, slot);
+        cedi_req_seal_by_cause(loop, slot);
         return;
     }
     loop->counts.restarted++;
     if (why == CEDE_REPORT_PARK) {
         if (waits_for_nobody(loop, slot)) {
-            seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
+            cedi_req_seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
             return;
         }
         move(slot, HELD);
@@ -371,90 +372,11 @@ static void restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t o
     cedi_list_push(&loop->staged, &slot->link);
 }
 
-static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
-{
-    uint64_t asked = cedi_req_asked(slot);
-    slot->count += moved;
-    if (slot->count >= asked)
-        seal_by_fact(loop, slot, CEDE_OK, 0);
-    else if (moved)
-        restart(loop, slot, CEDE_OK, 0);
-    else if (slot->op == CEDE_OP_COPY && asked == CEDE_TO_END)
-        seal_by_fact(loop, slot, CEDE_OK, 0);
-    else
-        seal_by_fact(loop, slot, slot->op == CEDE_OP_WRITE_ALL ? CEDE_EIO : CEDE_EEOF, 0);
-}
-
-static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
-                            uint64_t count)
-{
-    if (status <= CEDE_REPORT_AGAIN) {
-        restart(loop, slot, status, os_error);
-        return;
-    }
-    if (slot->op == CEDE_OP_WORK)
-        slot->count = count; /* what its function returned, both of it */
-    else if (cedi_ops[slot->op].shape == CEDI_WHOLE)
-        slot->count += count;
-    if (status == CEDE_ECANCELED && (slot->cause & CEDE_BY_ANY)) {
-        seal_by_cause(loop, slot);
-    } else if (status == CEDE_ECANCELED && slot->tries < 100 && slot->op != CEDE_OP_WORK) {
-        slot->tries++; /* a kernel that gives up by itself (its worker went away): nothing moved */
-        restart(loop, slot, CEDE_REPORT_AGAIN, 0);
-    } else {
-        seal_by_fact(loop, slot, status, os_error);
-    }
-}
-
-static void reported(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
-                     uint64_t count)
+/* The kernel has let go of it. */
+void cedi_req_over(cede_loop *loop, cedi_slot *slot)
 {
     CEDI_MUST(slot->state == INFLIGHT || slot->state == CANCELLING, slot);
     loop->inflight--;
-    if (slot->op == CEDE_OP_CLOSE && status > CEDE_REPORT_AGAIN) {
-        cedi_req_close_over(loop, slot, status, os_error);
-    } else if (status != CEDE_OK) {
-        reported_failed(loop, slot, status, os_error, count);
-    } else if (cedi_ops[slot->op].shape == CEDI_WHOLE) {
-        reported_whole(loop, slot, count);
-    } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
-        slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
-        slot->at.on.entry = 0;
-        seal_by_fact(loop, slot, CEDE_OK, 0);
-    } else if (CEDI_FAULT(CANCELED_THOUGH_MOVED) && (slot->cause & CEDE_BY_ANY)) {
-        seal_by_cause(loop, slot);
-    } else {
-        slot->count = CEDI_FAULT(SHORT_IS_FULL) && count ? cedi_req_asked(slot) : count;
-        seal_by_fact(loop, slot, CEDE_OK, 0);
-    }
-}
-
-void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t os_error,
-                    uint64_t count)
-{
-    cede_loop *loop = (cede_loop *)core;
-    loop->reports++;
-    if (CEDI_UNLIKELY(token & CEDI_TOKEN_ENTRY)) {
-        loop->inflight--;
-        if (status <= CEDE_REPORT_AGAIN)
-            cedi_handle_drop_again(loop, (uint32_t)token, status == CEDE_REPORT_PARK);
-        else
-            cedi_handle_drop_over(loop, (uint32_t)token, status, os_error);
-        return;
-    }
-    cedi_slot *slot = cedi_slot_at((uint32_t)token);
-    CEDI_MUST(cedi_slot_token(slot) == token, slot);
-    reported(loop, slot, status, os_error, count);
-}
-
-void cede_core_cancel_again(cede_core *core, uint64_t token)
-{
-    cedi_slot *slot;
-    if (token & CEDI_TOKEN_ENTRY)
-        return; /* no wish moves a drop */
-    slot = cedi_slot_at((uint32_t)token);
-    if (cedi_slot_token(slot) == token)
-        cedi_req_cancel_again((cede_loop *)core, slot);
 }
 
 /* The core itself reports: a pend that was completed, unless a cause came first, ... */
@@ -465,7 +387,7 @@ void cedi_req_completed_pend(cede_loop *loop, cedi_slot *slot, cede_status statu
     if (slot->state != INFLIGHT)
         withdraw(slot); /* completed before its turn in a chain came */
     slot->count = count;
-    seal_by_fact(loop, slot, status, 0);
+    cedi_req_seal_by_fact(loop, slot, status, 0);
 }
 
 /* ... and a scope whose last member has returned; its cause is its reason. */
@@ -481,73 +403,11 @@ void cedi_req_close_over(cede_loop *loop, cedi_slot *slot, cede_status status, i
     uint32_t entry = slot->at.on.entry;
     slot->at.on.entry = 0;
     slot->holds = 0;
-    seal_by_fact(loop, slot, status, os_error);
+    cedi_req_seal_by_fact(loop, slot, status, os_error);
     cedi_entry_free(entry);
 }
 
 /* ---- Back to the caller --------------------------------------------------------------------- */
-
-/* Whether the next in the chain may start: OK, and all that was asked. */
-static bool complete(const cedi_slot *slot)
-{
-    if (slot->status != CEDE_OK)
-        return false;
-    return cedi_ops[slot->op].shape != CEDI_ONE || slot->count == cedi_req_asked(slot) ||
-           CEDI_FAULT(SHORT_LINKS_ON);
-}
-
-static void start_follower(cede_loop *loop, cedi_slot *slot)
-{
-    cedi_slot *next = cedi_slot_at(slot->follower);
-    slot->follower = 0;
-    next->holds &= (uint8_t)~CEDI_HOLD_LINK;
-    if (next->op == CEDE_OP_CLOSE) {
-        cedi_take_close(loop, next); /* its turn comes also when the link broke (1b: Links) */
-    } else if (complete(slot)) {
-        cedi_req_unhold(loop, next, CEDI_HOLD_LINK);
-    } else if (!CEDI_FAULT(REFUSED_IS_LOST)) {
-        cedi_req_refuse(loop, next, CEDE_ECANCELED, CEDE_BY_LINK);
-    }
-}
-
-static void *buffer_of(const cedi_slot *slot)
-{
-    switch (slot->op) {
-    case CEDE_OP_READ:
-    case CEDE_OP_WRITE:
-    case CEDE_OP_READ_ALL:
-    case CEDE_OP_WRITE_ALL:
-    case CEDE_OP_APPEND:
-    case CEDE_OP_READDIR:
-        return slot->req->args_.io.buffer;
-    case CEDE_OP_READLINK:
-        return slot->req->args_.path.out;
-    default:
-        return NULL;
-    }
-}
-
-/* What a delivery has to see to besides the callback: its chain, its handle, its scope. */
-static void conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
-{
-    if (slot->follower)
-        start_follower(loop, slot);
-    cedi_check_return(slot, slot->count);
-    if (cedi_ops[slot->op].host == CEDI_BACKEND)
-        result->buffer = buffer_of(slot);
-    if (cedi_ops[slot->op].shape == CEDI_OPENS) {
-        result->handle = slot->status == CEDE_OK ? slot->count : 0;
-        result->count = 0;
-        if (slot->at.on.entry)
-            cedi_entry_free(slot->at.on.entry);
-    } else if (slot->bits & CEDI_LISTED) {
-        cedi_order_leave(loop, slot);
-    }
-    if (slot->scope) {
-        result->scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
-        cedi_scope_leave(slot);
-    }
-}
 
 /* The one place where a done is called: for `slot`, which is sealed, or for an orphan. */
 static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const cede_result *result,
@@ -580,7 +440,7 @@ static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
     cedi_list_remove(&slot->link);
     loop->ready_count--;
     if (slot->op != CEDE_OP_NOP || (slot->scope | slot->follower) || CEDI_IS_CHECKED)
-        conclude(loop, slot, &result);
+        cedi_conclude(loop, slot, &result);
     loop->live -= !(slot->bits & CEDI_BACKGROUND);
     move(slot, IDLE);
     cedi_slot_free(loop, slot);

@@ -1,10 +1,10 @@
 /*
  * Slots: where they live and how names reach them.
  *
- * Slots come in chunks of 512. A chunk belongs to one loop at a time; when that closes, it goes to a
- * process-wide pool, never back to the system, so that an old ticket always finds memory to look at
- * (1b: Names and room). Generations are 58 bits and never wrap; they are never reset, so a ticket of
- * a closed loop stays stale for the next owner of the chunk.
+ * Slots come in chunks of 512. A chunk belongs to one loop at a time; when that closes, it goes to
+ * a process-wide pool, never back to the system, so that an old ticket always finds memory to look
+ * at (1b: Names and room). Generations are 58 bits and never wrap; they are never reset, so a
+ * ticket of a closed loop stays stale for the next owner of the chunk.
  *
  * A loop's thread takes slots from a plain free list. Other threads (remote submits) pop a second,
  * lock-free list, which the loop keeps filled with what they took.
@@ -17,8 +17,8 @@
 
 _Atomic(cedi_chunk *) cedi_chunks[MAX_CHUNKS];
 
-static cedi_chunk *pool;            /* under the process lock */
-static uint32_t chunk_numbers = 1;  /* 0 is nobody's: slot id 0 names nothing */
+static cedi_chunk *pool;           /* under the process lock */
+static uint32_t chunk_numbers = 1; /* 0 is nobody's: slot id 0 names nothing */
 
 static cedi_chunk *chunk_new(void)
 {
@@ -173,8 +173,8 @@ cedi_slot *cedi_slot_find(uint64_t id)
 
 cede_loop *cedi_slot_loop(const cedi_slot *slot)
 {
-    cedi_chunk *chunk = atomic_load_explicit(&cedi_chunks[slot->id >> CEDI_CHUNK_SHIFT],
-                                             memory_order_acquire);
+    cedi_chunk *chunk =
+        atomic_load_explicit(&cedi_chunks[slot->id >> CEDI_CHUNK_SHIFT], memory_order_acquire);
     return atomic_load_explicit(&chunk->loop, memory_order_acquire);
 }
 

@@ -11,8 +11,8 @@ uint32_t cede_version(void)
 const char *cede_strerror(cede_status status)
 {
     switch (status) {
-#define TEXT(name, value, text)                                                                    \
-    case value:                                                                                    \
+#define TEXT(name, value, text) \
+    case value:                 \
         return text;
         CEDE_STATUS_TABLE(TEXT)
 #undef TEXT
@@ -24,8 +24,8 @@ const char *cede_strerror(cede_status status)
 const char *cede_status_name(cede_status status)
 {
     switch (status) {
-#define NAME(name, value, text)                                                                    \
-    case value:                                                                                    \
+#define NAME(name, value, text) \
+    case value:                 \
         return "CEDE_" #name;
         CEDE_STATUS_TABLE(NAME)
 #undef NAME
@@ -35,7 +35,7 @@ const char *cede_status_name(cede_status status)
 }
 
 const cedi_op cedi_ops[CEDE_OP_COUNT] = {
-#define CEDE_OP(NAME, name, handle, order, shape, host, promise)                                   \
+#define CEDE_OP(NAME, name, handle, order, shape, host, promise) \
     {#name, handle, CEDI_##order, CEDI_##shape, CEDI_##host},
 #include "cede/ops.def"
 };

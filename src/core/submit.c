@@ -81,8 +81,9 @@ static cede_status wrong_kind(const cedi_slot *slot, const cedi_entry *entry)
 {
     if (slot->op == CEDE_OP_READDIR)
         return CEDE_ENOTDIR;
-    return entry->kind == CEDE_KIND_DIR && (cedi_ops[slot->op].kinds & CEDE_KIND_PIPE) ? CEDE_EISDIR
-                                                                                      : CEDE_EINVAL;
+    return entry->kind == CEDE_KIND_DIR && (cedi_ops[slot->op].kinds & CEDE_KIND_PIPE)
+               ? CEDE_EISDIR
+               : CEDE_EINVAL;
 }
 
 static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle handle,
@@ -306,6 +307,8 @@ void cedi_take_remote(cede_loop *loop, cedi_slot *slot)
     uint64_t word = atomic_fetch_or_explicit(&slot->word, CEDI_TAKEN, memory_order_acq_rel);
     loop->counts.remote++;
     loop->remote_debt++;
+    loop->inherited = slot->refusals;
+    slot->refusals = 0;
     cedi_check_touch(slot, true, false);
     take(loop, slot);
     cedi_check_touch(slot, false, false);
@@ -331,8 +334,9 @@ cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, cons
     cede_ticket ticket;
     admissible(loop, req, done, where);
     if (CEDI_UNLIKELY(cedi_is_foreign(loop)))
-        cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or to a "
-                       "closed loop", req, where);
+        cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or "
+                       "to a closed loop",
+                       req, where);
     slot = cedi_slot_take(loop);
     if (CEDI_UNLIKELY(!slot)) {
         cedi_orphan_chain(loop, req, done, CEDE_ENOMEM, 0);
@@ -378,6 +382,8 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
         if (slot->op == CEDE_OP_COPY)
             (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
     }
+    if (cede_in_callback(loop))
+        slot->refusals = loop->frame->refusals; /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);
     cedi_check_cede(slot);
     if (!cedi_inbox_push(loop, CEDI_NODE_SUBMIT, slot->id))

@@ -175,8 +175,8 @@ static void turn_out(cede_loop *loop, unsigned row, unsigned column)
     }
 }
 
-/* The tick at which the next bucket comes up; UINT64_MAX if the wheel is empty. All that a row holds
- * lies ahead of the present, and a lower row before a higher one. */
+/* The tick at which the next bucket comes up; UINT64_MAX if the wheel is empty. All that a row
+ * holds lies ahead of the present, and a lower row before a higher one. */
 static uint64_t next_busy(const cedi_wheel *wheel, unsigned *row)
 {
     for (*row = 0; *row < CEDI_WHEEL_LEVELS; ++*row) {

@@ -94,12 +94,32 @@ static bool walk(const search *by, cedi_slot *slot)
     return false;
 }
 
+static bool is_inside(const cedi_slot *slot, const cedi_slot *target)
+{
+    while (slot && slot != target)
+        slot = slot_or_null(slot->scope);
+    return slot;
+}
+
+/* The usual ways, looked at first: a long order need not be walked for each that stands in it. */
+static bool is_near(const cedi_slot *slot, const cedi_slot *target)
+{
+    const cedi_entry *entry;
+    if (is_inside(slot, target))
+        return true;
+    if (!(slot->bits & CEDI_LISTED))
+        return false;
+    entry = cedi_entry_at(slot->at.on.entry);
+    return is_inside(slot_or_null(entry->close), target) ||
+           is_inside(slot_or_null(entry->owner), target);
+}
+
 /* Leaves its marks when it finds nothing, so that the next search passes over what this one saw;
  * forget() takes them away. */
 static bool finds(cedi_slot *from, const cedi_slot *target)
 {
     const search by = {target, CEDI_MARK};
-    return walk(&by, from);
+    return is_near(from, target) || walk(&by, from);
 }
 
 static void forget(cedi_slot *from)

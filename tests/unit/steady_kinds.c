@@ -274,6 +274,57 @@ static void start_open(lane *l)
     (void)cede_submit(l->s->loop, &l->aside, opened);
 }
 
+/* Each lane has names of its own, which it makes, moves and removes. */
+static void start_path(lane *l)
+{
+    static char here[LANES][64], there[LANES][64];
+    static cede_stat stats[LANES];
+    char *from = here[l->number], *to = there[l->number];
+    switch (l->left % 6) {
+    case 5:
+        (void)snprintf(from, 64, "%s/a%u", l->s->folder, l->number);
+        (void)snprintf(to, 64, "%s/b%u", l->s->folder, l->number);
+        cede_prep_symlink(&l->req, "somewhere", from);
+        break;
+    case 4:
+        cede_prep_rename(&l->req, from, to, 0);
+        break;
+    case 3:
+        cede_prep_stat(&l->req, to, &stats[l->number], CEDE_NOFOLLOW);
+        break;
+    case 2:
+        cede_prep_unlink(&l->req, to);
+        break;
+    case 1:
+        cede_prep_mkdir(&l->req, from, 0700);
+        break;
+    default:
+        cede_prep_rmdir(&l->req, from);
+        break;
+    }
+    submit(l);
+}
+
+/* What is done to open files beside reading and writing. */
+static void start_handle(lane *l)
+{
+    switch (l->left % 4) {
+    case 0:
+        cede_prep_truncate(&l->req, l->s->file, 65536);
+        break;
+    case 1:
+        cede_prep_set_times(&l->req, l->s->file, CEDE_TIME_KEEP, 1);
+        break;
+    case 2:
+        cede_prep_set_mode(&l->req, l->s->file, 0600);
+        break;
+    default:
+        cede_prep_copy(&l->req, l->s->file, 0, l->s->file, 32768, 4096);
+        break;
+    }
+    submit(l);
+}
+
 /* ---- From another thread -------------------------------------------------------------------- */
 
 static struct {
@@ -373,6 +424,11 @@ static uint64_t run_remote(steady *s, uint64_t operations)
     X(open, 2, CEDE_OK)
 
 LANE_KINDS(LANE_KIND)
+LANE_KIND(path, 1, CEDE_OK)
+LANE_KIND(handle, 1, CEDE_OK)
 
-#define ROW(name, each, expected) {#name, run_##name},
-const steady_kind steady_kinds[] = {LANE_KINDS(ROW){"remote", run_remote}, {NULL, NULL}};
+#define ROW(name, each, expected) {#name, run_##name, 1},
+const steady_kind steady_kinds[] = {LANE_KINDS(ROW){"remote", run_remote, 1},
+                                    {"path", run_path, 2},
+                                    {"handle", run_handle, 2},
+                                    {NULL, NULL, 0}};

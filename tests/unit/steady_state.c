@@ -21,9 +21,9 @@
 #endif
 
 #ifdef SANITIZED
-#define OPERATIONS 10560u
+#define OPERATIONS 19200u
 #else
-#define OPERATIONS 105600u
+#define OPERATIONS 115200u
 #endif
 
 static _Atomic uint64_t from_library, from_process;
@@ -81,7 +81,8 @@ void *aligned_alloc(size_t alignment, size_t bytes)
 
 /* ---- The two backends ----------------------------------------------------------------------- */
 
-static char file_path[] = "/tmp/cede-steady-XXXXXX";
+static char folder[] = "/tmp/cede-steady-XXXXXX";
+static char file_path[64] = "/tmp/file";
 static cede_sim *world;
 static cede_handle kept[2]; /* write ends that nobody writes to */
 
@@ -97,9 +98,12 @@ static void pipe_of_fds(cede_handle *in, cede_handle *out)
 static void make_real(steady *s)
 {
     static const char zeros[65536];
-    int fd = mkstemp(file_path);
+    int fd;
+    REQUIRE(mkdtemp(folder), "no folder");
+    (void)snprintf(file_path, sizeof file_path, "%s/file", folder);
+    fd = open(file_path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     REQUIRE(fd >= 0 && write(fd, zeros, sizeof zeros) == sizeof zeros, "no file");
-    s->path = file_path;
+    s->folder = folder;
     s->file = cede_import(fd, CEDE_KIND_FILE, 0);
     pipe_of_fds(&s->in, &s->out);
     pipe_of_fds(&s->empty, &kept[0]);
@@ -115,7 +119,7 @@ static void make_simulated(steady *s)
 {
     static const char zeros[65536];
     static cede_req req;
-    s->path = "/tmp/file";
+    s->folder = "/tmp";
     REQUIRE(cede_sim_put(world, s->path, zeros, sizeof zeros) == CEDE_OK, "no file");
     cede_prep_open(&req, s->path, CEDE_OPEN_READ | CEDE_OPEN_WRITE, 0);
     req.user_data = &s->file;
@@ -152,11 +156,11 @@ static cede_loop *open_loop(const char *backend)
 
 static bool holds(steady *s, const steady_kind *kind)
 {
-    uint64_t library, process, ran;
-    (void)kind->run(s, OPERATIONS / 10);
+    uint64_t library, process, ran, operations = OPERATIONS / kind->share;
+    (void)kind->run(s, operations / 10);
     library = atomic_load(&from_library);
     process = atomic_load(&from_process);
-    ran = kind->run(s, OPERATIONS);
+    ran = kind->run(s, operations);
     library = atomic_load(&from_library) - library;
     process = atomic_load(&from_process) - process;
     printf("%-20s %7" PRIu64 " operations, allocations: %" PRIu64 " by the library, ", kind->name,
@@ -166,7 +170,7 @@ static bool holds(steady *s, const steady_kind *kind)
     else
         printf("not counted in the process\n");
     (void)fflush(stdout);
-    REQUIRE(ran >= OPERATIONS - OPERATIONS / 100, "only %" PRIu64 " came back", ran);
+    REQUIRE(ran >= operations - operations / 100, "only %" PRIu64 " came back", ran);
     return library == 0 && (process == 0 || world); /* a simulated kernel has memory of its own */
 }
 
@@ -179,6 +183,7 @@ int main(int argc, char **argv)
     REQUIRE(cede_set_allocator(&counting) == CEDE_OK, "the allocator was refused");
     s.loop = open_loop(argv[1]);
     REQUIRE(cede_set_allocator(NULL) == CEDE_EBUSY, "the allocator could be changed in use");
+    s.path = file_path;
     if (world)
         make_simulated(&s);
     else
@@ -193,7 +198,7 @@ int main(int argc, char **argv)
     if (world)
         REQUIRE(cede_sim_free(world) == CEDE_OK, "the world lives on");
     else
-        (void)unlink(file_path);
+        REQUIRE(unlink(file_path) == 0 && rmdir(folder) == 0, "something was left over");
     REQUIRE(found && !failed, "%u of %u kinds allocate in the steady state", failed, found);
     return 0;
 }

@@ -1,0 +1,68 @@
+/*
+ * What a delivery has to see to besides the callback: the next of its chain, the buffer and handle
+ * of the result, its place on its handle and in its scope. request.c calls it, just before the
+ * done.
+ */
+#include "core.h"
+
+/* Whether the next in the chain may start: OK, and all that was asked. */
+static bool complete(const cedi_slot *slot)
+{
+    if (slot->status != CEDE_OK)
+        return false;
+    return cedi_ops[slot->op].shape != CEDI_ONE || slot->count == cedi_req_asked(slot) ||
+           CEDI_FAULT(SHORT_LINKS_ON);
+}
+
+static void start_follower(cede_loop *loop, cedi_slot *slot)
+{
+    cedi_slot *next = cedi_slot_at(slot->follower);
+    slot->follower = 0;
+    next->holds &= (uint8_t)~CEDI_HOLD_LINK;
+    if (next->op == CEDE_OP_CLOSE) {
+        cedi_take_close(loop, next); /* its turn comes also when the link broke (1b: Links) */
+    } else if (complete(slot)) {
+        cedi_req_unhold(loop, next, CEDI_HOLD_LINK);
+    } else if (!CEDI_FAULT(REFUSED_IS_LOST)) {
+        cedi_req_refuse(loop, next, CEDE_ECANCELED, CEDE_BY_LINK);
+    }
+}
+
+static void *buffer_of(const cedi_slot *slot)
+{
+    switch (slot->op) {
+    case CEDE_OP_READ:
+    case CEDE_OP_WRITE:
+    case CEDE_OP_READ_ALL:
+    case CEDE_OP_WRITE_ALL:
+    case CEDE_OP_APPEND:
+    case CEDE_OP_READDIR:
+        return slot->req->args_.io.buffer;
+    case CEDE_OP_READLINK:
+        return slot->req->args_.path.out;
+    default:
+        return NULL;
+    }
+}
+
+/* What a delivery has to see to besides the callback: its chain, its handle, its scope. */
+void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
+{
+    if (slot->follower)
+        start_follower(loop, slot);
+    cedi_check_return(slot, slot->count);
+    if (cedi_ops[slot->op].host == CEDI_BACKEND)
+        result->buffer = buffer_of(slot);
+    if (cedi_ops[slot->op].shape == CEDI_OPENS) {
+        result->handle = slot->status == CEDE_OK ? slot->count : 0;
+        result->count = 0;
+        if (slot->at.on.entry)
+            cedi_entry_free(slot->at.on.entry);
+    } else if (slot->bits & CEDI_LISTED) {
+        cedi_order_leave(loop, slot);
+    }
+    if (slot->scope) {
+        result->scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
+        cedi_scope_leave(slot);
+    }
+}

@@ -1,0 +1,91 @@
+/*
+ * What a backend's report means: the two doors of backend.h, and the outcome that follows from what
+ * kind of operation it was (law 7). Which step of the machine that is, request.c decides. On the
+ * loop's thread, from inside a backend's start, cancel or wait.
+ */
+#include "core.h"
+
+static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
+{
+    uint64_t asked = cedi_req_asked(slot);
+    slot->count += moved;
+    if (slot->count >= asked)
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+    else if (moved)
+        cedi_req_restart(loop, slot, CEDE_OK, 0);
+    else if (slot->op == CEDE_OP_COPY && asked == CEDE_TO_END)
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+    else
+        cedi_req_seal_by_fact(loop, slot, slot->op == CEDE_OP_WRITE_ALL ? CEDE_EIO : CEDE_EEOF, 0);
+}
+
+static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
+                            uint64_t count)
+{
+    if (status <= CEDE_REPORT_AGAIN) {
+        cedi_req_restart(loop, slot, status, os_error);
+        return;
+    }
+    if (slot->op == CEDE_OP_WORK)
+        slot->count = count; /* what its function returned, both of it */
+    else if (cedi_ops[slot->op].shape == CEDI_WHOLE)
+        slot->count += count;
+    if (status == CEDE_ECANCELED && (slot->cause & CEDE_BY_ANY)) {
+        cedi_req_seal_by_cause(loop, slot);
+    } else if (status == CEDE_ECANCELED && slot->tries < 100 && slot->op != CEDE_OP_WORK) {
+        slot->tries++; /* a kernel that gives up by itself (its worker went away): nothing moved */
+        cedi_req_restart(loop, slot, CEDE_REPORT_AGAIN, 0);
+    } else {
+        cedi_req_seal_by_fact(loop, slot, status, os_error);
+    }
+}
+
+static void reported(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
+                     uint64_t count)
+{
+    cedi_req_over(loop, slot);
+    if (slot->op == CEDE_OP_CLOSE && status > CEDE_REPORT_AGAIN) {
+        cedi_req_close_over(loop, slot, status, os_error);
+    } else if (status != CEDE_OK) {
+        reported_failed(loop, slot, status, os_error, count);
+    } else if (cedi_ops[slot->op].shape == CEDI_WHOLE) {
+        reported_whole(loop, slot, count);
+    } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
+        slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
+        slot->at.on.entry = 0;
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+    } else if (CEDI_FAULT(CANCELED_THOUGH_MOVED) && (slot->cause & CEDE_BY_ANY)) {
+        cedi_req_seal_by_cause(loop, slot);
+    } else {
+        slot->count = CEDI_FAULT(SHORT_IS_FULL) && count ? cedi_req_asked(slot) : count;
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+    }
+}
+
+void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t os_error,
+                    uint64_t count)
+{
+    cede_loop *loop = (cede_loop *)core;
+    loop->reports++;
+    if (CEDI_UNLIKELY(token & CEDI_TOKEN_ENTRY)) {
+        loop->inflight--;
+        if (status <= CEDE_REPORT_AGAIN)
+            cedi_handle_drop_again(loop, (uint32_t)token, status == CEDE_REPORT_PARK);
+        else
+            cedi_handle_drop_over(loop, (uint32_t)token, status, os_error);
+        return;
+    }
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    CEDI_MUST(cedi_slot_token(slot) == token, slot);
+    reported(loop, slot, status, os_error, count);
+}
+
+void cede_core_cancel_again(cede_core *core, uint64_t token)
+{
+    cedi_slot *slot;
+    if (token & CEDI_TOKEN_ENTRY)
+        return; /* no wish moves a drop */
+    slot = cedi_slot_at((uint32_t)token);
+    if (cedi_slot_token(slot) == token)
+        cedi_req_cancel_again((cede_loop *)core, slot);
+}

@@ -1,0 +1,58 @@
+/* A request that an ended scope refuses, and that its done submits again and again, is stopped
+ * after a thousand times, also when it is submitted as from another thread (law 17); one that comes
+ * to its senses before is not. */
+#include "fake.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+static cede_loop *loop;
+static cede_ticket life;
+static unsigned rounds, most;
+
+static void again(cede_req *req, cede_result r)
+{
+    CHECK(r.status == CEDE_EENDED || rounds == most);
+    if (++rounds > most)
+        return;
+    cede_prep_nop(req);
+    if (rounds < most)
+        cede_in(req, life);
+    cede_submit_remote(loop, req, again, NULL);
+}
+
+static void retry(unsigned times)
+{
+    static fake backend;
+    static note scope;
+    static cede_req req;
+    loop = fake_loop(&backend);
+    cede_prep_scope(&scope.req);
+    life = cede_submit(loop, &scope.req, note_done);
+    cede_cancel(life);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1);
+    rounds = 0;
+    most = times;
+    cede_prep_nop(&req);
+    cede_in(&req, life);
+    cede_submit_remote(loop, &req, again, NULL);
+    (void)cede_run(loop, CEDE_FOREVER);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+}
+
+int main(void)
+{
+    int status;
+    pid_t child = fork(); /* first: a child of a process that has used the library is refused */
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)close(STDERR_FILENO);
+        retry(100000);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    retry(900);
+    retry(900);
+    return 0;
+}
