@@ -40,7 +40,7 @@ static void copy_end(struct copy *copy, bench_run *run)
 {
     bench_stop(run);
     run->out[0] = (double)copy->bytes / (1 << 30) / (run->out[0] / 1e9);
-    run->out[1] = run->out[1] / (double)(copy->bytes / MIB) / 1000;
+    run->out[1] = run->out[1] / ((double)copy->bytes / MIB) / 1000;
     unlink(copy->target);
 }
 

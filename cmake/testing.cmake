@@ -5,10 +5,11 @@
 set(CEDE_TEST_PREFIX "" CACHE STRING "Put before the name of each test: \"asan.\"")
 set(CEDE_TEST_WRAPPER "" CACHE STRING "A command that runs the tests' programs: valgrind;-q")
 set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matches; empty: all")
+set(CEDE_TEST_WITHOUT "" CACHE STRING "No tests whose name matches; empty: all")
 set(CEDE_TEST_SECONDS 120 CACHE STRING "How long a test may take")
 set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
-mark_as_advanced(CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_SECONDS
-    CEDE_CONFORMANCE_ARGUMENTS)
+mark_as_advanced(CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
+    CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS)
 
 # The exit code by which a test says that it cannot run here; it has printed why.
 set(CEDE_TEST_SKIPPED 77)
@@ -18,6 +19,9 @@ set(CEDE_TEST_SKIPPED 77)
 function(cede_test name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS" "COMMAND")
     if(CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
+        return()
+    endif()
+    if(CEDE_TEST_WITHOUT AND name MATCHES "${CEDE_TEST_WITHOUT}")
         return()
     endif()
     if(NOT ARG_SECONDS OR ARG_SECONDS LESS CEDE_TEST_SECONDS)

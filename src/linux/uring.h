@@ -26,7 +26,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "cede/backend.h"
 #include "cede/file.h"
@@ -171,7 +170,7 @@ static inline int cedi_uring_fault(const uring *self, const char *call)
 struct io_uring_sqe *cedi_uring_sqe_slow(uring *);
 
 /* An entry to fill, before any other is asked for. NULL: no room now. What io_uring_get_sqe does,
- * less the kinds of ring that are never made here. */
+ * less the kinds of ring that are never made here. It holds what was in it before. */
 static inline struct io_uring_sqe *cedi_uring_sqe(uring *self)
 {
     struct io_uring_sq *sq = &self->ring.sq;
@@ -179,11 +178,29 @@ static inline struct io_uring_sqe *cedi_uring_sqe(uring *self)
     if (URING_UNLIKELY(tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries))
         return cedi_uring_sqe_slow(self);
     sq->sqe_tail = tail + 1;
-    struct io_uring_sqe *sqe = &sq->sqes[tail & sq->ring_mask];
-    /* As io_uring_get_sqe does in newer liburings, whose io_uring_prep_rw leaves the rest alone; in
-     * 2.3 it is the other way round, and the compiler drops these stores. */
-    memset(sqe, 0, sizeof *sqe);
-    return sqe;
+    return &sq->sqes[tail & sq->ring_mask];
+}
+
+/* Writes every field of it. Newer libraries clear an entry when it is got, 2.3 when it is prepared;
+ * so neither is relied on. */
+static inline void cedi_uring_fill(struct io_uring_sqe *sqe, int opcode, int fd,
+                                   const void *address, uint64_t length, uint64_t offset,
+                                   uint64_t user_data)
+{
+    sqe->opcode = (uint8_t)opcode;
+    sqe->flags = 0;
+    sqe->ioprio = 0;
+    sqe->fd = fd;
+    sqe->off = offset;
+    sqe->addr = (uint64_t)(uintptr_t)address;
+    sqe->len = (uint32_t)length;
+    sqe->rw_flags = 0;
+    sqe->user_data = user_data;
+    sqe->buf_index = 0;
+    sqe->personality = 0;
+    sqe->splice_fd_in = 0;
+    sqe->addr3 = 0;
+    sqe->__pad2[0] = 0;
 }
 
 static inline unsigned cedi_uring_unsubmitted(const uring *self)

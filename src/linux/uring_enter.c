@@ -190,9 +190,7 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
         error = close(sqe->fd) != 0 ? -errno : 0;
         status = error ? cedi_error_final(-error) : CEDE_OK;
     }
-    memset(sqe, 0, sizeof *sqe); /* newer liburings clear an entry only when it is got */
-    io_uring_prep_nop(sqe);
-    sqe->user_data = URING_OWN | URING_OWN_NOTHING;
+    cedi_uring_fill(sqe, IORING_OP_NOP, -1, NULL, 0, 0, URING_OWN | URING_OWN_NOTHING);
     self->works--;
     cede_core_done(self->core, token, status, -error, 0);
 }

@@ -30,8 +30,7 @@ static inline struct io_uring_sqe *entry(uring *self, const cede_work *work, int
     struct io_uring_sqe *sqe = cedi_uring_sqe(self);
     if (URING_UNLIKELY(!sqe))
         return NULL;
-    io_uring_prep_rw(opcode, sqe, (int)work->native, address, (unsigned)length, offset);
-    sqe->user_data = work->token;
+    cedi_uring_fill(sqe, opcode, (int)work->native, address, length, offset, work->token);
     return sqe;
 }
 
@@ -409,7 +408,7 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
         cedi_uring_job_free(self, job);
         return false;
     }
-    io_uring_prep_poll_add(sqe, (int)work->native, events);
+    io_uring_prep_poll_add(sqe, (int)work->native, events); /* knows how events are stored */
     sqe->user_data = work->token | URING_JOB;
     return true;
 }

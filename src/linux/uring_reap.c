@@ -85,10 +85,9 @@ int cedi_uring_send_cancel(uring *self, uint64_t target, uint64_t user_data)
     struct io_uring_sqe *sqe = cedi_uring_sqe(self);
     if (URING_UNLIKELY(!sqe))
         return CEDE_CANCEL_AGAIN;
-    io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, NULL, 0, 0);
+    cedi_uring_fill(sqe, IORING_OP_ASYNC_CANCEL, -1, NULL, 0, 0, user_data);
     sqe->addr = target;
     sqe->flags = self->cancel_flags;
-    sqe->user_data = user_data;
     return CEDE_CANCEL_SENT;
 }
 

@@ -40,9 +40,8 @@ bool cedi_uring_watch(uring *self)
     struct io_uring_sqe *sqe = cedi_uring_sqe(self);
     if (!sqe)
         return false;
-    io_uring_prep_rw(IORING_OP_READ, sqe, self->wake_fd, &self->wake_value, sizeof self->wake_value,
-                     0);
-    sqe->user_data = URING_OWN | URING_OWN_WATCH;
+    cedi_uring_fill(sqe, IORING_OP_READ, self->wake_fd, &self->wake_value, sizeof self->wake_value,
+                    0, URING_OWN | URING_OWN_WATCH);
     self->watching = true;
     return true;
 }
@@ -168,9 +167,9 @@ bool cedi_uring_timeout(uring *self, uint64_t timeout_ns)
         sqe = cedi_uring_sqe(self);
         if (!sqe)
             return false;
-        io_uring_prep_rw(IORING_OP_TIMEOUT_REMOVE, sqe, -1, NULL, 0, 0);
+        cedi_uring_fill(sqe, IORING_OP_TIMEOUT_REMOVE, -1, NULL, 0, 0,
+                        URING_OWN | URING_OWN_NOTHING);
         sqe->addr = URING_OWN | URING_OWN_TIMEOUT | self->timeout_number << URING_OWN_SHIFT;
-        sqe->user_data = URING_OWN | URING_OWN_NOTHING;
         self->timeout_number = 0;
     }
     sqe = cedi_uring_sqe(self);
@@ -180,9 +179,9 @@ bool cedi_uring_timeout(uring *self, uint64_t timeout_ns)
     self->timeout_number = ++self->timeouts & (UINT64_MAX >> 16);
     self->timeout_spec.tv_sec = (int64_t)(at / CEDE_SECOND);
     self->timeout_spec.tv_nsec = (long long)(at % CEDE_SECOND);
-    io_uring_prep_rw(IORING_OP_TIMEOUT, sqe, -1, &self->timeout_spec, 1, 0);
+    cedi_uring_fill(sqe, IORING_OP_TIMEOUT, -1, &self->timeout_spec, 1, 0,
+                    URING_OWN | URING_OWN_TIMEOUT | self->timeout_number << URING_OWN_SHIFT);
     sqe->timeout_flags = IORING_TIMEOUT_ABS;
-    sqe->user_data = URING_OWN | URING_OWN_TIMEOUT | self->timeout_number << URING_OWN_SHIFT;
     return true;
 }
 

@@ -351,7 +351,8 @@ CFT_CASE(scope_extended_in_time_lives_on)
     cede_prep_timer(timer->req, 10 * CEDE_MILLISECOND);
     cft_do(timer);
     CFT_EXPECT(t, !cft_is_done(scope) || scope->result.status == CEDE_EDEADLINE);
-    CFT_EXPECT(t, cft_is_done(member) == cft_is_done(scope));
+    /* On a slow machine the deadline may have come before the extend, and its end be on its way. */
+    CFT_EXPECT(t, cft_is_done(member) || !cft_is_done(scope));
     cft_complete(t, member->ticket, CEDE_OK, 0);
     cft_settle(t);
 }

@@ -266,7 +266,7 @@ CFT_CASE(whole_read_cancelled_half_way_tells_what_it_has)
         cede_prep_read(rest->req, pipe.handle, cft_buffer(rest, 8), 8, CEDE_CURRENT);
         cft_do(rest);
         CFT_EXPECT(t, rest->result.count > 0);
-        CFT_EXPECT(t, memcmp(rest->bytes, &"hello"[at], rest->result.count) == 0);
+        CFT_EXPECT(t, memcmp(rest->bytes, &"hello"[at], rest -> result.count) == 0);
         at += rest->result.count;
     }
     cft_closed(t, pipe.handle);
