@@ -14,7 +14,7 @@
  *     scope.c     members, owned handles, the end
  *     timer.c     the wheel
  *     inbox.c     what other threads send: one lock-free list a loop
- *     slot.c      chunks of slots, tickets            orphan.c   submissions without a slot
+ *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
  *     check.c     checked builds: poison, checksums
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
  *     memory.c    the allocator                       backends.c the list of backends
@@ -42,9 +42,11 @@
 #if defined(__GNUC__)
 #define CEDI_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define CEDI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define CEDI_NOINLINE    __attribute__((noinline))
 #else
 #define CEDI_LIKELY(x)   (x)
 #define CEDI_UNLIKELY(x) (x)
+#define CEDI_NOINLINE
 #endif
 
 /* ---- Requests, as prep leaves them ---------------------------------------------------------- */
@@ -80,6 +82,12 @@ typedef struct cedi_op {
 
 extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 
+/* Bit sets of operations. Bare: nothing comes of them but the callback. Express: of these, what
+ * needs nothing to be armed either. */
+#define CEDI_BIT(op)     (UINT64_C(1) << CEDE_OP_##op)
+#define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
+#define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
+
 #if defined(__SANITIZE_ADDRESS__)
 #define CEDI_CHECKED 1
 #elif defined(__has_feature)
@@ -112,6 +120,9 @@ enum {
     CEDI_HOLD_LINK = 0x02,
     CEDI_HOLD_PARK = 0x04,
     CEDI_HOLD_CLOSE = 0x08,
+    CEDI_HOLDS = 0x0f,
+    CEDI_BARE = 0x20, /* not a hold: no handle, scope or chain, not in the background: all that
+                         there is to its delivery is the callback */
     CEDI_MARK = 0x40, /* not a hold: seen by wait.c, while it looks */
     CEDI_AGAIN = 0x80 /* not a hold: on the list of cancels to repeat */
 };
@@ -126,23 +137,23 @@ enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
 #define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
 #define CEDI_GENERATION 6            /* bits below the generation, which has 58 */
 
+/* The head of a cede_result, which is most of what there is to tell. */
+typedef struct cedi_outcome {
+    cede_status status;
+    int32_t os_error;
+    uint64_t count;
+} cedi_outcome;
+
 /*
  * One submission. The kernel knows slots, never requests, so a callback may free its request at
- * once. 128 bytes: with the request 256 in all, which a test holds.
+ * once. 128 bytes: with the request 256 in all, which a test holds. Two lines of memory: what
+ * timers and wishes touch stands in the first, what queues and deliveries do in the second.
+ *
+ * While it is on the free list all of `marks` is 0, and `req` is NULL; so it is once its done has
+ * returned: until then it keeps, as the frame of that callback (cedi_frame).
  */
 typedef struct cedi_slot {
     _Atomic uint64_t word; /* generation, CEDI_TAKEN, wish */
-    cede_req *req;
-    cede_done *done;
-    const char *where;
-    cedi_link link; /* the queue it stands in: staged, ready, parked, again; free list: next */
-    cede_status status;
-    union {
-        uint32_t since_ms; /* until it is sealed */
-        int32_t os_error;  /* from then on */
-    } u;
-    uint64_t count; /* moved so far; timers: the deadline; scopes: members delivered */
-
     union {
         struct {
             uint8_t state; /* request.c's alone */
@@ -156,7 +167,26 @@ typedef struct cedi_slot {
         uint64_t marks; /* all of them, to be cleared in one store while idle */
     };
     uint32_t id;
-    uint32_t follower; /* slot id of the next in its chain */
+    _Atomic uint32_t inbox; /* link in the inbox as a wish; 0: not in it */
+    uint64_t expiry_ns;
+    _Atomic uint32_t wheel_next; /* also: link in the inbox as a submit, in the remote free list */
+    uint32_t wheel_prev;
+    union {
+        struct {
+            cede_status status;
+            union {
+                uint32_t since_ms; /* until it is sealed */
+                int32_t os_error;  /* from then on */
+            } u;
+            uint64_t count; /* moved so far; timers: the deadline; scopes: members delivered */
+        };
+        cedi_outcome outcome; /* all three, once it is sealed */
+    };
+    const char *where;
+
+    cedi_link link; /* the queue it stands in: staged, ready, parked, again; free list: next */
+    cede_req *req;
+    cede_done *done;
     union {
         struct {
             uint32_t next, prev; /* in its handle's list */
@@ -174,12 +204,9 @@ typedef struct cedi_slot {
             uint64_t count;
         } pend; /* of a wish to complete */
     } at;
-    uint32_t scope; /* slot id */
+    uint32_t follower; /* slot id of the next in its chain */
+    uint32_t scope;    /* slot id */
     uint32_t scope_next, scope_prev;
-    _Atomic uint32_t inbox; /* link in the inbox as a wish; 0: not in it */
-    uint64_t expiry_ns;
-    _Atomic uint32_t wheel_next; /* also: link in the inbox as a submit, in the remote free list */
-    uint32_t wheel_prev;
 #ifdef CEDI_CHECKED
     uint64_t checksum; /* of the request and its lent inputs */
     bool shut;         /* poisoned */
@@ -196,8 +223,8 @@ enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
 typedef struct cedi_chunk {
     _Atomic(cede_loop *) loop; /* whose it is; NULL: in the process-wide pool */
     struct cedi_chunk *next;   /* of the same loop, or in the pool */
-    cedi_slot *slots;
     uint32_t number;
+    _Alignas(64) cedi_slot slots[CEDI_CHUNK_SLOTS];
 } cedi_chunk;
 
 #define CEDI_WHEEL_LEVELS 9
@@ -212,18 +239,12 @@ typedef struct cedi_wheel {
     uint32_t bucket[CEDI_WHEEL_LEVELS + 1][CEDI_WHEEL_ROW]; /* the last row: what is due */
 } cedi_wheel;
 
-/* A callback on the stack. */
+/* A callback on the stack. Its slot is idle, its ticket stale by one generation; it goes back to
+ * the free list when the callback has returned. That of one without a slot is made up: id 0. */
 typedef struct cedi_frame {
     struct cedi_frame *outer;
-    uint64_t generation; /* with id: whose done it is */
-    uint32_t id;
-    uint32_t scope;
-    uint16_t refusals;
-    uint8_t op; /* with where: for law 17's line */
-    const char *where;
+    const cedi_slot *slot;
 } cedi_frame;
-
-#define CEDI_ORPHAN_FRAME UINT32_MAX /* frame.id: the done of one without a slot */
 
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 
@@ -237,10 +258,11 @@ struct cede_loop {
     cedi_link ready;  /* sealed, to be delivered, in order */
     cedi_link staged; /* to be handed to the backend, in order */
     uint64_t ready_count;
-    uint64_t live;      /* undelivered, but for background ones */
-    uint64_t inflight;  /* with the backend, drops too */
-    cedi_frame *frame;  /* innermost callback */
-    uint64_t supported; /* bit set of operations */
+    uint64_t background; /* of those undelivered */
+    uint64_t inflight;   /* with the backend, drops too */
+    cedi_frame *frame;   /* innermost callback */
+    uint64_t supported;  /* bit set of operations */
+    uint64_t express;    /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
@@ -306,7 +328,8 @@ const char *cedi_req_state(const cedi_slot *);
 const char *cedi_req_state_name(unsigned state);
 unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the last */
 
-void cedi_req_post(cede_loop *, cedi_slot *);  /* a bare nop: sealed at once */
+/* Submits an express operation that is prepared, without attributes; the loop has a free slot. */
+cede_ticket cedi_req_express(cede_loop *, cede_req *, cede_done *, const char *where);
 void cedi_req_ceded(cedi_slot *);              /* a remote submit, before it is published */
 void cedi_req_start(cede_loop *, cedi_slot *); /* taken: held, staged, or the core runs it */
 void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
@@ -326,6 +349,7 @@ bool cedi_req_put_aside(cede_loop *, cedi_slot *);
 void cedi_req_resume_scope(cede_loop *, cedi_slot *);
 void cedi_req_deliver(cede_loop *, cedi_slot *);
 void cedi_req_over(cede_loop *, cedi_slot *); /* the kernel has let go of it */
+void cedi_req_reported_ok(cede_loop *, cedi_slot *, uint64_t count); /* and this came of it */
 /* Seals what the facts decided, whatever cause was recorded; or what its recorded cause did. */
 void cedi_req_seal_by_fact(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
 void cedi_req_seal_by_cause(cede_loop *, cedi_slot *);
@@ -371,82 +395,7 @@ void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_err
 cede_req *cedi_orphan_take(cede_loop *, cede_req *before); /* the one behind it; NULL: the first */
 cede_req *cedi_orphan_next(const cede_req *);
 
-/* ---- slot.c --------------------------------------------------------------------------------- */
-
-extern _Atomic(cedi_chunk *) cedi_chunks[];
-
-static inline cedi_slot *cedi_slot_at(uint32_t id)
-{
-    cedi_chunk *chunk =
-        atomic_load_explicit(&cedi_chunks[id >> CEDI_CHUNK_SHIFT], memory_order_relaxed);
-    return &chunk->slots[id & (CEDI_CHUNK_SLOTS - 1)];
-}
-
-static inline uint64_t cedi_slot_generation(const cedi_slot *slot)
-{
-    return atomic_load_explicit(&slot->word, memory_order_relaxed) >> CEDI_GENERATION;
-}
-
-/* What a backend knows of it. */
-static inline uint64_t cedi_slot_token(const cedi_slot *slot)
-{
-    return (cedi_slot_generation(slot) & 0x1fffffff) << 32 | slot->id;
-}
-
-static inline cedi_slot *cedi_slot_of(cedi_link *link)
-{
-    return CEDE_CONTAINER(link, cedi_slot, link);
-}
-
-bool cedi_slot_grow(cede_loop *);              /* one more chunk on the free list */
-cedi_slot *cedi_slot_take_remote(cede_loop *); /* any thread */
-void cedi_slot_pay_remote(cede_loop *);        /* gives the remote free list what it is owed */
-cedi_chunk *cedi_slot_chunks(cede_loop *);     /* all that the loop has by now */
-void cedi_slot_return_chunks(cede_loop *);
-void cedi_slot_revive(cede_loop *, cedi_slot *); /* the wish that it waited for has arrived */
-cedi_slot *cedi_slot_find(uint64_t id);          /* any thread; NULL if there is none */
-cede_loop *cedi_slot_loop(const cedi_slot *);    /* any thread */
-/* The slot, taken (from the inbox if need be) and of this loop, or NULL. The loop's thread. */
-cedi_slot *cedi_ticket_slot(cede_loop *, cede_ticket);
-
-static inline cedi_slot *cedi_slot_take(cede_loop *loop)
-{
-    if (CEDI_UNLIKELY(!loop->free.next) && !cedi_slot_grow(loop))
-        return NULL;
-    cedi_slot *slot = cedi_slot_of(loop->free.next);
-    loop->free.next = slot->link.next;
-    return slot;
-}
-
-bool cedi_slot_end_with_payload(cede_loop *, cedi_slot *);
-
-/* Ends the generation. Pends and scopes take wishes that carry a payload: see slot.c. */
-static inline void cedi_slot_free(cede_loop *loop, cedi_slot *slot)
-{
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
-    slot->req = NULL;
-    if (CEDI_UNLIKELY(slot->op == CEDE_OP_PEND || slot->op == CEDE_OP_SCOPE)) {
-        if (!cedi_slot_end_with_payload(loop, slot))
-            return;
-    } else {
-        /* A plain store: a wish that it overwrites was for the old generation. */
-        word = ((word >> CEDI_GENERATION) + 1) << CEDI_GENERATION;
-        atomic_store_explicit(&slot->word, word, memory_order_release);
-    }
-    slot->link.next = loop->free.next;
-    loop->free.next = &slot->link;
-}
-
-static inline cede_ticket cedi_slot_ticket(const cedi_slot *slot)
-{
-    uint64_t kind = 0;
-    cede_ticket ticket;
-    if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE || slot->op == CEDE_OP_PEND))
-        kind = slot->op == CEDE_OP_SCOPE ? CEDI_TICKET_SCOPE : CEDI_TICKET_PEND;
-    ticket.id = kind << CEDI_TICKET_KIND | slot->id;
-    ticket.generation = cedi_slot_generation(slot);
-    return ticket;
-}
+#include "slot.h"
 
 /* ---- handle.c, order.c ---------------------------------------------------------------------- */
 
@@ -538,6 +487,12 @@ cede_status cedi_turn(cede_loop *, uint64_t until_ns, uint64_t ready);
 void cedi_bind(cede_loop *); /* to the calling thread */
 cede_loop *cedi_loop_at(uint32_t id);
 void cedi_loop_retire(cede_loop *);
+
+/* Undelivered, but for background ones. */
+static inline uint64_t cedi_live(const cede_loop *loop)
+{
+    return loop->counts.submitted - loop->counts.delivered - loop->background;
+}
 
 static inline bool cedi_stop_asked(const cede_loop *loop)
 {

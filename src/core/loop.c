@@ -148,6 +148,7 @@ cede_status cede_loop_open_version(const cede_options *options, cede_loop **out,
         if (cedi_ops[op].host == CEDI_CORE || backend->supports(loop->self, op))
             loop->supported |= UINT64_C(1) << op;
     }
+    loop->express = loop->supported & CEDI_EXPRESS_OPS;
     loop->opened_ns = backend->now(loop->self);
     cedi_wheel_init(&loop->wheel, loop->opened_ns);
     atomic_store(&loop->inbox, 0);
@@ -201,7 +202,7 @@ uint64_t cede_now(cede_loop *loop)
 /* ---- One turn ------------------------------------------------------------------------------- */
 
 /* What the backend is shown of a slot. */
-static void show(cedi_slot *slot, cede_work *work)
+static inline void show(cedi_slot *slot, cede_work *work)
 {
     cedi_check_touch(slot, true, false);
     work->token = cedi_slot_token(slot);
@@ -222,35 +223,43 @@ static inline bool leftover(const cede_loop *loop)
     return !cedi_list_empty(&loop->staged) || loop->drops;
 }
 
+/* The backend took a part: the rest goes back to the front, in order. */
+static CEDI_NOINLINE void take_back(cede_loop *loop, const cede_work *works, uint32_t taken,
+                                    uint32_t count)
+{
+    for (uint32_t i = count; i-- > taken;) {
+        cedi_slot *slot = cedi_slot_at((uint32_t)works[i].token);
+        if (works[i].how & CEDE_WORK_POLL)
+            slot->bits |= CEDI_POLL;
+        cedi_req_untaken(loop, slot);
+    }
+}
+
 /* Hands over what is staged now; what is staged anew meanwhile keeps for the next turn. */
 static void flush(cede_loop *loop)
 {
     cede_work works[BATCH];
-    cedi_slot *slots[BATCH];
     const cedi_link *last = loop->staged.prev;
     bool more = true;
     while (more) {
-        uint32_t count = 0, taken, i;
-        while (more && count < BATCH) {
-            cedi_slot *slot = cedi_slot_of(loop->staged.next);
-            more = &slot->link != last;
-            cedi_list_remove(&slot->link);
-            show(slot, &works[count]);
-            slots[count++] = slot;
+        uint32_t count = 0, taken;
+        cedi_link *link = loop->staged.next;
+        for (; more && count < BATCH; link = link->next) {
+            cedi_slot *slot = cedi_slot_of(link);
+            more = link != last;
+            show(slot, &works[count++]);
             cedi_req_taken(loop, slot); /* before it can be reported */
         }
+        loop->staged.next = link;
+        link->prev = &loop->staged;
         taken = loop->backend->start(loop->self, works, count);
         loop->started += taken;
-        for (i = 0; i < count; i++)
-            cedi_check_touch(slots[i], false, false);
-        if (CEDI_LIKELY(taken == count))
-            continue;
-        for (i = count; i-- > taken;) { /* back to the front, in order */
-            if (works[i].how & CEDE_WORK_POLL)
-                slots[i]->bits |= CEDI_POLL;
-            cedi_req_untaken(loop, slots[i]);
+        for (uint32_t i = 0; CEDI_IS_CHECKED && i < count; i++)
+            cedi_check_touch(cedi_slot_at((uint32_t)works[i].token), false, false);
+        if (CEDI_UNLIKELY(taken != count)) {
+            take_back(loop, works, taken, count);
+            return;
         }
-        return;
     }
 }
 
@@ -349,7 +358,7 @@ static cede_status sleep_in_backend(cede_loop *loop, uint64_t timeout_ns)
 /* Nothing undelivered but background requests, no drop outstanding (1b: Run). */
 static bool idle(const cede_loop *loop)
 {
-    return loop->live == 0 && loop->dropping == 0 && cedi_inbox_empty(loop);
+    return cedi_live(loop) == 0 && loop->dropping == 0 && cedi_inbox_empty(loop);
 }
 
 cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
@@ -371,7 +380,7 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
     timeout_ns = patience(loop, until_ns);
     if (loop->ready_count + loop->orphan_count > ready)
         timeout_ns = 0;
-    if (loop->running && loop->live == 0 && loop->dropping == 0)
+    if (loop->running && cedi_live(loop) == 0 && loop->dropping == 0)
         timeout_ns = 0; /* only background requests came: a run is idle */
     if (loop->reports - loop->parks != reports)
         timeout_ns = 0; /* reported inside start: that may have staged anew, or ended a drop */

@@ -84,7 +84,8 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
         cedi_slot *pin = cedi_slot_at(slot->at.on.pin);
         uint32_t other = pin->at.on.entry;
         unlist(pin);
-        cedi_slot_free(loop, pin);
+        cedi_slot_retire(loop, pin);
+        cedi_slot_recycle(loop, pin);
         if (other != index) /* else the first look below might free what the second looks at */
             cedi_handle_left(loop, other);
     }

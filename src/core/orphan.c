@@ -92,7 +92,6 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
     else
         scope = NULL;
     loop->counts.submitted++;
-    loop->live++;
     if (!valid) {
         status = CEDE_EINVAL;
         flags = 0;

@@ -40,8 +40,8 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
     }
 }
 
-static void reported(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
-                     uint64_t count)
+static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status status,
+                                   int32_t os_error, uint64_t count)
 {
     cedi_req_over(loop, slot);
     if (slot->op == CEDE_OP_CLOSE && status > CEDE_REPORT_AGAIN) {
@@ -54,30 +54,59 @@ static void reported(cede_loop *loop, cedi_slot *slot, cede_status status, int32
         slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
         slot->at.on.entry = 0;
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
-    } else if (CEDI_FAULT(CANCELED_THOUGH_MOVED) && (slot->cause & CEDE_BY_ANY)) {
-        cedi_req_seal_by_cause(loop, slot);
     } else {
-        slot->count = CEDI_FAULT(SHORT_IS_FULL) && count ? cedi_req_asked(slot) : count;
+        slot->count = count;
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     }
+}
+
+/* Those of which a success tells no more than a count. */
+static const uint64_t counted_ops = (0
+#define CEDE_OP(NAME, name, handle, order, shape, host, promise) \
+    | (uint64_t)(CEDI_##shape <= CEDI_ONE) << CEDE_OP_##NAME
+#include "cede/ops.def"
+                                     ) &
+                                    ~CEDI_BIT(CLOSE);
+
+/* A success, and nothing but the count to tell. */
+static void reported_plain(cede_loop *loop, cedi_slot *slot, uint64_t count)
+{
+    if (CEDI_FAULT(CANCELED_THOUGH_MOVED) && (slot->cause & CEDE_BY_ANY)) {
+        cedi_req_over(loop, slot);
+        cedi_req_seal_by_cause(loop, slot);
+        return;
+    }
+    if (CEDI_FAULT(SHORT_IS_FULL) && count)
+        count = cedi_req_asked(slot);
+    cedi_req_reported_ok(loop, slot, count);
+}
+
+static CEDI_NOINLINE void reported_drop(cede_loop *loop, uint32_t index, cede_status status,
+                                        int32_t os_error)
+{
+    loop->inflight--;
+    if (status <= CEDE_REPORT_AGAIN)
+        cedi_handle_drop_again(loop, index, status == CEDE_REPORT_PARK);
+    else
+        cedi_handle_drop_over(loop, index, status, os_error);
 }
 
 void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t os_error,
                     uint64_t count)
 {
     cede_loop *loop = (cede_loop *)core;
+    cedi_slot *slot;
     loop->reports++;
     if (CEDI_UNLIKELY(token & CEDI_TOKEN_ENTRY)) {
-        loop->inflight--;
-        if (status <= CEDE_REPORT_AGAIN)
-            cedi_handle_drop_again(loop, (uint32_t)token, status == CEDE_REPORT_PARK);
-        else
-            cedi_handle_drop_over(loop, (uint32_t)token, status, os_error);
+        reported_drop(loop, (uint32_t)token, status, os_error);
         return;
     }
-    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    slot = cedi_slot_at((uint32_t)token);
     CEDI_MUST(cedi_slot_token(slot) == token, slot);
-    reported(loop, slot, status, os_error, count);
+    if (CEDI_LIKELY(status == CEDE_OK && (counted_ops >> slot->op & 1)))
+        reported_plain(loop, slot, count);
+    else
+        reported(loop, slot, status, os_error, count);
 }
 
 void cede_core_cancel_again(cede_core *core, uint64_t token)

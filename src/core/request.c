@@ -12,6 +12,12 @@
  */
 #include "core.h"
 
+#include <string.h>
+
+_Static_assert(offsetof(cede_result, count) == offsetof(cedi_outcome, count) &&
+                   offsetof(cede_result, handle) == sizeof(cedi_outcome),
+               "an outcome is the head of a result");
+
 enum { IDLE, CEDED, HELD, STAGED, INFLIGHT, CANCELLING, READY, STATES };
 
 #define BIT(state) (1u << (state))
@@ -107,15 +113,6 @@ void cedi_req_seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status,
     seal(loop, slot, status, os_error);
 }
 
-void cedi_req_post(cede_loop *loop, cedi_slot *slot)
-{
-    move(slot, READY);
-    slot->status = CEDE_OK;
-    slot->u.os_error = 0;
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
-}
-
 void cedi_req_ceded(cedi_slot *slot)
 {
     move(slot, CEDED);
@@ -141,9 +138,35 @@ static void begin(cede_loop *loop, cedi_slot *slot)
     }
 }
 
+static CEDI_NOINLINE cede_ticket express_others(cede_loop *loop, cedi_slot *slot)
+{
+    slot->u.since_ms = cedi_stamp_ms(loop);
+    begin(loop, slot);
+    return cedi_slot_ticket(slot);
+}
+
+/* All in one, because a post to oneself is a common thing. */
+cede_ticket cedi_req_express(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
+{
+    cedi_slot *slot = cedi_slot_of(loop->free.next);
+    loop->free.next = slot->link.next;
+    loop->counts.submitted++;
+    cedi_slot_fill(slot, req, done, where);
+    slot->holds = CEDI_BARE;
+    cedi_slot_mark_taken(slot);
+    if (slot->op != CEDE_OP_NOP)
+        return express_others(loop, slot);
+    move(slot, READY);
+    slot->status = CEDE_OK;
+    slot->u.os_error = 0;
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
+    return cedi_slot_ticket(slot);
+}
+
 void cedi_req_start(cede_loop *loop, cedi_slot *slot)
 {
-    if (slot->holds)
+    if (slot->holds & CEDI_HOLDS)
         move(slot, HELD);
     else
         begin(loop, slot);
@@ -152,7 +175,7 @@ void cedi_req_start(cede_loop *loop, cedi_slot *slot)
 void cedi_req_unhold(cede_loop *loop, cedi_slot *slot, uint8_t hold)
 {
     slot->holds &= (uint8_t)~hold;
-    if (slot->state == HELD && !slot->holds)
+    if (slot->state == HELD && !(slot->holds & CEDI_HOLDS))
         begin(loop, slot);
 }
 
@@ -177,7 +200,7 @@ void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
 uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
 {
     unsigned count = 1u + (loop->taking  ? loop->inherited
-                           : loop->frame ? loop->frame->refusals
+                           : loop->frame ? loop->frame->slot->refusals
                                          : 0u);
     if (count >= 1000)
         cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
@@ -379,6 +402,16 @@ void cedi_req_over(cede_loop *loop, cedi_slot *slot)
     loop->inflight--;
 }
 
+/* A report that decides: it is over, and this came of it, whatever cause was recorded. */
+void cedi_req_reported_ok(cede_loop *loop, cedi_slot *slot, uint64_t count)
+{
+    CEDI_MUST(slot->state == INFLIGHT || slot->state == CANCELLING, slot);
+    loop->inflight--;
+    slot->count = count;
+    slot->cause &= CEDE_CANCEL_ASKED;
+    seal(loop, slot, CEDE_OK, 0);
+}
+
 /* The core itself reports: a pend that was completed, unless a cause came first, ... */
 void cedi_req_completed_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
 {
@@ -409,42 +442,59 @@ void cedi_req_close_over(cede_loop *loop, cedi_slot *slot, cede_status status, i
 
 /* ---- Back to the caller --------------------------------------------------------------------- */
 
-/* The one place where a done is called: for `slot`, which is sealed, or for an orphan. */
-static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const cede_result *result,
-                        uint32_t scope)
+/* The one place where a done is called: with the result of a bare slot (`joined` is NULL), or with
+ * that of another, or of an orphan. What a bare slot has to tell is copied as it stands, in one
+ * piece, because a result put together from parts has to wait for each to reach the cache. */
+static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const cedi_slot *slot,
+                        const cede_result *joined)
 {
+    static const cede_result nothing; /* a no-op's */
     loop->counts.delivered++;
     req->seal_ = CEDI_RETURNED;
-    done(req, *result); /* req is the callee's from here */
-    if (CEDI_FAULT(DONE_TWICE) && (result->flags & CEDE_BY_WISH))
-        done(req, *result);
-    if (CEDI_UNLIKELY(scope))
-        cedi_scope_returned(loop, scope);
+    if (joined) {
+        done(req, *joined); /* req is the callee's from here */
+    } else if (slot->op == CEDE_OP_NOP) {
+        done(req, nothing);
+    } else {
+        cede_result result = {.flags = slot->cause};
+        memcpy(&result, &slot->outcome, sizeof slot->outcome);
+        done(req, result);
+    }
+    if (CEDI_FAULT(DONE_TWICE) && (slot->cause & CEDE_BY_WISH))
+        done(req, nothing);
+}
+
+static CEDI_NOINLINE void deliver_joined(cede_loop *loop, cedi_slot *slot)
+{
+    cede_req *req = slot->req;
+    cede_result result = {.status = slot->status,
+                          .os_error = slot->u.os_error,
+                          .count = slot->count,
+                          .flags = slot->cause};
+    loop->background -= slot->bits & CEDI_BACKGROUND;
+    cedi_conclude(loop, slot, &result);
+    move(slot, IDLE);
+    cedi_slot_retire(loop, slot);
+    call(loop, slot->done, req, slot, &result);
+    if (slot->scope)
+        cedi_scope_returned(loop, slot->scope);
+    cedi_slot_recycle(loop, slot);
 }
 
 /* With a frame that the caller has put on the loop. */
 static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
 {
-    cede_req *req = slot->req;
-    cede_done *done = slot->done;
-    cede_result result = {.status = slot->status,
-                          .os_error = slot->u.os_error,
-                          .count = slot->count,
-                          .flags = slot->cause};
-    frame->id = slot->id;
-    frame->generation = cedi_slot_generation(slot);
-    frame->scope = slot->scope;
-    frame->refusals = slot->refusals;
-    frame->op = slot->op;
-    frame->where = slot->where;
+    frame->slot = slot;
     cedi_list_remove(&slot->link);
     loop->ready_count--;
-    if (slot->op != CEDE_OP_NOP || (slot->scope | slot->follower) || CEDI_IS_CHECKED)
-        cedi_conclude(loop, slot, &result);
-    loop->live -= !(slot->bits & CEDI_BACKGROUND);
+    if (CEDI_UNLIKELY(!(slot->holds & CEDI_BARE))) {
+        deliver_joined(loop, slot);
+        return;
+    }
     move(slot, IDLE);
-    cedi_slot_free(loop, slot);
-    call(loop, done, req, &result, frame->scope);
+    cedi_slot_retire_plain(slot);
+    call(loop, slot->done, slot->req, slot, NULL);
+    cedi_slot_recycle_plain(loop, slot);
 }
 
 void cedi_req_deliver(cede_loop *loop, cedi_slot *slot)
@@ -464,25 +514,25 @@ void cedi_req_deliver_orphan(cede_loop *loop, cede_req *req)
     cede_result result = {.status = (cede_status)(uint32_t)words[CEDI_ORPHAN_STATUS],
                           .os_error = (int32_t)(words[CEDI_ORPHAN_STATUS] >> 32),
                           .flags = (uint32_t)words[CEDI_ORPHAN_FLAGS]};
-    cedi_frame frame = {.outer = loop->frame,
-                        .id = CEDI_ORPHAN_FRAME,
-                        .scope = scope ? scope->id : 0,
-                        .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
-                        .op = req->op_};
+    const cedi_slot shown = {.scope = scope ? scope->id : 0,
+                             .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
+                             .op = req->op_};
+    cedi_frame frame = {loop->frame, &shown};
     if (scope) {
         result.scope = cedi_slot_ticket(scope);
         scope->count++;
     }
-    loop->live--;
     loop->frame = &frame;
-    call(loop, done, req, &result, frame.scope);
+    call(loop, done, req, &shown, &result);
+    if (scope)
+        cedi_scope_returned(loop, scope->id);
     loop->frame = frame.outer;
 }
 
 /* A sealed scope that was joined since waits, off the queue, until those have returned. */
 bool cedi_req_put_aside(cede_loop *loop, cedi_slot *slot)
 {
-    if (CEDI_LIKELY(slot->op != CEDE_OP_SCOPE || !slot->at.scope.active))
+    if (slot->op != CEDE_OP_SCOPE || !slot->at.scope.active)
         return false;
     cedi_list_remove(&slot->link);
     cedi_list_init(&slot->link);
@@ -507,7 +557,7 @@ int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
     loop->frame = &frame;
     while (most-- && !cedi_list_empty(&loop->ready)) {
         cedi_slot *slot = cedi_slot_of(loop->ready.next);
-        if (cedi_req_put_aside(loop, slot))
+        if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE) && cedi_req_put_aside(loop, slot))
             continue;
         deliver(loop, slot, &frame);
         count++;

@@ -22,15 +22,15 @@ static uint32_t chunk_numbers = 1; /* 0 is nobody's: slot id 0 names nothing */
 
 static cedi_chunk *chunk_new(void)
 {
-    size_t bytes = sizeof(cedi_chunk) + 64 + CEDI_CHUNK_SLOTS * sizeof(cedi_slot);
+    unsigned char *memory;
     cedi_chunk *chunk;
     if (chunk_numbers >= MAX_CHUNKS)
         return NULL;
-    chunk = cedi_memory_get(bytes);
-    if (!chunk)
+    memory = cedi_memory_get(sizeof *chunk + 63); /* never given back */
+    if (!memory)
         return NULL;
+    chunk = (cedi_chunk *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     chunk->number = chunk_numbers++;
-    chunk->slots = (cedi_slot *)(((uintptr_t)(chunk + 1) + 63) & ~(uintptr_t)63);
     for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
         chunk->slots[i].id = chunk->number << CEDI_CHUNK_SHIFT | i;
         atomic_init(&chunk->slots[i].word, UINT64_C(1) << CEDI_GENERATION);
@@ -72,8 +72,8 @@ bool cedi_slot_grow(cede_loop *loop)
 }
 
 /* The slot must not be used again while a thread writes the payload of a wish into it. Then it
- * keeps, and cedi_wish_arrived frees it. */
-bool cedi_slot_end_with_payload(cede_loop *loop, cedi_slot *slot)
+ * keeps, and cedi_wish_arrived revives it. */
+static void retire_with_payload(cede_loop *loop, cedi_slot *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     uint64_t next;
@@ -84,15 +84,31 @@ bool cedi_slot_end_with_payload(cede_loop *loop, cedi_slot *slot)
     } while (!atomic_compare_exchange_weak_explicit(&slot->word, &word, next, memory_order_acq_rel,
                                                     memory_order_relaxed));
     loop->zombies += next & CEDI_ZOMBIE ? 1 : 0;
-    return !(next & CEDI_ZOMBIE);
+}
+
+void cedi_slot_retire(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->op == CEDE_OP_PEND || slot->op == CEDE_OP_SCOPE)
+        retire_with_payload(loop, slot);
+    else
+        cedi_slot_retire_plain(slot);
+}
+
+void cedi_slot_recycle(cede_loop *loop, cedi_slot *slot)
+{
+    slot->req = NULL;
+    if (atomic_load_explicit(&slot->word, memory_order_relaxed) & CEDI_ZOMBIE)
+        slot->marks = 0;
+    else
+        cedi_slot_recycle_plain(loop, slot);
 }
 
 void cedi_slot_revive(cede_loop *loop, cedi_slot *slot)
 {
     (void)atomic_fetch_and_explicit(&slot->word, ~CEDI_ZOMBIE, memory_order_relaxed);
     loop->zombies--;
-    slot->link.next = loop->free.next;
-    loop->free.next = &slot->link;
+    if (!slot->req) /* its done has returned */
+        cedi_slot_recycle(loop, slot);
 }
 
 /* ---- For other threads ---------------------------------------------------------------------- */

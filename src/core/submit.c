@@ -23,30 +23,22 @@ bool cedi_in_flight(const cede_req *req)
     return slot && slot->req == req && cedi_req_is_live(slot);
 }
 
-/* A slot of the loop's own: nobody else knows its generation yet, so a plain store does. */
-static inline void mark_taken(cedi_slot *slot)
-{
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
-    atomic_store_explicit(&slot->word, word | CEDI_TAKEN, memory_order_relaxed);
-}
+#define NOT_BARE \
+    (CEDI_HAS_SCOPE | CEDI_HAS_NEXT | CEDI_HAS_HANDLE | CEDI_IS_INVALID | CEDI_IS_BACKGROUND)
 
-static inline void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *where)
+static void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *where)
 {
-    slot->marks = 0;
-    memset(&slot->at, 0, sizeof slot->at); /* now: a wish may bring its payload before the taking */
-    slot->req = req;
-    slot->done = done;
-    slot->where = where;
-    slot->count = 0;
-    slot->follower = 0;
-    slot->scope = 0;
-    if (CEDI_LIKELY(req->seal_ == CEDI_PREPARED && req->op_ < CEDE_OP_COUNT))
-        slot->op = req->op_;
-    else
+    if (req->seal_ != CEDI_PREPARED || req->op_ >= CEDE_OP_COUNT) {
         req->attributes_ = 0; /* whatever is in it, nobody put it there for this submission */
-    slot->bits = req->attributes_ & CEDI_IS_BACKGROUND ? CEDI_BACKGROUND : 0;
-    req->seal_ = CEDI_IN_FLIGHT;
-    req->slot_ = slot->id;
+        req->op_ = CEDE_OP_NONE;
+    }
+    cedi_slot_fill(slot, req, done, where);
+    if ((CEDI_BARE_OPS >> slot->op & 1) && !(req->attributes_ & NOT_BARE) && !CEDI_IS_CHECKED)
+        slot->holds = CEDI_BARE;
+    if (req->attributes_ & CEDI_IS_BACKGROUND)
+        slot->bits = CEDI_BACKGROUND;
+    /* now: a wish may bring its payload before the taking */
+    memset(&slot->at, 0, sizeof slot->at);
 }
 
 /* ---- Admission, on the loop's thread -------------------------------------------------------- */
@@ -187,7 +179,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     uint8_t attributes = req->attributes_;
     cede_status status = CEDE_OK, joined = CEDE_OK;
 
-    slot->holds = held;
+    if (held)
+        slot->holds = held; /* and not bare: it may end in other ways */
     if (attributes & CEDI_HAS_SCOPE)
         joined = cedi_scope_join(loop, slot, req->scope_);
     if (slot->op == CEDE_OP_NONE || (attributes & CEDI_IS_INVALID))
@@ -242,7 +235,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         if (!follower)
             break;
         fill(follower, next, slot->req->next_done_, head->where);
-        mark_taken(follower);
+        cedi_slot_mark_taken(follower);
         follower->u.since_ms = head->u.since_ms;
         follower->link.prev = &slot->link;
         slot->follower = follower->id;
@@ -255,7 +248,8 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         next = follower->follower;
         if (follower->op != CEDE_OP_NONE)
             follower->req->seal_ = CEDI_PREPARED; /* as it was */
-        cedi_slot_free(loop, follower);
+        cedi_slot_retire(loop, follower);
+        cedi_slot_recycle(loop, follower);
     }
     head->follower = 0;
     return false;
@@ -276,7 +270,7 @@ static void admit_chain(cede_loop *loop, cedi_slot *slot)
     while (slot->follower) {
         cedi_slot *follower = cedi_slot_at(slot->follower);
         loop->counts.submitted++;
-        loop->live += !(follower->bits & CEDI_BACKGROUND);
+        loop->background += follower->bits & CEDI_BACKGROUND;
         admit(loop, follower, CEDI_HOLD_LINK, CEDE_OK);
         if (cedi_req_is_ready(follower))
             slot->follower = 0;
@@ -285,18 +279,12 @@ static void admit_chain(cede_loop *loop, cedi_slot *slot)
     }
 }
 
-static inline void take(cede_loop *loop, cedi_slot *slot)
+static void take(cede_loop *loop, cedi_slot *slot)
 {
-    const cede_req *req = slot->req;
     loop->counts.submitted++;
-    loop->live += !(slot->bits & CEDI_BACKGROUND);
-    if (CEDI_LIKELY(slot->op == CEDE_OP_NOP && !(req->attributes_ & ~CEDI_IS_BACKGROUND) &&
-                    !loop->closing)) {
-        cedi_req_post(loop, slot);
-        return;
-    }
+    loop->background += slot->bits & CEDI_BACKGROUND;
     slot->u.since_ms = cedi_stamp_ms(loop);
-    if (CEDI_UNLIKELY(req->attributes_ & CEDI_HAS_NEXT))
+    if (CEDI_UNLIKELY(slot->req->attributes_ & CEDI_HAS_NEXT))
         admit_chain(loop, slot);
     else
         admit(loop, slot, 0, CEDE_OK);
@@ -328,7 +316,8 @@ static inline void admissible(const cede_loop *loop, const cede_req *req, cede_d
         cedi_misuse("law 17: submitted while in flight", cedi_slot_find(req->slot_), where);
 }
 
-cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
+static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_done *done,
+                                        const char *where)
 {
     cedi_slot *slot;
     cede_ticket ticket;
@@ -343,13 +332,23 @@ cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, cons
         return cedi_orphan_ticket(loop);
     }
     fill(slot, req, done, where);
-    mark_taken(slot);
+    cedi_slot_mark_taken(slot);
     ticket = cedi_slot_ticket(slot);
     take(loop, slot);
     cedi_check_cede(slot);
     if (CEDI_FAULT(INLINE_DONE) && cedi_req_is_ready(slot))
         cedi_req_deliver(loop, slot);
     return ticket;
+}
+
+/* What needs no more than a slot takes a short way. */
+cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
+{
+    if (CEDI_UNLIKELY(!loop || !req || !done || req->seal_ != CEDI_PREPARED) ||
+        !(loop->express >> req->op_ & 1) || req->attributes_ || CEDI_UNLIKELY(!loop->free.next) ||
+        CEDI_UNLIKELY(cedi_is_foreign(loop)) || CEDI_IS_CHECKED || CEDI_FAULT(INLINE_DONE))
+        return submit(loop, req, done, where);
+    return cedi_req_express(loop, req, done, where);
 }
 
 cede_ticket cede_submit(cede_loop *loop, cede_req *req, cede_done *done)
@@ -383,7 +382,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
             (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
     }
     if (cede_in_callback(loop))
-        slot->refusals = loop->frame->refusals; /* a retry by this way counts too (law 17) */
+        slot->refusals = loop->frame->slot->refusals; /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);
     cedi_check_cede(slot);
     if (!cedi_inbox_push(loop, CEDI_NODE_SUBMIT, slot->id))

@@ -29,8 +29,7 @@ _Noreturn void cedi_misuse_of(const char *what, const cede_req *req, const char 
 
 _Noreturn void cedi_misuse_inside(const cede_loop *loop, const char *what)
 {
-    cedi_slot shown = {.op = loop->frame->op, .where = loop->frame->where};
-    cedi_misuse(what, &shown, NULL);
+    cedi_misuse(what, loop->frame->slot, NULL);
 }
 
 _Noreturn void cedi_broken(const char *what, const cedi_slot *slot)
@@ -132,5 +131,5 @@ void cede_count(cede_loop *loop, cede_counts *out)
     *out = loop->counts;
     cede_os_unlock();
     out->undelivered = out->submitted - out->delivered;
-    out->background = out->undelivered - loop->live;
+    out->background = loop->background;
 }

@@ -141,9 +141,10 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
                                   const cedi_slot *target)
 {
     for (const cedi_frame *frame = loop->frame; frame; frame = frame->outer) {
-        if (frame->id == (uint32_t)ticket.id && frame->generation == ticket.generation)
+        const cedi_slot *slot = frame->slot;
+        if (slot->id == (uint32_t)ticket.id && cedi_slot_generation(slot) == ticket.generation + 1)
             return true;
-        if (target && frame->scope && precedes(cedi_slot_at(frame->scope), target))
+        if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))
             return true;
     }
     return false;

@@ -10,7 +10,7 @@
 int main(void)
 {
     size_t req = sizeof(cede_req), slot = sizeof(cedi_slot), entry = sizeof(cedi_entry);
-    size_t chunk_head = (sizeof(cedi_chunk) + 64 + CEDI_CHUNK_SLOTS - 1) / CEDI_CHUNK_SLOTS;
+    size_t chunk_head = (offsetof(cedi_chunk, slots) + 63) / CEDI_CHUNK_SLOTS + 1;
     printf("cede_req %zu, slot %zu, together %zu bytes; handle entry %zu; a slot's share of its "
            "chunk's head %zu\n",
            req, slot, req + slot, entry, chunk_head);

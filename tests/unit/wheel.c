@@ -13,7 +13,7 @@
 
 #include "core.h"
 
-#define SLOTS    256u
+#define SLOTS    256u                /* of a chunk's 512 */
 #define FAR_AWAY (UINT64_C(1) << 62) /* the clock begins anew behind it */
 #define LATE     UINT64_MAX
 
@@ -23,8 +23,8 @@
 #define STEPS 4000000u
 #endif
 
-static cedi_slot slots[SLOTS + 1]; /* id 0 names nothing */
-static cedi_chunk chunk = {.slots = slots};
+static cedi_chunk chunk;
+static cedi_slot *const slots = chunk.slots; /* id 0 names nothing */
 _Atomic(cedi_chunk *) cedi_chunks[1];
 
 static cede_loop loop;
