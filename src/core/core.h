@@ -54,6 +54,7 @@
 #define CEDI_PREPARED  UINT64_C(0xcede5eedcede0001)
 #define CEDI_IN_FLIGHT UINT64_C(0xcede5eedcede0002)
 #define CEDI_ORPHANED  UINT64_C(0xcede5eedcede0003) /* with its address, by exclusive or */
+#define CEDI_POSTED    UINT64_C(0xcede5eedcede0004) /* so too */
 #define CEDI_RETURNED  UINT64_C(0)
 
 /* cede_req.attributes_ */
@@ -107,7 +108,7 @@ enum {
     CEDI_ORDERED = 0x02,  /* takes its turn in its handle's direction */
     CEDI_LISTED = 0x04,   /* in one of its handle's lists */
     CEDI_LIST_SHIFT = 3,  /* bits 3 and 4: which one */
-    CEDI_TIMED = 0x20,    /* on the wheel */
+    CEDI_TIMED = 0x20,    /* on the wheel, or on its way to it */
     CEDI_BY_TIMER = 0x40, /* what the wheel holds is a timer's expiry, not a deadline */
     CEDI_POLL = 0x80,     /* to be started with CEDE_WORK_POLL */
     CEDI_ENDED = 0x02,    /* scopes: the last member's done has returned */
@@ -162,7 +163,10 @@ typedef struct cedi_slot {
             uint8_t bits;
             uint8_t holds;
             uint8_t tries;
-            uint16_t refusals;
+            union {
+                uint16_t fresh;    /* until it is sealed: its place in wheel.fresh, from 1 on */
+                uint16_t refusals; /* from then on, and on the way by the inbox */
+            };
         };
         uint64_t marks; /* all of them, to be cleared in one store while idle */
     };
@@ -231,10 +235,16 @@ typedef struct cedi_chunk {
 #define CEDI_WHEEL_BITS   6
 #define CEDI_WHEEL_ROW    (1 << CEDI_WHEEL_BITS)
 #define CEDI_TICK_SHIFT   14 /* a tick is 16.4 us */
+#define CEDI_FRESH        64 /* relative times that may wait for a reading of the clock */
 
 typedef struct cedi_wheel {
-    uint64_t tick; /* all before it have fired */
-    uint64_t count;
+    uint64_t tick;  /* all before it have fired */
+    uint64_t count; /* slots that are TIMED: on the wheel, or fresh */
+    uint32_t fresh_count;
+    struct {
+        struct cedi_slot *slot; /* NULL: sealed meanwhile */
+        uint64_t ns;
+    } fresh[CEDI_FRESH];
     uint64_t busy[CEDI_WHEEL_LEVELS + 1]; /* which buckets of a row hold something */
     uint32_t bucket[CEDI_WHEEL_LEVELS + 1][CEDI_WHEEL_ROW]; /* the last row: what is due */
 } cedi_wheel;
@@ -312,7 +322,7 @@ struct cede_loop {
     _Atomic uint32_t open;
     _Atomic uint32_t wakers;
     _Atomic uint32_t stop;
-    _Atomic(cede_req *) orphan_inbox;
+    _Atomic(cede_req *) posts; /* head, linked through the words of their arguments */
     char apart_2[64];
     _Atomic uint64_t remote_free; /* tag << 32 | slot id */
 };
@@ -368,6 +378,7 @@ void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
 
 /* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
 void cedi_take_remote(cede_loop *, cedi_slot *);
+void cedi_take_post(cede_loop *, cede_req *);   /* one that came in its own memory */
 void cedi_take_close(cede_loop *, cedi_slot *); /* a linked close, on its turn */
 bool cedi_in_flight(const cede_req *);          /* any thread */
 uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
@@ -376,10 +387,11 @@ uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was ask
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
 
-/* What the words of an orphan's arguments hold. */
+/* What the words of an orphan's arguments hold; the first three also those of a post. */
 enum {
     CEDI_ORPHAN_DONE,
     CEDI_ORPHAN_NEXT,
+    CEDI_ORPHAN_WHERE,
     CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
     CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id */
     CEDI_ORPHAN_FLAGS,
@@ -388,7 +400,7 @@ enum {
 
 cede_ticket cedi_orphan_ticket(const cede_loop *);
 void cedi_orphan_send(cede_loop *, cede_req *, cede_done *); /* any thread */
-void cedi_orphans_collect(cede_loop *);
+void cedi_orphan_arrived(cede_loop *, cede_req *);
 /* The request and what is linked behind it. */
 void cedi_orphan_chain(cede_loop *, cede_req *, cede_done *, cede_status, uint32_t flags);
 void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_error);
@@ -463,6 +475,9 @@ void cedi_wheel_init(cedi_wheel *, uint64_t now);
 void cedi_wheel_add(cede_loop *, cedi_slot *); /* by expiry_ns */
 void cedi_wheel_remove(cede_loop *, cedi_slot *);
 void cedi_wheel_move(cede_loop *, cedi_slot *, uint64_t expiry_ns);
+void cedi_wheel_move_in(cede_loop *, cedi_slot *, uint64_t ns); /* or add: `ns` from now on */
+void cedi_wheel_settle(cede_loop *, uint64_t now); /* the clock was read: what is fresh gets its
+                                                      place */
 void cedi_wheel_expire(cede_loop *, uint64_t now);
 uint64_t cedi_wheel_next(const cede_loop *); /* when to look again, or CEDE_FOREVER */
 
@@ -472,6 +487,8 @@ enum { CEDI_NODE_SUBMIT = 0, CEDI_NODE_WISH = 1, CEDI_NODE_DROP = 2 };
 
 bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; false: closed */
 void cedi_inbox_take(cede_loop *);
+bool cedi_inbox_post(cede_loop *, cede_req *); /* any thread; false: closed */
+bool cedi_inbox_has_nodes(const cede_loop *);  /* any thread */
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
 void cedi_wake(cede_loop *);        /* any thread */

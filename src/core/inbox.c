@@ -1,15 +1,25 @@
 /*
- * The inbox: what other threads send to a loop, in one lock-free list.
+ * The inbox: what other threads send to a loop, in two lock-free lists.
  *
- * Three kinds of node, each embedded in memory that is never freed: a submission (in its slot), a
- * wish (in its slot, by another link, so that both may be under way), a drop (in its handle's
- * entry). One list for all keeps each thread's order (1b: Threads). Pushing is one
- * compare-and-swap; the loop takes the whole list by one exchange and turns it round. Nodes are
- * named by ids, not pointers, so the head is one word and cannot be confused by reuse: only the
- * loop takes out.
+ * The list of nodes holds three kinds, each embedded in memory that is never freed: a submission
+ * (in its slot), a wish (in its slot, by another link, so that both may be under way), a drop (in
+ * its handle's entry). Pushing is one compare-and-swap; the loop takes the whole list by one
+ * exchange and turns it round. Nodes are named by ids, not pointers, so the head is one word and
+ * cannot be confused by reuse: only the loop takes out.
+ *
+ * The list of posts holds requests: no-ops without attributes or ticket, which nobody can aim at.
+ * They travel in their own memory and get a slot on the loop's thread, so that a post moves one
+ * line of memory between the processors, and not five. (Submissions that found no slot come this
+ * way too, see orphan.c.)
+ *
+ * Each thread's order holds (1b: Threads), though there are two lists. A post is only made while
+ * the list of nodes is empty, else it goes there, in a slot. The loop takes the nodes first, leaves
+ * a mark in their place (BUSY), and takes the posts then; it deals with the posts, then with the
+ * nodes, and then takes the mark away. So of one thread's, a post before a node is among the posts
+ * taken, or was before; and a post behind a node found the node, or the mark, and stands behind it.
  *
  * The wake: a pusher looks at `sleeping` after it pushed; the loop sets it and then looks at the
- * list before it sleeps. Both in the one total order of sequentially consistent operations, so one
+ * lists before it sleeps. All in the one total order of sequentially consistent operations, so one
  * of them sees the other.
  */
 #include "core.h"
@@ -17,6 +27,7 @@
 #define KIND_SHIFT 30u
 #define ID_MASK    ((UINT32_C(1) << KIND_SHIFT) - 1)
 #define END        UINT32_C(0xfffffffe) /* a link that ends the list; 0 says "not in a list" */
+#define BUSY       END                  /* the head, while what was taken is dealt with */
 #define CLOSED     UINT32_C(0xffffffff) /* the head of a closed loop */
 
 static _Atomic uint32_t *link_of(uint32_t node)
@@ -46,9 +57,39 @@ bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
     return true;
 }
 
+/* The head of the posts of a closed loop: no request's address. */
+static cede_req shut;
+
+static cede_req *next_post(const cede_req *req)
+{
+    return (cede_req *)(uintptr_t)req->args_.words[CEDI_ORPHAN_NEXT];
+}
+
+static void link_post(cede_req *req, cede_req *next)
+{
+    req->args_.words[CEDI_ORPHAN_NEXT] = (uintptr_t)next;
+}
+
+bool cedi_inbox_post(cede_loop *loop, cede_req *req)
+{
+    cede_req *head = atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    do {
+        if (head == &shut)
+            return false;
+        link_post(req, head);
+    } while (!atomic_compare_exchange_weak(&loop->posts, &head, req));
+    cedi_wake(loop);
+    return true;
+}
+
+bool cedi_inbox_has_nodes(const cede_loop *loop)
+{
+    return atomic_load_explicit(&loop->inbox, memory_order_relaxed) != 0;
+}
+
 bool cedi_inbox_empty(const cede_loop *loop)
 {
-    return atomic_load(&loop->inbox) == 0 && atomic_load(&loop->orphan_inbox) == NULL;
+    return atomic_load(&loop->inbox) == 0 && atomic_load(&loop->posts) == NULL;
 }
 
 static void arrived(cede_loop *loop, uint32_t node)
@@ -67,17 +108,26 @@ static void arrived(cede_loop *loop, uint32_t node)
     }
 }
 
-void cedi_inbox_take(cede_loop *loop)
+static void take_posts(cede_loop *loop)
 {
-    uint32_t node = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+    cede_req *list = atomic_exchange(&loop->posts, NULL), *ordered = NULL;
+    while (list) {
+        cede_req *next = next_post(list);
+        link_post(list, ordered);
+        ordered = list;
+        list = next;
+    }
+    while (ordered) {
+        cede_req *req = ordered;
+        ordered = next_post(req);
+        cedi_take_post(loop, req);
+    }
+}
+
+static void take_nodes(cede_loop *loop, uint32_t node)
+{
     uint32_t ordered = END;
-    if (CEDI_LIKELY(node == 0 && !atomic_load_explicit(&loop->orphan_inbox, memory_order_relaxed)))
-        return;
-    if (node == CLOSED || loop->taking)
-        return;
-    loop->taking = true;
-    node = node ? atomic_exchange(&loop->inbox, 0) : END;
-    while (node != END && node != 0) {
+    while (node != END) {
         _Atomic uint32_t *link = link_of(node);
         uint32_t next = atomic_load_explicit(link, memory_order_relaxed);
         atomic_store_explicit(link, ordered, memory_order_relaxed);
@@ -89,9 +139,24 @@ void cedi_inbox_take(cede_loop *loop)
         arrived(loop, ordered);
         ordered = next;
     }
-    cedi_orphans_collect(loop);
     if (loop->remote_debt)
         cedi_slot_pay_remote(loop);
+}
+
+void cedi_inbox_take(cede_loop *loop)
+{
+    uint32_t nodes = atomic_load_explicit(&loop->inbox, memory_order_relaxed), busy = BUSY;
+    const cede_req *post = atomic_load_explicit(&loop->posts, memory_order_relaxed);
+    if (CEDI_LIKELY(nodes == 0 && !post) || nodes == CLOSED || loop->taking)
+        return;
+    loop->taking = true;
+    if (nodes)
+        nodes = atomic_exchange(&loop->inbox, BUSY);
+    take_posts(loop);
+    if (nodes) {
+        take_nodes(loop, nodes);
+        (void)atomic_compare_exchange_strong(&loop->inbox, &busy, 0); /* else there are new ones */
+    }
     loop->taking = false;
 }
 
@@ -99,8 +164,14 @@ void cedi_inbox_take(cede_loop *loop)
  * that nothing was left. */
 bool cedi_inbox_close(cede_loop *loop)
 {
-    uint32_t empty = 0;
-    return atomic_compare_exchange_strong(&loop->inbox, &empty, CLOSED);
+    uint32_t no_node = 0;
+    cede_req *no_post = NULL;
+    if (!atomic_compare_exchange_strong(&loop->posts, &no_post, &shut))
+        return false;
+    if (atomic_compare_exchange_strong(&loop->inbox, &no_node, CLOSED))
+        return true;
+    atomic_store(&loop->posts, NULL); /* meanwhile posts went the other way */
+    return false;
 }
 
 void cedi_wake(cede_loop *loop)

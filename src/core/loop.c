@@ -152,6 +152,7 @@ cede_status cede_loop_open_version(const cede_options *options, cede_loop **out,
     loop->opened_ns = backend->now(loop->self);
     cedi_wheel_init(&loop->wheel, loop->opened_ns);
     atomic_store(&loop->inbox, 0);
+    atomic_store(&loop->posts, NULL);
     atomic_store(&loop->open, 1);
     *out = loop;
     return CEDE_OK;
@@ -173,12 +174,15 @@ uint64_t cedi_clock(cede_loop *loop)
 {
     loop->now = loop->backend->now(loop->self);
     loop->now_known = true;
+    if (loop->wheel.fresh_count)
+        cedi_wheel_settle(loop, loop->now);
     return loop->now;
 }
 
+/* Whoever looks at the time finds on the wheel all that counts from before. */
 uint64_t cedi_now(cede_loop *loop)
 {
-    return loop->now_known ? loop->now : cedi_clock(loop);
+    return loop->now_known && !loop->wheel.fresh_count ? loop->now : cedi_clock(loop);
 }
 
 uint32_t cedi_stamp_ms(cede_loop *loop)
@@ -304,7 +308,10 @@ static uint64_t patience(cede_loop *loop, uint64_t until)
     if (until == 0)
         return 0;
     if (loop->wheel.count) {
-        uint64_t due = cedi_wheel_next(loop);
+        uint64_t due;
+        if (CEDI_UNLIKELY(loop->wheel.fresh_count))
+            (void)cedi_clock(loop);
+        due = cedi_wheel_next(loop);
         at = due < at ? due : at;
     }
     if (!cedi_list_empty(&loop->again) && loop->again_at < at)

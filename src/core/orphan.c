@@ -35,6 +35,7 @@ static void make(cede_req *req, cede_done *done)
     }
     req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
     req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
+    req->args_.words[CEDI_ORPHAN_WHERE] = 0;
 }
 
 /* Sealed: to be delivered. */
@@ -130,32 +131,16 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
-    cede_req *head = atomic_load_explicit(&loop->orphan_inbox, memory_order_relaxed);
     make(req, done);
-    do {
-        set_next(req, head);
-    } while (!atomic_compare_exchange_weak(&loop->orphan_inbox, &head, req));
-    cedi_wake(loop);
+    if (!cedi_inbox_post(loop, req))
+        cedi_misuse_of("law 11: remote submit to a closed loop", req, NULL);
 }
 
-void cedi_orphans_collect(cede_loop *loop)
+void cedi_orphan_arrived(cede_loop *loop, cede_req *req)
 {
-    cede_req *list = NULL, *ordered = NULL;
-    if (CEDI_UNLIKELY(atomic_load_explicit(&loop->orphan_inbox, memory_order_relaxed)))
-        list = atomic_exchange(&loop->orphan_inbox, NULL);
-    while (list) {
-        cede_req *next = next_of(list);
-        set_next(list, ordered);
-        ordered = list;
-        list = next;
-    }
-    while (ordered) {
-        cede_req *req = ordered;
-        cede_req *behind = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
-        ordered = next_of(req);
-        add(loop, req, CEDE_ENOMEM, 0);
-        cedi_orphan_chain(loop, behind, req->next_done_, CEDE_ECANCELED, CEDE_BY_LINK);
-    }
+    cede_req *behind = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
+    add(loop, req, CEDE_ENOMEM, 0);
+    cedi_orphan_chain(loop, behind, req->next_done_, CEDE_ECANCELED, CEDE_BY_LINK);
 }
 
 cede_req *cedi_orphan_take(cede_loop *loop, cede_req *before)

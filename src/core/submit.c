@@ -18,7 +18,8 @@ bool cedi_in_flight(const cede_req *req)
 {
     cedi_slot *slot;
     if (req->seal_ != CEDI_IN_FLIGHT)
-        return req->seal_ == (CEDI_ORPHANED ^ (uintptr_t)req);
+        return (req->seal_ ^ (uintptr_t)req) == CEDI_ORPHANED ||
+               (req->seal_ ^ (uintptr_t)req) == CEDI_POSTED;
     slot = cedi_slot_find(req->slot_);
     return slot && slot->req == req && cedi_req_is_live(slot);
 }
@@ -43,17 +44,30 @@ static void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *wh
 
 /* ---- Admission, on the loop's thread -------------------------------------------------------- */
 
-/* Deadlines and expiries count from a reading of the clock made now, after the submit. */
+/* Relative times count from the first reading of the clock after the submit (1b: Time), which need
+ * not be made for each: the wheel keeps them until there is one. A timer with a deadline is armed
+ * by whichever comes first, so both have to be known. */
 static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
 {
-    uint64_t deadline = CEDE_FOREVER;
-    if (req->attributes_ & CEDI_HAS_WITHIN)
-        deadline = cedi_add(cedi_clock(loop), req->deadline_ns_);
-    else if (req->attributes_ & CEDI_HAS_UNTIL)
-        deadline = req->deadline_ns_;
+    uint64_t deadline = CEDE_FOREVER, expiry = req->args_.timer.ns;
+    bool timer = slot->op == CEDE_OP_TIMER;
+    bool timed = req->attributes_ & (CEDI_HAS_WITHIN | CEDI_HAS_UNTIL);
+    if (timer && !timed) {
+        slot->count = CEDE_FOREVER;
+        slot->bits |= CEDI_BY_TIMER;
+    }
+    if (timer ? !timed && !req->args_.timer.absolute : req->attributes_ & CEDI_HAS_WITHIN) {
+        uint64_t ns = timer ? expiry : req->deadline_ns_;
+        if (ns != CEDE_FOREVER)
+            cedi_wheel_move_in(loop, slot, ns);
+        return;
+    }
+    if (timed)
+        deadline = req->attributes_ & CEDI_HAS_UNTIL
+                       ? req->deadline_ns_
+                       : cedi_add(cedi_clock(loop), req->deadline_ns_);
     slot->expiry_ns = deadline;
-    if (slot->op == CEDE_OP_TIMER) {
-        uint64_t expiry = req->args_.timer.ns;
+    if (timer) {
         if (!req->args_.timer.absolute)
             expiry = cedi_add(cedi_clock(loop), expiry);
         slot->count = deadline;
@@ -61,8 +75,6 @@ static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
             slot->expiry_ns = expiry;
             slot->bits |= CEDI_BY_TIMER;
         }
-        if (slot->expiry_ns == CEDE_FOREVER)
-            slot->bits |= CEDI_BY_TIMER; /* never: still not expired */
     }
     if (slot->expiry_ns != CEDE_FOREVER)
         cedi_wheel_add(loop, slot);
@@ -304,6 +316,33 @@ void cedi_take_remote(cede_loop *loop, cedi_slot *slot)
         cedi_wish_apply(loop, slot); /* it came before the submission */
 }
 
+void cedi_take_post(cede_loop *loop, cede_req *req)
+{
+    cede_done *done = (cede_done *)(uintptr_t)req->args_.words[CEDI_ORPHAN_DONE];
+    const char *where = (const char *)(uintptr_t)req->args_.words[CEDI_ORPHAN_WHERE];
+    cedi_slot *slot;
+    if (CEDI_UNLIKELY(req->seal_ != (CEDI_POSTED ^ (uintptr_t)req))) {
+        cedi_orphan_arrived(loop, req);
+        return;
+    }
+    loop->counts.remote++;
+    if (CEDI_LIKELY(loop->free.next && (loop->express & CEDI_BIT(NOP)))) {
+        (void)cedi_req_express(loop, req, done, where);
+        return;
+    }
+    slot = cedi_slot_take(loop);
+    if (!slot) {
+        req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
+        cedi_orphan_arrived(loop, req);
+        return;
+    }
+    req->seal_ = CEDI_PREPARED;
+    loop->inherited = 0;
+    fill(slot, req, done, where);
+    cedi_slot_mark_taken(slot);
+    take(loop, slot);
+}
+
 /* ---- The calls ------------------------------------------------------------------------------ */
 
 static inline void admissible(const cede_loop *loop, const cede_req *req, cede_done *done,
@@ -312,8 +351,13 @@ static inline void admissible(const cede_loop *loop, const cede_req *req, cede_d
     if (CEDI_UNLIKELY(!loop || !req || !done))
         cedi_misuse_of("law 17: submit without a loop, a request or a callback", req, where);
     cedi_check_submit(req, where);
-    if (CEDI_UNLIKELY(req->seal_ != CEDI_PREPARED) && cedi_in_flight(req))
-        cedi_misuse("law 17: submitted while in flight", cedi_slot_find(req->slot_), where);
+    if (CEDI_UNLIKELY(req->seal_ != CEDI_PREPARED) && cedi_in_flight(req)) {
+        const cedi_slot shown = {
+            .op = req->op_, .where = (const char *)(uintptr_t)req->args_.words[CEDI_ORPHAN_WHERE]};
+        bool in_slot = req->seal_ == CEDI_IN_FLIGHT;
+        cedi_misuse("law 17: submitted while in flight",
+                    in_slot ? cedi_slot_find(req->slot_) : &shown, where);
+    }
 }
 
 static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_done *done,
@@ -356,6 +400,22 @@ cede_ticket cede_submit(cede_loop *loop, cede_req *req, cede_done *done)
     return cede_submit_at(loop, req, done, NULL);
 }
 
+/* A bare no-op that nobody can aim at travels in its own memory: see inbox.c. Not one from inside a
+ * callback of the loop's own, which may be a retry, and is to be counted as one. */
+static bool post(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
+{
+    if (req->seal_ != CEDI_PREPARED || req->op_ != CEDE_OP_NOP || req->attributes_ ||
+        cedi_inbox_has_nodes(loop) || cede_in_callback(loop) || CEDI_IS_CHECKED)
+        return false;
+    req->seal_ = CEDI_POSTED ^ (uintptr_t)req;
+    req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
+    req->args_.words[CEDI_ORPHAN_WHERE] = (uintptr_t)where;
+    if (CEDI_LIKELY(cedi_inbox_post(loop, req)))
+        return true;
+    req->seal_ = CEDI_PREPARED;
+    return false;
+}
+
 void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede_ticket *before,
                            const char *where)
 {
@@ -364,6 +424,8 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
     if (!atomic_load_explicit(&loop->open, memory_order_acquire) || *loop->alive != 1)
         cedi_misuse_of("law 11: remote submit to a closed loop, or in a forked child (law 17)", req,
                        where);
+    if (!before && post(loop, req, done, where))
+        return;
     slot = cedi_slot_take_remote(loop);
     if (CEDI_UNLIKELY(!slot)) {
         if (before)

@@ -10,6 +10,11 @@
  * time only notes the new expiry; it is put right when its bucket comes up, so that restarting one
  * timer again and again, the usual case of an idle deadline, touches nothing but its own slot.
  *
+ * Relative times count from the first reading of the clock after they were given. Such a reading
+ * costs more than all else here, so they wait in a short list (`fresh`) until somebody makes one,
+ * or the list is full; and a request that is over before, as most that have a deadline are, never
+ * comes onto the wheel.
+ *
  * A bucket is a list by slot ids. The first of a list holds, in wheel_prev, which bucket it is in.
  */
 #include "core.h"
@@ -82,20 +87,42 @@ static void insert(cedi_wheel *wheel, cedi_slot *slot)
     wheel->busy[row] |= UINT64_C(1) << column;
 }
 
+/* The tick at which the next bucket comes up; UINT64_MAX if the wheel is empty. All that a row
+ * holds lies ahead of the present, and a lower row before a higher one. */
+static uint64_t next_busy(const cedi_wheel *wheel, unsigned *row)
+{
+    for (*row = 0; *row < CEDI_WHEEL_LEVELS; ++*row) {
+        unsigned shift = *row * CEDI_WHEEL_BITS;
+        if (wheel->busy[*row]) {
+            uint64_t base = wheel->tick >> shift & ~(uint64_t)COLUMN;
+            return (base | lowest_bit(wheel->busy[*row])) << shift;
+        }
+    }
+    return UINT64_MAX;
+}
+
+static bool is_on_wheel(const cedi_slot *slot)
+{
+    return (slot->bits & CEDI_TIMED) && slot->wheel_prev;
+}
+
+/* An empty wheel may. */
+static void skip_to(cedi_wheel *wheel, uint64_t now)
+{
+    if (now >> CEDI_TICK_SHIFT > wheel->tick)
+        wheel->tick = now >> CEDI_TICK_SHIFT;
+}
+
 void cedi_wheel_add(cede_loop *loop, cedi_slot *slot)
 {
-    if (loop->wheel.count++ == 0) { /* an empty wheel may skip to the present */
-        uint64_t tick = cedi_now(loop) >> CEDI_TICK_SHIFT;
-        if (tick > loop->wheel.tick)
-            loop->wheel.tick = tick;
-    }
+    if (loop->wheel.count++ == 0)
+        skip_to(&loop->wheel, cedi_now(loop));
     slot->bits |= CEDI_TIMED;
     insert(&loop->wheel, slot);
 }
 
-void cedi_wheel_remove(cede_loop *loop, cedi_slot *slot)
+static void take_out(cedi_wheel *wheel, cedi_slot *slot)
 {
-    cedi_wheel *wheel = &loop->wheel;
     uint32_t next = next_of(slot);
     if (next)
         cedi_slot_at(next)->wheel_prev = slot->wheel_prev;
@@ -108,23 +135,92 @@ void cedi_wheel_remove(cede_loop *loop, cedi_slot *slot)
     } else {
         set_next(cedi_slot_at(slot->wheel_prev), next);
     }
+}
+
+static void forget_fresh(cedi_wheel *wheel, cedi_slot *slot)
+{
+    wheel->fresh[slot->fresh - 1].slot = NULL;
+    if (slot->fresh == wheel->fresh_count)
+        wheel->fresh_count--;
+    slot->fresh = 0;
+}
+
+void cedi_wheel_remove(cede_loop *loop, cedi_slot *slot)
+{
+    if (is_on_wheel(slot))
+        take_out(&loop->wheel, slot);
+    if (slot->fresh)
+        forget_fresh(&loop->wheel, slot);
     slot->bits &= (uint8_t)~CEDI_TIMED;
-    wheel->count--;
+    loop->wheel.count--;
+}
+
+/* Of one that is on the wheel. A later time is only noted: its bucket comes up early, and then it
+ * is put right. */
+static void replace(cedi_wheel *wheel, cedi_slot *slot, uint64_t expiry_ns)
+{
+    bool sooner = expiry_ns < slot->expiry_ns;
+    slot->expiry_ns = expiry_ns;
+    if (sooner) {
+        take_out(wheel, slot);
+        insert(wheel, slot);
+    }
 }
 
 void cedi_wheel_move(cede_loop *loop, cedi_slot *slot, uint64_t expiry_ns)
 {
-    uint64_t before = slot->expiry_ns;
-    slot->expiry_ns = expiry_ns;
-    if (!(slot->bits & CEDI_TIMED)) {
+    if (slot->fresh)
+        (void)cedi_clock(loop); /* it gets its place */
+    if (slot->bits & CEDI_TIMED) {
+        if (expiry_ns == CEDE_FOREVER)
+            cedi_wheel_remove(loop, slot);
+        else
+            replace(&loop->wheel, slot, expiry_ns);
+    } else {
+        slot->expiry_ns = expiry_ns;
         if (expiry_ns != CEDE_FOREVER)
             cedi_wheel_add(loop, slot);
-    } else if (expiry_ns == CEDE_FOREVER) {
-        cedi_wheel_remove(loop, slot);
-    } else if (expiry_ns < before) {
-        cedi_wheel_remove(loop, slot);
-        cedi_wheel_add(loop, slot);
-    } /* else: its bucket comes up early, and it is put right then */
+    }
+}
+
+void cedi_wheel_move_in(cede_loop *loop, cedi_slot *slot, uint64_t ns)
+{
+    cedi_wheel *wheel = &loop->wheel;
+    if (!slot->fresh) {
+        if (CEDI_UNLIKELY(wheel->fresh_count == CEDI_FRESH))
+            (void)cedi_clock(loop);
+        slot->fresh = (uint16_t)++wheel->fresh_count;
+        wheel->fresh[slot->fresh - 1].slot = slot;
+        if (!(slot->bits & CEDI_TIMED)) {
+            slot->bits |= CEDI_TIMED;
+            slot->wheel_prev = 0; /* not on the wheel yet */
+            wheel->count++;
+        }
+    }
+    wheel->fresh[slot->fresh - 1].ns = ns;
+}
+
+void cedi_wheel_settle(cede_loop *loop, uint64_t now)
+{
+    cedi_wheel *wheel = &loop->wheel;
+    uint32_t count = wheel->fresh_count;
+    unsigned row;
+    wheel->fresh_count = 0;
+    if (next_busy(wheel, &row) == UINT64_MAX)
+        skip_to(wheel, now);
+    for (uint32_t i = 0; i < count; i++) {
+        cedi_slot *slot = wheel->fresh[i].slot;
+        uint64_t expiry = cedi_add(now, wheel->fresh[i].ns);
+        if (!slot)
+            continue;
+        slot->fresh = 0;
+        if (is_on_wheel(slot)) {
+            replace(wheel, slot, expiry);
+        } else {
+            slot->expiry_ns = expiry;
+            insert(wheel, slot);
+        }
+    }
 }
 
 static uint32_t reversed(uint32_t id)
@@ -173,20 +269,6 @@ static void turn_out(cede_loop *loop, unsigned row, unsigned column)
         cedi_wheel_remove(loop, slot);
         cedi_req_expired(loop, slot);
     }
-}
-
-/* The tick at which the next bucket comes up; UINT64_MAX if the wheel is empty. All that a row
- * holds lies ahead of the present, and a lower row before a higher one. */
-static uint64_t next_busy(const cedi_wheel *wheel, unsigned *row)
-{
-    for (*row = 0; *row < CEDI_WHEEL_LEVELS; ++*row) {
-        unsigned shift = *row * CEDI_WHEEL_BITS;
-        if (wheel->busy[*row]) {
-            uint64_t base = wheel->tick >> shift & ~(uint64_t)COLUMN;
-            return (base | lowest_bit(wheel->busy[*row])) << shift;
-        }
-    }
-    return UINT64_MAX;
 }
 
 void cedi_wheel_expire(cede_loop *loop, uint64_t now)

@@ -215,23 +215,40 @@ static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
     }
 }
 
+/* The usual case: what is moved is the only time that the request has. */
+static void extend_one(cede_loop *loop, cedi_slot *slot, uint64_t in_ns)
+{
+    if (slot->op == CEDE_OP_TIMER) {
+        if (slot->bits & CEDI_EXPIRED)
+            return;
+        slot->bits |= CEDI_BY_TIMER;
+    }
+    cedi_wheel_move_in(loop, slot, in_ns);
+}
+
 void cede_extend(cede_ticket ticket, uint64_t in_ns)
 {
     cedi_slot *slot = cedi_slot_find(ticket.id);
     cede_loop *loop;
-    uint64_t at;
-    if (!slot || !(loop = cedi_slot_loop(slot)))
+    uint64_t at, word;
+    if (!slot)
         return;
-    if (atomic_load_explicit(&slot->word, memory_order_acquire) >> CEDI_GENERATION !=
-        ticket.generation)
+    word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    if (word >> CEDI_GENERATION != ticket.generation || !(loop = cedi_slot_loop(slot)))
         return;
     cedi_guard(loop, "law 17: extend on a thread that is not the loop's, or in a forked child");
-    if (!cedi_ticket_slot(loop, ticket) || slot->op == CEDE_OP_CLOSE)
+    if (CEDI_UNLIKELY(!(word & CEDI_TAKEN)) && !cedi_ticket_slot(loop, ticket))
+        return;
+    if (slot->op == CEDE_OP_CLOSE)
         return;
     if (!cedi_req_is_pending(slot) || (slot->cause & CEDE_BY_ANY))
         return;
     if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
         return;
+    if (in_ns != CEDE_FOREVER && (slot->op != CEDE_OP_TIMER || slot->count == CEDE_FOREVER)) {
+        extend_one(loop, slot, in_ns);
+        return;
+    }
     at = in_ns == CEDE_FOREVER ? CEDE_FOREVER : cedi_add(cedi_clock(loop), in_ns);
     if (slot->op == CEDE_OP_TIMER)
         extend_timer(loop, slot, at);

@@ -36,12 +36,37 @@ static uint64_t due[SLOTS + 1];
 static uint64_t fired_in; /* the tick of the last expiry of this look */
 static uint64_t fired, early_looks;
 
+/* A relative time that waits for a reading of the clock. */
+static bool waits[SLOTS + 1];
+static uint64_t span_of[SLOTS + 1];
+static uint64_t settled;
+
+static uint64_t due_tick(uint64_t expiry_ns);
+
 /* ---- What timer.c asks of the core ---------------------------------------------------------- */
+
+uint64_t cedi_clock(cede_loop *of)
+{
+    bool same[SLOTS + 1];
+    for (unsigned i = 1; i <= SLOTS; i++)
+        same[i] = armed[i] && slots[i].expiry_ns == now + span_of[i];
+    cedi_wheel_settle(of, now);
+    for (unsigned i = 1; i <= SLOTS; i++) {
+        if (!waits[i])
+            continue;
+        REQUIRE(slots[i].expiry_ns == now + span_of[i], "slot %u does not count from now", i);
+        if (!same[i]) /* else it stays where it is */
+            due[i] = due_tick(slots[i].expiry_ns);
+        armed[i] = true;
+        waits[i] = false;
+        settled++;
+    }
+    return now;
+}
 
 uint64_t cedi_now(cede_loop *of)
 {
-    (void)of;
-    return now;
+    return of->wheel.fresh_count ? cedi_clock(of) : now;
 }
 
 _Noreturn void cedi_broken(const char *what, const cedi_slot *slot)
@@ -82,12 +107,27 @@ static void arm(unsigned i, uint64_t expiry_ns)
 static void disarm(unsigned i)
 {
     cedi_wheel_remove(&loop, &slots[i]);
-    armed[i] = false;
+    armed[i] = waits[i] = false;
+}
+
+static bool is_timed(unsigned i)
+{
+    return armed[i] || waits[i];
+}
+
+static void move_in(unsigned i, uint64_t ns)
+{
+    cedi_wheel_move_in(&loop, &slots[i], ns); /* may settle others */
+    waits[i] = true;
+    span_of[i] = ns;
 }
 
 static void move(unsigned i, uint64_t expiry_ns)
 {
-    uint64_t before = armed[i] ? slots[i].expiry_ns : 0;
+    uint64_t before;
+    if (waits[i])
+        (void)cedi_clock(&loop);
+    before = armed[i] ? slots[i].expiry_ns : 0;
     cedi_wheel_move(&loop, &slots[i], expiry_ns);
     if (armed[i] && expiry_ns == before)
         return; /* stays where it is */
@@ -113,23 +153,31 @@ static uint64_t some_expiry(void)
 static void act(void)
 {
     unsigned i = 1 + (unsigned)unit_below(&seed, SLOTS);
-    switch (unit_below(&seed, 4)) {
+    switch (unit_below(&seed, 6)) {
     case 0:
-        if (armed[i])
+        if (is_timed(i))
             disarm(i);
         break;
+    case 4: /* again and again, as idle deadlines are */
+        i = 1 + i % 16;
+        /* fall through */
+    case 5:
+        move_in(i, span(54));
+        if (unit_below(&seed, 4) == 0)
+            now += span(20); /* and the reading comes later */
+        break;
     case 1:
-        if (!armed[i])
+        if (!is_timed(i))
             slots[i].expiry_ns = 0;
         move(i, unit_below(&seed, 16) ? some_expiry() : CEDE_FOREVER);
         break;
     case 2:
-        if (armed[i]) /* the usual case: a little later than it was */
+        if (armed[i] && !waits[i]) /* the usual case: a little later than it was */
             move(i, slots[i].expiry_ns > FAR_AWAY ? slots[i].expiry_ns
                                                   : slots[i].expiry_ns + span(30));
         break;
     default:
-        if (!armed[i])
+        if (!is_timed(i))
             arm(i, some_expiry());
         break;
     }
@@ -150,7 +198,7 @@ void cedi_req_expired(cede_loop *of, cedi_slot *slot)
     /* What the machine may do in there: end others, start others. */
     for (uint64_t n = unit_below(&seed, 3); n > 0; n--) {
         i = 1 + (unsigned)unit_below(&seed, SLOTS);
-        if (armed[i])
+        if (is_timed(i))
             disarm(i);
         else
             arm(i, some_expiry());
@@ -173,7 +221,7 @@ static void look(void)
 {
     uint64_t count = 0;
     fired_in = 0;
-    cedi_wheel_expire(&loop, now);
+    cedi_wheel_expire(&loop, cedi_now(&loop));
     REQUIRE(earliest() > now >> CEDI_TICK_SHIFT, "lost: tick %" PRIu64 ", now %" PRIu64, earliest(),
             now >> CEDI_TICK_SHIFT);
     for (unsigned i = 1; i <= SLOTS; i++)
@@ -185,7 +233,10 @@ static void look(void)
 /* As the loop sleeps: until the wheel says. A look is in vain when a timer moves down a row. */
 static void sleep_until_next(void)
 {
-    uint64_t next = cedi_wheel_next(&loop), before = fired, first = earliest();
+    uint64_t next, before = fired, first;
+    (void)cedi_now(&loop);
+    next = cedi_wheel_next(&loop);
+    first = earliest();
     if (first == LATE) {
         REQUIRE(next == CEDE_FOREVER, "an empty wheel wakes the loop");
         return;
@@ -202,7 +253,7 @@ static void sleep_until_next(void)
 static void begin_anew(uint64_t at)
 {
     for (unsigned i = 1; i <= SLOTS; i++) {
-        if (armed[i])
+        if (is_timed(i))
             disarm(i);
     }
     memset(&loop.wheel, 0, sizeof loop.wheel);
@@ -268,5 +319,6 @@ int main(int argc, char **argv)
     printf("%u steps, %" PRIu64 " expiries, %" PRIu64 " looks in vain\n", STEPS, fired,
            early_looks);
     REQUIRE(fired > STEPS / 20, "hardly anything fired");
+    REQUIRE(settled > STEPS / 20, "hardly anything waited for the clock");
     return 0;
 }
