@@ -326,7 +326,7 @@ static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_don
         cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or "
                        "to a closed loop",
                        req, where);
-    slot = cedi_slot_take(loop);
+    slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take(loop);
     if (CEDI_UNLIKELY(!slot)) {
         cedi_orphan_chain(loop, req, done, CEDE_ENOMEM, 0);
         return cedi_orphan_ticket(loop);
@@ -364,7 +364,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
     if (!atomic_load_explicit(&loop->open, memory_order_acquire) || *loop->alive != 1)
         cedi_misuse_of("law 11: remote submit to a closed loop, or in a forked child (law 17)", req,
                        where);
-    slot = cedi_slot_take_remote(loop);
+    slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take_remote(loop);
     if (CEDI_UNLIKELY(!slot)) {
         if (before)
             *before = cedi_orphan_ticket(loop);
