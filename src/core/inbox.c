@@ -80,8 +80,11 @@ void cedi_inbox_take(cede_loop *loop)
     while (node != END && node != 0) {
         _Atomic uint32_t *link = link_of(node);
         uint32_t next = atomic_load_explicit(link, memory_order_relaxed);
-        atomic_store_explicit(link, ordered, memory_order_relaxed);
-        ordered = node;
+        if (CEDI_FAULT(LAST_SENT_FIRST))
+            arrived(loop, node);
+        else
+            atomic_store_explicit(link, ordered, memory_order_relaxed);
+        ordered = CEDI_FAULT(LAST_SENT_FIRST) ? END : node;
         node = next;
     }
     while (ordered != END) {

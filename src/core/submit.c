@@ -17,6 +17,8 @@
 bool cedi_in_flight(const cede_req *req)
 {
     cedi_slot *slot;
+    if (CEDI_FAULT(IN_FLIGHT_AGAIN))
+        return false;
     if (req->seal_ != CEDI_IN_FLIGHT)
         return req->seal_ == (CEDI_ORPHANED ^ (uintptr_t)req);
     slot = cedi_slot_find(req->slot_);
@@ -35,7 +37,7 @@ static void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *wh
     cedi_slot_fill(slot, req, done, where);
     if ((CEDI_BARE_OPS >> slot->op & 1) && !(req->attributes_ & NOT_BARE) && !CEDI_IS_CHECKED)
         slot->holds = CEDI_BARE;
-    if (req->attributes_ & CEDI_IS_BACKGROUND)
+    if ((req->attributes_ & CEDI_IS_BACKGROUND) && !CEDI_FAULT(BACKGROUND_HOLDS))
         slot->bits = CEDI_BACKGROUND;
     /* now: a wish may bring its payload before the taking */
     memset(&slot->at, 0, sizeof slot->at);
@@ -64,7 +66,7 @@ static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
         if (slot->expiry_ns == CEDE_FOREVER)
             slot->bits |= CEDI_BY_TIMER; /* never: still not expired */
     }
-    if (slot->expiry_ns != CEDE_FOREVER)
+    if (slot->expiry_ns != CEDE_FOREVER && !(CEDI_FAULT(DEADLINE_NOT_HELD) && slot->holds))
         cedi_wheel_add(loop, slot);
 }
 

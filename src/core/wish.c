@@ -77,7 +77,7 @@ static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
 
 static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
 {
-    if (cedi_req_is_pending(slot) && !cedi_scope_is_ending(slot))
+    if (cedi_req_is_pending(slot) && (!cedi_scope_is_ending(slot) || CEDI_FAULT(LAST_REASON_WINS)))
         slot->status = why;
     cedi_req_end(loop, slot, CEDE_BY_WISH);
 }
@@ -220,7 +220,7 @@ void cede_extend(cede_ticket ticket, uint64_t in_ns)
     cedi_slot *slot = cedi_slot_find(ticket.id);
     cede_loop *loop;
     uint64_t at;
-    if (!slot || !(loop = cedi_slot_loop(slot)))
+    if (!slot || !(loop = cedi_slot_loop(slot)) || CEDI_FAULT(EXTEND_DOES_NOTHING))
         return;
     if (atomic_load_explicit(&slot->word, memory_order_acquire) >> CEDI_GENERATION !=
         ticket.generation)
