@@ -24,9 +24,9 @@ extern "C" {
 #define CEDE_URING_NO_NOSIGNAL      0x200u /* SIGPIPE is blocked around the system call */
 #define CEDE_URING_NO_ANY           0x3ffu
 
-/* With the masks, but of no kernel's age: the ring's call never sleeps, the loop sleeps in poll. For
- * tools that let no other thread run during a system call that they do not know (valgrind; found
- * out by itself there, in checked builds). */
+/* With the masks, but of no kernel's age: the loop sleeps in poll, never in the ring's own call.
+ * For tools that let no other thread run during a system call that they do not know (valgrind,
+ * where checked builds do it by themselves). */
 #define CEDE_URING_WAIT_POLLED 0x400u
 
 /* When a work completes is the kernel's affair; these force it, for tests. They cost speed. */

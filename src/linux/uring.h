@@ -94,6 +94,7 @@ enum {
     URING_ODD_EMBEDDED = 0x04, /* somebody waits on ready_fd */
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
     URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
+    URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait in the kernel: see signal_flags */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
 

@@ -67,12 +67,26 @@ static bool start_work(uring *self, const cede_work *work)
 
 /* ---- Transfers ------------------------------------------------------------------------------ */
 
+/* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
+ * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
+ * rings each try is made inside our own call: a stream without room says EAGAIN and is polled for.
+ * Kernels whose streams do not take the flag (before 6.4) try pipes on workers, which get no
+ * signal. */
+URING_COLD static unsigned signal_flags(uring *self, int fd)
+{
+    struct stat what;
+    self->odd |= URING_ODD_SIGPIPE;
+    if (!(self->odd & URING_ODD_NOWAIT) || fstat(fd, &what) != 0)
+        return 0;
+    return S_ISFIFO(what.st_mode) || S_ISSOCK(what.st_mode) ? RWF_NOWAIT : 0;
+}
+
 /* A write to a stream: see enter_masked. */
 static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned flags)
 {
+    if (URING_UNLIKELY(self->stream_flags == 0))
+        flags |= signal_flags(self, sqe->fd);
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
-    if (self->stream_flags == 0)
-        self->odd |= URING_ODD_SIGPIPE;
 }
 
 static inline bool transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)

@@ -126,7 +126,7 @@ static void submit_member(cft_rec *rec)
 }
 
 /* Sc5; a refused member counts until its done has returned. */
-CFT_CASE(member_submitted_while_the_scope_ends_is_refused_and_waited_for)
+CFT_CASE(member_of_an_ending_scope_is_refused_and_waited_for)
 {
     cft_rec *scope = scope_new(t);
     cft_rec *member = cft_new(t);
