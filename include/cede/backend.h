@@ -47,10 +47,18 @@ typedef struct cede_work {
 #define CEDE_WORK_POLL 0x1u
 
 /* Statuses for reports only: the core starts the work again instead of delivering, unless a cause
- * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved. */
+ * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved.
+ *
+ * Any work may be reported so, a close too, also that of a dropped handle: it is begun anew, and no
+ * cause ends it.
+ *
+ * PARK: the work is offered again on the loop's next turns, which come when something has been
+ * reported, and else every 10 ms. While nothing is in flight, ready or staged, nobody will make
+ * room: at the fourth report of a work in that state the core gives up, with CEDE_EAGAIN (law 15).
+ * A close it offers for ever. */
 #define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
 #define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL */
-#define CEDE_REPORT_PARK  (-1002) /* out of room: when something else has completed */
+#define CEDE_REPORT_PARK  (-1002) /* out of room: later */
 
 /* What cancel answers. */
 enum {
@@ -85,16 +93,20 @@ typedef struct cede_backend {
     bool (*supports)(void *self, uint32_t op);
 
     /* Takes a prefix of the batch, in order, and returns its length. Less than `count` means: no
-     * room now, offer the rest again after wait. Work whose arguments are bad is taken and reported
-     * failed. Must not block (a file system that blocks inside the kernel's submit aside). */
+     * room now, offer the rest again after wait. That wait has a timeout of 0 and must return
+     * promptly, having made what room it can (flushed its queue): the rest may hold what alone ends
+     * the works that it took. Where start takes nothing twice running, the core sleeps up to 10 ms
+     * between offers while something is in flight, and else fails the first that is no close with
+     * CEDE_EAGAIN. Work whose arguments are bad is taken and reported failed. Must not block (a
+     * file system that blocks inside the kernel's submit aside). */
     uint32_t (*start)(void *self, const cede_work *batch, uint32_t count);
     /* Asks the kernel to end a work that was taken and not reported. One of CEDE_CANCEL_. The
      * report still comes, exactly once. Where the kernel answers later that it found nothing or
      * could not, say cede_core_cancel_again. */
     int (*cancel)(void *self, uint64_t token);
-    /* Flushes what was started and reports what has completed. Waits for at least one report or a
-     * wake, at most timeout_ns (0: does not wait; CEDE_FOREVER). CEDE_OK also when nothing came;
-     * a failure means that the instance is broken beyond use. */
+    /* Flushes what was started and reports what has completed. Waits for at least one report, a
+     * cede_core_cancel_again or a wake, at most timeout_ns (0: does not wait; CEDE_FOREVER).
+     * CEDE_OK also when nothing came; a failure means that the instance is broken beyond use. */
     cede_status (*wait)(void *self, uint64_t timeout_ns);
     /* Ends a wait, the present or the next. Any thread. Allocates nothing, cannot fail. */
     void (*wake)(void *self);
@@ -125,8 +137,9 @@ CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, in
                              uint64_t count);
 
 /* A cancel that was sent found nothing, was too early or is not possible yet, and the work has not
- * been reported: the core keeps the wish and asks again, with bounded back-off. Harmless if the
- * work has been reported meanwhile. */
+ * been reported: the core keeps the wish and asks again, with bounded back-off. It ends a wait like
+ * a report: a backend that went on sleeping would keep the core from asking. Harmless if the work
+ * has been reported meanwhile. */
 CEDE_API void cede_core_cancel_again(cede_core *, uint64_t token);
 
 /* Checked builds: opens (true) and closes (false) the memory of a pending work to the backend's

@@ -9,7 +9,9 @@
  * Positions: an offset of CEDE_CURRENT uses, and moves, the file's own position; pipes and
  * terminals take only that (another: CEDE_ESPIPE). Requests at the current position, on one handle
  * and in one direction, take effect and complete in submit order; positioned ones are free
- * (law 14). End of file: CEDE_OK with count 0.
+ * (law 14). End of file: CEDE_OK with count 0. On a handle opened with CEDE_OPEN_APPEND every write
+ * goes to the end, whatever its offset; one at the current position moves the position behind what
+ * it wrote, a positioned one leaves it alone. cede_prep_append never moves it.
  *
  * One transfer (read, write, readv, writev, append): if any byte moved, the status is CEDE_OK and
  * the count says how many. Whole transfers (_all, copy): CEDE_OK if and only if all of it
@@ -37,7 +39,7 @@ extern "C" {
 #define CEDE_OPEN_CREATE    0x004u /* make it if it is not there, with `mode` */
 #define CEDE_OPEN_EXCLUSIVE 0x008u /* with CREATE: CEDE_EEXIST if it is there, even a dead link */
 #define CEDE_OPEN_TRUNCATE  0x010u /* with WRITE: cut it to length 0 */
-#define CEDE_OPEN_APPEND    0x020u /* every write goes to the end */
+#define CEDE_OPEN_APPEND    0x020u /* every write goes to the end; see Positions above */
 #define CEDE_OPEN_DIRECTORY 0x040u /* CEDE_ENOTDIR if it is none; the handle is for readdir */
 #define CEDE_OPEN_NOFOLLOW  0x080u /* CEDE_ELOOP if the last component is a symbolic link */
 #define CEDE_OPEN_DIRECT    0x100u /* past the page cache; the file system's alignment applies */

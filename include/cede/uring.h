@@ -21,13 +21,26 @@ extern "C" {
 #define CEDE_URING_NO_PATH_OPS      0x040u /* mkdir, rename, link, ... on the pool */
 #define CEDE_URING_NO_TRUNCATE      0x080u
 #define CEDE_URING_NO_EXT_ARG       0x100u /* waits by a timeout entry */
-#define CEDE_URING_NO_ANY           0x1ffu
+#define CEDE_URING_NO_NOSIGNAL      0x200u /* SIGPIPE is blocked around the system call */
+#define CEDE_URING_NO_ANY           0x3ffu
+
+/* With the masks, but of no kernel's age: the loop sleeps in poll, never in the ring's own call.
+ * For tools that let no other thread run during a system call that they do not know (valgrind,
+ * where checked builds do it by themselves). */
+#define CEDE_URING_WAIT_POLLED 0x400u
+
+/* When a work completes is the kernel's affair; these force it, for tests. They cost speed. */
+#define CEDE_URING_FORCE_ASYNC 0x1u /* never inside its submission: by a worker, or polled */
+#define CEDE_URING_FORCE_AT_SUBMIT \
+    0x2u /* what can complete at submission does, and is reported \
+                                           before the work's start has returned */
 
 /* Zeros are defaults. */
 typedef struct cede_uring_config {
     uint32_t sq_entries; /* exact size of the submission queue, from 1; 0: queue_entries */
     uint32_t cq_entries; /* exact size of the completion queue; 0: generous */
-    uint32_t without;    /* CEDE_URING_NO_... */
+    uint32_t without;    /* CEDE_URING_NO_..., CEDE_URING_WAIT_POLLED */
+    uint32_t force;      /* CEDE_URING_FORCE_... */
     /* For tests: called before each fallible system call ("setup", "enter", "register", "eventfd",
      * "mmap", "thread"); a returned errno is taken as that call's failure, 0 lets it happen. */
     int (*fault)(void *context, const char *call);

@@ -295,19 +295,17 @@ struct cede_loop {
     uint64_t parks, parks_before; /* those of them that found no room; before this turn */
     uint64_t started;             /* works that the backend took */
     uint32_t stuck;               /* turns running in which it took none of what was offered */
-    uint32_t drops;               /* entries to be closed without a request; linked by owned_next */
-    uint32_t drops_tail;
-    uint64_t dropping;                /* drops that are not over */
-    uint64_t zombies;                 /* slots that wait for a wish to arrive */
-    cede_req *orphans, *orphans_last; /* submissions without a slot, to be delivered */
+    uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */
+    uint64_t dropping;            /* drops that are not over */
+    uint64_t zombies;             /* slots that wait for a wish to arrive */
+    cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
     cede_req *orphan_closes; /* of those, closes whose handle is not closed yet */
     uint32_t id;
     uint8_t family; /* of its backend's native descriptors */
     cedi_chunk *chunks;
     uint64_t remote_debt; /* slots owed to the remote free list */
-    uint64_t opened_ns;
-    uint64_t spin_ns;
+    uint64_t opened_ns, spin_ns;
     cede_trace_fn *trace;
     void *trace_context;
     void (*wake)(void *context);
@@ -398,10 +396,15 @@ enum {
     CEDI_ORPHAN_ENTRY /* a close's */
 };
 
+/* Of a scope that found no slot. (What was not prepared may say so too, and is refused by that.) */
+static inline bool cedi_joins_orphan(const cede_req *req)
+{
+    return (req->attributes_ & CEDI_HAS_SCOPE) && (req->scope_.id & CEDI_TICKET_ORPHAN);
+}
+
 cede_ticket cedi_orphan_ticket(const cede_loop *);
 void cedi_orphan_send(cede_loop *, cede_req *, cede_done *); /* any thread */
 void cedi_orphan_arrived(cede_loop *, cede_req *);
-/* The request and what is linked behind it. */
 void cedi_orphan_chain(cede_loop *, cede_req *, cede_done *, cede_status, uint32_t flags);
 void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_error);
 cede_req *cedi_orphan_take(cede_loop *, cede_req *before); /* the one behind it; NULL: the first */

@@ -214,7 +214,8 @@ cede_status cedi_handle_bind(cede_loop *loop, cede_handle handle, uint32_t *inde
     if (!entry)
         return CEDE_EBADF;
     word = atomic_load_explicit(&entry->word, memory_order_acquire);
-    if (word == (unbound | loop->id))
+    if (word == (unbound | loop->id) ||
+        (CEDI_FAULT(STALE_HANDLE_BINDS) && (word & INDEX_MASK) == loop->id))
         return CEDE_OK;
     if (word == unbound) {
         if (entry->family != loop->family)
@@ -306,7 +307,7 @@ void cedi_handle_shut(cede_loop *loop, uint32_t index, uint32_t close_slot, uint
                 cedi_req_end(loop, slot, by);
         }
     }
-    if (nothing_pending(entry))
+    if (nothing_pending(entry) || CEDI_FAULT(CLOSE_COMES_FIRST))
         close_begin(loop, index);
 }
 

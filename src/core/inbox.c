@@ -130,8 +130,11 @@ static void take_nodes(cede_loop *loop, uint32_t node)
     while (node != END) {
         _Atomic uint32_t *link = link_of(node);
         uint32_t next = atomic_load_explicit(link, memory_order_relaxed);
-        atomic_store_explicit(link, ordered, memory_order_relaxed);
-        ordered = node;
+        if (CEDI_FAULT(LAST_SENT_FIRST))
+            arrived(loop, node);
+        else
+            atomic_store_explicit(link, ordered, memory_order_relaxed);
+        ordered = CEDI_FAULT(LAST_SENT_FIRST) ? END : node;
         node = next;
     }
     while (ordered != END) {

@@ -419,13 +419,14 @@ int64_t cede_run(cede_loop *loop, uint64_t at_most_ns)
     cedi_bind(loop);
     if (until != 0 && until != CEDE_FOREVER)
         until = cedi_add(cedi_clock(loop), at_most_ns);
-    if (stopped(loop))
+    if (stopped(loop) && !CEDI_FAULT(STOP_IS_FORGOTTEN))
         return 0;
     loop->running = true;
     for (;;) {
         bool was_idle = idle(loop);
         cede_status status = cedi_turn(loop, was_idle ? 0 : until, 0);
-        ran += cedi_req_deliver_some(loop, loop->ready_count);
+        ran += cedi_req_deliver_some(loop,
+                                     CEDI_FAULT(TURN_HAS_NO_END) ? UINT64_MAX : loop->ready_count);
         if (CEDI_UNLIKELY(status)) {
             ran = status;
             break;

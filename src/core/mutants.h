@@ -29,7 +29,26 @@ enum {
     CEDI_DEADLINE_LEAVES_IO,    /* a deadline is delivered while the kernel still works */
     CEDI_CANCEL_LOST_WHEN_FULL, /* a cancel that found no room is forgotten */
     CEDI_CLOSE_DOES_NOT_CANCEL, /* close waits for what is pending and does not end it */
-    CEDI_REFUSED_IS_LOST        /* a follower of a failed link is never delivered */
+    CEDI_REFUSED_IS_LOST,       /* a follower of a failed link is never delivered */
+    CEDI_STALE_HANDLE_BINDS,    /* a handle's generation is not looked at */
+    CEDI_CLOSE_COMES_FIRST,     /* the system's close does not wait for what is pending */
+    CEDI_CLOSE_IS_CANCELLED,    /* a cause moves a close */
+    CEDI_OPENED_THEN_LOST,      /* a file that was opened when a cancel came is not delivered */
+    CEDI_WISH_IS_NOT_TOLD,      /* a success does not say that a cancel had been asked for */
+    CEDI_PART_IS_WHOLE,         /* a whole transfer is over after its first part */
+    CEDI_WAITS_FOR_ITSELF,      /* the callbacks on the stack are not looked at before a wait */
+    CEDI_WAIT_SKIPS_ORDER,      /* a wait does not see what the order on a stream puts before */
+    CEDI_ENDED_SCOPE_ADMITS,    /* what joins an ending scope is let in */
+    CEDI_LAST_REASON_WINS,      /* a later reason replaces a scope's first */
+    CEDI_EXTEND_DOES_NOTHING,   /* extend is ignored */
+    CEDI_DEADLINE_NOT_HELD,     /* a deadline does not count while its request is held */
+    CEDI_TURN_HAS_NO_END,       /* a turn delivers for as long as callbacks make others ready */
+    CEDI_LAST_SENT_FIRST,       /* the inbox is taken from its head */
+    CEDI_STOP_IS_FORGOTTEN,     /* a stop is for a run that is under way, only */
+    CEDI_BACKGROUND_HOLDS,      /* background requests count as others */
+    CEDI_ATTRIBUTES_STAY,       /* prep leaves the attributes of the time before */
+    CEDI_SUBMIT_KEEPS_ALL,      /* a submit does not consume the preparation */
+    CEDI_IN_FLIGHT_AGAIN        /* submitting what is in flight is not noticed */
 };
 
 #ifndef CEDE_MUTANT

@@ -4,7 +4,9 @@
  * named only by the loop's refusal ticket, which all of them share.
  *
  * A close is carried out all the same, as a drop of its handle, and delivered when that is over.
- * What is linked behind an orphan ends by its link, in order, unless it is a close.
+ * What is linked behind an orphan ends by its link, in order, unless it is a close. What joins a
+ * scope that found no slot becomes an orphan too, and is delivered before the scope: whose done may
+ * free what its members lie in (law 12).
  *
  * Threads: cedi_orphan_send is for any thread, all else for the loop's.
  */
@@ -38,16 +40,22 @@ static void make(cede_req *req, cede_done *done)
     req->args_.words[CEDI_ORPHAN_WHERE] = 0;
 }
 
-/* Sealed: to be delivered. */
+/* Sealed: to be delivered, in order; but what joined a scope that stands here goes to the front,
+ * and a nested scope behind the front's last: so members come before their scope, however deep. */
 static void queue(cede_loop *loop, cede_req *req, cede_status status, int32_t os_error)
 {
+    bool joins = cedi_joins_orphan(req);
+    cede_req *before = joins ? loop->orphans_front : loop->orphans_last;
     req->args_.words[CEDI_ORPHAN_STATUS] = (uint64_t)(uint32_t)os_error << 32 | (uint32_t)status;
-    set_next(req, NULL);
-    if (loop->orphans)
-        set_next(loop->orphans_last, req);
+    set_next(req, before ? next_of(before) : loop->orphans);
+    if (before)
+        set_next(before, req);
     else
         loop->orphans = req;
-    loop->orphans_last = req;
+    if (!next_of(req))
+        loop->orphans_last = req;
+    if (joins && req->op_ != CEDE_OP_SCOPE)
+        loop->orphans_front = req;
     loop->orphan_count++;
 }
 
@@ -100,6 +108,10 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
         status = CEDE_EENDED;
         flags = CEDE_BY_LOOP;
         refusals = cedi_req_count_refusal(loop, NULL);
+    } else if (cedi_joins_orphan(req) && req->op_ != CEDE_OP_CLOSE) {
+        status = CEDE_EENDED;
+        flags = CEDE_BY_SCOPE;
+        refusals = cedi_req_count_refusal(loop, NULL);
     }
     req->args_.words[CEDI_ORPHAN_SCOPE] = refusals << 32 | (scope ? scope->id : 0);
     req->args_.words[CEDI_ORPHAN_FLAGS] = flags;
@@ -111,6 +123,7 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
     }
 }
 
+/* The request and what is linked behind it. */
 void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_status status,
                        uint32_t flags)
 {
@@ -152,6 +165,8 @@ cede_req *cedi_orphan_take(cede_loop *loop, cede_req *before)
         loop->orphans = next_of(req);
     if (loop->orphans_last == req)
         loop->orphans_last = before;
+    if (loop->orphans_front == req)
+        loop->orphans_front = before;
     loop->orphan_count--;
     return req;
 }

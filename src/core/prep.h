@@ -9,6 +9,8 @@ static inline cede_args *cedi_prep(cede_req *req, uint8_t op, uint8_t attributes
 {
     req->seal_ = CEDI_PREPARED;
     req->op_ = op;
+    if (CEDI_FAULT(ATTRIBUTES_STAY))
+        attributes |= req->attributes_ & CEDI_HAS_SCOPE;
     req->attributes_ = attributes;
     return &req->args_;
 }

@@ -9,7 +9,7 @@ static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
 {
     uint64_t asked = cedi_req_asked(slot);
     slot->count += moved;
-    if (slot->count >= asked)
+    if (slot->count >= asked || (moved && CEDI_FAULT(PART_IS_WHOLE)))
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     else if (moved)
         cedi_req_restart(loop, slot, CEDE_OK, 0);
@@ -50,6 +50,9 @@ static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status
         reported_failed(loop, slot, status, os_error, count);
     } else if (cedi_ops[slot->op].shape == CEDI_WHOLE) {
         reported_whole(loop, slot, count);
+    } else if (CEDI_FAULT(OPENED_THEN_LOST) && slot->op == CEDE_OP_OPEN &&
+               (slot->cause & CEDE_BY_ANY)) {
+        cedi_req_seal_by_cause(loop, slot);
     } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
         slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
         slot->at.on.entry = 0;

@@ -107,10 +107,16 @@ void cedi_req_seal_by_cause(cede_loop *loop, cedi_slot *slot)
 }
 
 /* Sealed by the facts: whatever cause was recorded did not decide the outcome. */
+static inline void seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status,
+                                int32_t os_error)
+{
+    slot->cause &= CEDI_FAULT(WISH_IS_NOT_TOLD) ? 0 : CEDE_CANCEL_ASKED;
+    seal(loop, slot, status, os_error);
+}
+
 void cedi_req_seal_by_fact(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error)
 {
-    slot->cause &= CEDE_CANCEL_ASKED;
-    seal(loop, slot, status, os_error);
+    seal_by_fact(loop, slot, status, os_error);
 }
 
 void cedi_req_ceded(cedi_slot *slot)
@@ -261,7 +267,9 @@ static void withdraw(cedi_slot *slot)
 
 void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
 {
-    if (slot->op == CEDE_OP_CLOSE || slot->state == READY || slot->state == IDLE)
+    if (slot->op == CEDE_OP_CLOSE && !CEDI_FAULT(CLOSE_IS_CANCELLED))
+        return;
+    if (slot->state == READY || slot->state == IDLE)
         return; /* no cause moves a close; a sealed outcome is the truth (laws 7, 10) */
     if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
         return; /* sealed too, it only waits for its handles' closes (1b: Scopes) */
@@ -408,8 +416,7 @@ void cedi_req_reported_ok(cede_loop *loop, cedi_slot *slot, uint64_t count)
     CEDI_MUST(slot->state == INFLIGHT || slot->state == CANCELLING, slot);
     loop->inflight--;
     slot->count = count;
-    slot->cause &= CEDE_CANCEL_ASKED;
-    seal(loop, slot, CEDE_OK, 0);
+    seal_by_fact(loop, slot, CEDE_OK, 0);
 }
 
 /* The core itself reports: a pend that was completed, unless a cause came first, ... */
@@ -450,7 +457,7 @@ static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const c
 {
     static const cede_result nothing; /* a no-op's */
     loop->counts.delivered++;
-    req->seal_ = CEDI_RETURNED;
+    req->seal_ = CEDI_FAULT(SUBMIT_KEEPS_ALL) ? CEDI_PREPARED : CEDI_RETURNED;
     if (joined) {
         done(req, *joined); /* req is the callee's from here */
     } else if (slot->op == CEDE_OP_NOP) {

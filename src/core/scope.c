@@ -36,6 +36,8 @@ cede_status cedi_scope_join(cede_loop *loop, cedi_slot *slot, cede_ticket ticket
     scope->at.scope.members = slot->id;
     /* Also one that is sealed, or was refused itself: its done, which may free what the member lies
      * in, has not come yet, and comes after the member's (request.c puts it aside). */
+    if (CEDI_FAULT(ENDED_SCOPE_ADMITS))
+        return CEDE_OK;
     return cedi_req_is_ready(scope) || cedi_scope_is_ending(scope) ? CEDE_EENDED : CEDE_OK;
 }
 

@@ -17,6 +17,8 @@
 bool cedi_in_flight(const cede_req *req)
 {
     cedi_slot *slot;
+    if (CEDI_FAULT(IN_FLIGHT_AGAIN))
+        return false;
     if (req->seal_ != CEDI_IN_FLIGHT)
         return (req->seal_ ^ (uintptr_t)req) == CEDI_ORPHANED ||
                (req->seal_ ^ (uintptr_t)req) == CEDI_POSTED;
@@ -36,7 +38,7 @@ static void fill(cedi_slot *slot, cede_req *req, cede_done *done, const char *wh
     cedi_slot_fill(slot, req, done, where);
     if ((CEDI_BARE_OPS >> slot->op & 1) && !(req->attributes_ & NOT_BARE) && !CEDI_IS_CHECKED)
         slot->holds = CEDI_BARE;
-    if (req->attributes_ & CEDI_IS_BACKGROUND)
+    if ((req->attributes_ & CEDI_IS_BACKGROUND) && !CEDI_FAULT(BACKGROUND_HOLDS))
         slot->bits = CEDI_BACKGROUND;
     /* now: a wish may bring its payload before the taking */
     memset(&slot->at, 0, sizeof slot->at);
@@ -58,7 +60,7 @@ static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
     }
     if (timer ? !timed && !req->args_.timer.absolute : req->attributes_ & CEDI_HAS_WITHIN) {
         uint64_t ns = timer ? expiry : req->deadline_ns_;
-        if (ns != CEDE_FOREVER)
+        if (ns != CEDE_FOREVER && !(CEDI_FAULT(DEADLINE_NOT_HELD) && slot->holds))
             cedi_wheel_move_in(loop, slot, ns);
         return;
     }
@@ -76,7 +78,7 @@ static void arm(cede_loop *loop, cedi_slot *slot, const cede_req *req)
             slot->bits |= CEDI_BY_TIMER;
         }
     }
-    if (slot->expiry_ns != CEDE_FOREVER)
+    if (slot->expiry_ns != CEDE_FOREVER && !(CEDI_FAULT(DEADLINE_NOT_HELD) && slot->holds))
         cedi_wheel_add(loop, slot);
 }
 
@@ -370,7 +372,7 @@ static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_don
         cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or "
                        "to a closed loop",
                        req, where);
-    slot = cedi_slot_take(loop);
+    slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take(loop);
     if (CEDI_UNLIKELY(!slot)) {
         cedi_orphan_chain(loop, req, done, CEDE_ENOMEM, 0);
         return cedi_orphan_ticket(loop);
@@ -426,7 +428,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
                        where);
     if (!before && post(loop, req, done, where))
         return;
-    slot = cedi_slot_take_remote(loop);
+    slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take_remote(loop);
     if (CEDI_UNLIKELY(!slot)) {
         if (before)
             *before = cedi_orphan_ticket(loop);

@@ -37,6 +37,8 @@ static bool seen(const search *by, const cedi_slot *slot)
 static cedi_slot *behind(const cedi_slot *slot)
 {
     bool ordered = (slot->bits & CEDI_LISTED) && (slot->bits & CEDI_ORDERED);
+    if (CEDI_FAULT(WAIT_SKIPS_ORDER))
+        return NULL;
     return ordered ? slot_or_null(slot->at.on.next) : NULL;
 }
 
@@ -142,6 +144,8 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
 {
     for (const cedi_frame *frame = loop->frame; frame; frame = frame->outer) {
         const cedi_slot *slot = frame->slot;
+        if (CEDI_FAULT(WAITS_FOR_ITSELF))
+            break;
         if (slot->id == (uint32_t)ticket.id && cedi_slot_generation(slot) == ticket.generation + 1)
             return true;
         if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))

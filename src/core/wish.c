@@ -77,7 +77,7 @@ static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
 
 static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
 {
-    if (cedi_req_is_pending(slot) && !cedi_scope_is_ending(slot))
+    if (cedi_req_is_pending(slot) && (!cedi_scope_is_ending(slot) || CEDI_FAULT(LAST_REASON_WINS)))
         slot->status = why;
     cedi_req_end(loop, slot, CEDE_BY_WISH);
 }
@@ -231,7 +231,7 @@ void cede_extend(cede_ticket ticket, uint64_t in_ns)
     cedi_slot *slot = cedi_slot_find(ticket.id);
     cede_loop *loop;
     uint64_t at, word;
-    if (!slot)
+    if (!slot || CEDI_FAULT(EXTEND_DOES_NOTHING))
         return;
     word = atomic_load_explicit(&slot->word, memory_order_acquire);
     if (word >> CEDI_GENERATION != ticket.generation || !(loop = cedi_slot_loop(slot)))

@@ -70,6 +70,10 @@ static cede_status uring_open(const cede_backend_setup *setup, void **out)
         self->config = *(const cede_uring_config *)setup->config;
     if (self->config.fault)
         self->odd |= URING_ODD_FAULTS;
+    if (self->config.force & CEDE_URING_FORCE_ASYNC)
+        self->work_flags = IOSQE_ASYNC;
+    if (self->config.force & CEDE_URING_FORCE_AT_SUBMIT)
+        self->odd |= URING_ODD_AT_ONCE;
     status = open_rest(self, setup);
     if (status != CEDE_OK) {
         release(self);

@@ -49,14 +49,6 @@ void cedi_memory_free(void *);
 #define URING_OP_FTRUNCATE 55
 #define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 
-/* Masks that cede/uring.h may not have yet. */
-#ifndef CEDE_URING_NO_NOSIGNAL
-#define CEDE_URING_NO_NOSIGNAL 0x200u /* SIGPIPE is blocked around the system call */
-#endif
-#ifndef CEDE_URING_WAIT_POLLED
-#define CEDE_URING_WAIT_POLLED 0x400u /* waits in poll, not in the ring's own call */
-#endif
-
 #define URING_CANCEL    (UINT64_C(1) << 63)
 #define URING_JOB       (UINT64_C(1) << 62)
 #define URING_OWN       (URING_CANCEL | URING_JOB)
@@ -101,6 +93,8 @@ enum {
     URING_ODD_SIGPIPE = 0x02,  /* a write that might raise SIGPIPE was started, without a flag */
     URING_ODD_EMBEDDED = 0x04, /* somebody waits on ready_fd */
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
+    URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
+    URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait in the kernel: see signal_flags */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
 
@@ -113,8 +107,9 @@ typedef struct uring {
     unsigned enter_flags;
     unsigned stream_flags; /* rw_flags of writes that might raise SIGPIPE */
     unsigned char cancel_flags;
-    bool watching;     /* the watch is armed */
-    unsigned char odd; /* URING_ODD_: what the common path leaves out */
+    unsigned char work_flags; /* of each work's entry: IOSQE_ASYNC, if that is forced */
+    bool watching;            /* the watch is armed */
+    unsigned char odd;        /* URING_ODD_: what the common path leaves out */
     bool has_ext_arg;
     bool enabled;
     uint32_t jobs_live;

@@ -31,6 +31,7 @@ static inline struct io_uring_sqe *entry(uring *self, const cede_work *work, int
     if (URING_UNLIKELY(!sqe))
         return NULL;
     cedi_uring_fill(sqe, opcode, (int)work->native, address, length, offset, work->token);
+    sqe->flags = self->work_flags;
     return sqe;
 }
 
@@ -66,12 +67,26 @@ static bool start_work(uring *self, const cede_work *work)
 
 /* ---- Transfers ------------------------------------------------------------------------------ */
 
+/* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
+ * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
+ * rings each try is made inside our own call: a stream without room says EAGAIN and is polled for.
+ * Kernels whose streams do not take the flag (before 6.4) try pipes on workers, which get no
+ * signal. */
+URING_COLD static unsigned signal_flags(uring *self, int fd)
+{
+    struct stat what;
+    self->odd |= URING_ODD_SIGPIPE;
+    if (!(self->odd & URING_ODD_NOWAIT) || fstat(fd, &what) != 0)
+        return 0;
+    return S_ISFIFO(what.st_mode) || S_ISSOCK(what.st_mode) ? RWF_NOWAIT : 0;
+}
+
 /* A write to a stream: see enter_masked. */
 static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned flags)
 {
+    if (URING_UNLIKELY(self->stream_flags == 0))
+        flags |= signal_flags(self, sqe->fd);
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
-    if (self->stream_flags == 0)
-        self->odd |= URING_ODD_SIGPIPE;
 }
 
 static inline bool transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
@@ -172,8 +187,8 @@ static int flags_of(uint32_t flags)
 /* What would wait for the other end of a named pipe must not: see uring_fifo.c, which gets every
  * open that might. The kernel tries a plain open at once, as if with O_NONBLOCK, and goes to a
  * worker only for what is not in its caches: 2 us against 20. One that creates or truncates goes to
- * a worker always, and is told O_NONBLOCK, which is taken back when it is open. One for reading and
- * writing never waits. */
+ * a worker always, and is told O_NONBLOCK, which is taken back when it is open; so does each if
+ * that is forced. One for reading and writing never waits. */
 static bool start_open(uring *self, const cede_work *work)
 {
     uint32_t flags = work->args->path.flags;
@@ -183,7 +198,7 @@ static bool start_open(uring *self, const cede_work *work)
     if (system == -1)
         return failed(self, work, EINVAL);
     if ((system & O_ACCMODE) != O_RDWR && !(system & O_DIRECTORY)) {
-        if (system & (O_CREAT | O_TRUNC))
+        if ((system & (O_CREAT | O_TRUNC)) || self->work_flags)
             system |= O_NONBLOCK;
         job = cedi_uring_job_new(self, work, URING_OPEN);
         if (!job)
@@ -409,6 +424,7 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
         return false;
     }
     io_uring_prep_poll_add(sqe, (int)work->native, events); /* knows how events are stored */
+    sqe->flags = 0;
     sqe->user_data = work->token | URING_JOB;
     return true;
 }
@@ -443,5 +459,7 @@ uint32_t cedi_uring_start(void *context, const cede_work *batch, uint32_t count)
     while (taken < count && URING_LIKELY(start_one(self, &batch[taken])))
         taken++;
     self->works += taken;
+    if (URING_UNLIKELY(self->odd & URING_ODD_AT_ONCE) && cedi_uring_enter(self, 0, 0) == 0)
+        (void)cedi_uring_reap(self, UINT32_MAX);
     return taken;
 }

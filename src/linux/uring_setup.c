@@ -206,15 +206,15 @@ static bool has_basics(uint64_t opcodes)
     return true;
 }
 
-/* Whether writes can be told not to raise SIGPIPE. Asked with a pipe: no probe knows. */
-static bool has_nosignal(void)
+/* Whether writes to streams take a flag. Asked with a pipe: no probe knows. */
+static bool streams_take(unsigned flag)
 {
     struct iovec byte = {.iov_base = (char[1]){0}, .iov_len = 1};
     int ends[2];
     long written;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return false;
-    written = syscall(SYS_pwritev2, ends[1], &byte, 1L, -1L, -1L, (long)URING_RWF_NOSIGNAL);
+    written = syscall(SYS_pwritev2, ends[1], &byte, 1L, -1L, -1L, (long)flag);
     (void)close(ends[0]);
     (void)close(ends[1]);
     return written == 1;
@@ -236,8 +236,10 @@ static void look_around(uring *self)
     if ((self->ring.features & IORING_FEAT_CQE_SKIP) && !(without & CEDE_URING_NO_SKIP_SUCCESS))
         self->cancel_flags = IOSQE_CQE_SKIP_SUCCESS;
     self->stream_flags = 0;
-    if (!(without & CEDE_URING_NO_NOSIGNAL) && has_nosignal())
+    if (!(without & CEDE_URING_NO_NOSIGNAL) && streams_take(URING_RWF_NOSIGNAL))
         self->stream_flags = URING_RWF_NOSIGNAL;
+    else if (!(self->ring.flags & IORING_SETUP_DEFER_TASKRUN) && streams_take(RWF_NOWAIT))
+        self->odd |= URING_ODD_NOWAIT;
 }
 
 cede_status cedi_uring_setup(uring *self, const cede_backend_setup *setup)

@@ -33,6 +33,55 @@ CFT_CASE(appends_keep_submit_order)
     cft_closed(t, file);
 }
 
+/* A read at the position finds this byte next; -1: the end. */
+static void expect_next(cft *t, cede_handle file, int byte)
+{
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, file, cft_buffer(read, 1), 1, CEDE_CURRENT);
+    cft_do(read);
+    CFT_OK(t, read);
+    CFT_EXPECT(t, read->result.count == (byte < 0 ? 0u : 1u));
+    CFT_EXPECT(t, byte < 0 || read->bytes[0] == byte);
+}
+
+/* F12 */
+CFT_CASE(append_leaves_the_position_alone_and_append_mode_moves_it)
+{
+    unsigned char seen[40];
+    cft_file(t, "f", "0123456789", 10, 0);
+    cede_handle file = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE | CEDE_OPEN_APPEND);
+    expect_next(t, file, '0');
+    cft_rec *append = cft_new(t);
+    cede_prep_append(append->req, file, cft_input(append, "abc", 3), 3);
+    cft_do(append);
+    CFT_MOVED(t, append, 3);
+    expect_next(t, file, '1');
+    cft_rec *aside = cft_new(t); /* goes to the end too, whatever its offset */
+    cede_prep_write_all(aside->req, file, cft_input(aside, "d", 1), 1, 3);
+    cft_do(aside);
+    CFT_MOVED(t, aside, 1);
+    expect_next(t, file, '2');
+    cft_rec *write = cft_new(t);
+    cede_prep_write(write->req, file, cft_input(write, "xyz", 3), 3, CEDE_CURRENT);
+    cft_do(write);
+    CFT_MOVED(t, write, 3);
+    expect_next(t, file, -1); /* behind what was written */
+    uint64_t first = append->result.count, last = write->result.count;
+    CFT_EXPECT(t, cft_file_read(t, "f", seen, sizeof seen, 0) == 10 + first + 1 + last);
+    CFT_EXPECT(t, memcmp(seen, "0123456789abc", 10 + first) == 0 && seen[10 + first] == 'd');
+    CFT_EXPECT(t, memcmp(seen + 11 + first, "xyz", last) == 0);
+    cft_closed(t, file);
+
+    cede_handle plain = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+    expect_next(t, plain, '0');
+    cft_rec *again = cft_new(t);
+    cede_prep_append(again->req, plain, cft_input(again, "!", 1), 1);
+    cft_do(again);
+    CFT_MOVED(t, again, 1);
+    expect_next(t, plain, '1');
+    cft_closed(t, plain);
+}
+
 CFT_CASE(failed_first_does_not_stop_the_second)
 {
     cft_pipe pipe = cft_pipe_reader(t);

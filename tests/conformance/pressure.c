@@ -166,9 +166,9 @@ static void ignore(cede_req *req, cede_result result)
 }
 
 /* Q6: the cost of a cancel does not grow with the crowd (measured apart; here: it ends). */
-CFT_CASE(ten_thousand_pends_end_with_their_scope)
+CFT_CASE(a_hundred_thousand_pends_end_with_their_scope)
 {
-    enum { MANY = 10000 };
+    enum { MANY = 100000 };
     cede_req *reqs = cft_alloc(t, MANY * sizeof *reqs);
     cft_rec *scope = cft_new(t);
     cede_prep_scope(scope->req);

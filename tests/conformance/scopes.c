@@ -126,7 +126,7 @@ static void submit_member(cft_rec *rec)
 }
 
 /* Sc5; a refused member counts until its done has returned. */
-CFT_CASE(member_submitted_while_the_scope_ends_is_refused_and_waited_for)
+CFT_CASE(member_of_an_ending_scope_is_refused_and_waited_for)
 {
     cft_rec *scope = scope_new(t);
     cft_rec *member = cft_new(t);
@@ -248,9 +248,9 @@ static void on_end(cede_req *req, cede_result result)
 CFT_CASE(shared_object_is_freed_in_the_end_of_its_scope)
 {
     uint32_t *ends = cft_alloc(t, sizeof *ends);
+    cede_loop *loop = cft_loop(t);
     for (uint32_t i = 0; i < 20; i++) {
         struct shared *object = malloc(sizeof *object);
-        cede_loop *loop = cft_loop(t);
         object->ends = ends;
         cede_prep_scope(&object->scope);
         cede_ticket life = cede_submit(loop, &object->scope, on_end);
@@ -265,8 +265,8 @@ CFT_CASE(shared_object_is_freed_in_the_end_of_its_scope)
         else
             cede_complete(down, CEDE_OK, 0);
     }
-    cft_settle(t);
-    CFT_EXPECT(t, *ends == 20);
+    while (*ends < 20) /* also where no memory was had for the scope or its members */
+        CFT_CHECK(t, cft_run(t, CEDE_MILLISECOND) >= 0);
 }
 
 /* Z3 */

@@ -390,7 +390,7 @@ CFT_CASE(remote_submission_cancelled_before_it_is_taken)
 }
 
 /* Cancel asked, yet success: the flag stands beside it. */
-CFT_CASE(success_after_a_cancel_says_that_it_was_asked)
+CFT_CASE(success_stands_beside_a_cancel_that_came_late)
 {
     cft_rec *first = pend_new(t);
     cft_flush(t);

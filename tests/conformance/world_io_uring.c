@@ -65,13 +65,17 @@ static const uint32_t masks[] = {
     CEDE_URING_NO_DEFER_TASKRUN, CEDE_URING_NO_SINGLE_ISSUER, CEDE_URING_NO_COOP_TASKRUN,
     CEDE_URING_NO_SUBMIT_ALL,    CEDE_URING_NO_REGISTER_RING, CEDE_URING_NO_SKIP_SUCCESS,
     CEDE_URING_NO_PATH_OPS,      CEDE_URING_NO_TRUNCATE,      CEDE_URING_NO_EXT_ARG,
-    CEDE_URING_NO_ANY,
+    CEDE_URING_NO_NOSIGNAL,      CEDE_URING_NO_ANY,           CEDE_URING_WAIT_POLLED,
 };
+
+static const uint32_t forces[] = {CEDE_URING_FORCE_AT_SUBMIT, CEDE_URING_FORCE_ASYNC};
 
 static const uint32_t ring_sizes[][2] = {{1, 1}, {1, 2}, {2, 2}, {1, 8}};
 
 static uint32_t variants(uint32_t schedule)
 {
+    if (schedule == 7)
+        return sizeof forces / sizeof forces[0];
     if (schedule == 8)
         return sizeof ring_sizes / sizeof ring_sizes[0];
     if (schedule == 13)
@@ -151,6 +155,8 @@ static void options(cft *t, void *state, cede_options *out)
 {
     world *w = state;
     memset(&w->config, 0, sizeof w->config);
+    if (cft_schedule(t) == 7)
+        w->config.force = forces[cft_variant(t)];
     if (cft_schedule(t) == 8) {
         w->config.sq_entries = ring_sizes[cft_variant(t)][0];
         w->config.cq_entries = ring_sizes[cft_variant(t)][1];

@@ -8,7 +8,8 @@ if ! "$runner" --list | grep -qw -- "$case"; then
     echo "there is no case $case"
     exit 1
 fi
-output=$(timeout 100 "$runner" --backend "$backend" --case "$case" 2>&1)
+# The limit is for one run: a mutant that hangs is a dead one, too, and should not take long to die.
+output=$(timeout 100 "$runner" --backend "$backend" --case "$case" --limit 6 2>&1)
 code=$?
 printf '%s\n' "$output" | tail -n 12
 case $code in
