@@ -55,7 +55,7 @@ void item_go(struct item *it, const char *path, int line, bool trying)
 /* Walks come first, in a quarter of the rooms, so that the size of the whole is known early. */
 static void start_some(struct copy *c)
 {
-    while (c->working < c->limit && c->waiting) {
+    while (c->working < c->limit && (c->walks || c->others)) {
         bool ahead = c->walking < c->limit / 4 && c->waiting < WAITING_MOST;
         bool walks = c->walks && (ahead || !c->others);
         struct item **list = walks ? &c->walks : &c->others, *it = *list;
@@ -81,7 +81,7 @@ static void start_some(struct copy *c)
 void item_queue(struct item *it, item_work *work, cede_done *end)
 {
     struct copy *c = it->copy;
-    struct item **list = work == walk ? &c->walks : &c->others;
+    struct item **list = work == walk || work == add_sources ? &c->walks : &c->others;
 
     it->work = work;
     it->end = end;
@@ -126,13 +126,6 @@ struct item *item_new(struct copy *c, struct item *parent, char *from, char *to)
     return NULL;
 }
 
-void item_free(struct item *it)
-{
-    free(it->from);
-    free(it->to);
-    free(it);
-}
-
 void item_over(struct item *it, cede_result r)
 {
     struct copy *c = it->copy;
@@ -151,6 +144,9 @@ void item_over(struct item *it, cede_result r)
         report_error(c, room && room->at ? room->at : it->from, cede_strerror(r.status));
     }
     item_leave_room(it);
-    if (!again)
-        item_free(it);
+    if (again)
+        return;
+    free(it->from);
+    free(it->to);
+    free(it);
 }

@@ -39,7 +39,7 @@ static void found(struct item *it, cede_result r)
         item_queue(it, type == CEDE_FILE_REGULAR ? copy_file : copy_link, copy_end);
     } else {
         report_error(it->copy, it->from, "pipe, socket or device: left out");
-        item_free(it);
+        item_over(it, r);
     }
 }
 
@@ -83,7 +83,7 @@ void add_sources(struct item *it, cede_result r)
         if (r.status == CEDE_OK && room->stat.device == room->child->source.device &&
             room->stat.file_id == room->child->source.file_id) {
             report_error(c, room->child->from, "source and destination are the same");
-            item_free(room->child);
+            item_over(room->child, (cede_result){0});
         } else {
             found(room->child, r);
         }
@@ -197,18 +197,14 @@ static void finish(struct item *it, cede_result r)
 /* ---- Files and symbolic links --------------------------------------------------------------- */
 
 /* A name in the same directory that nobody else has. */
-static bool name_temp(struct item *it)
+static void name_temp(struct item *it)
 {
-    const char *name = os_last_name(it->to);
-    size_t bytes = (size_t)(name - it->to) + 40;
+    struct room *room = it->room;
 
-    it->room->temp = malloc(bytes);
-    if (it->room->temp)
-        snprintf(it->room->temp, bytes, "%.*s.cede-cp-%08" PRIx32 "-%" PRIu32, (int)(name - it->to),
-                 it->to, it->copy->temp_random, it->copy->temp_number++);
-    else
-        cede_fail(it->life, CEDE_ENOMEM);
-    return it->room->temp != NULL;
+    room->temp = (char *)room->block[1];
+    snprintf(room->temp, BLOCK_BYTES, "%.*s.cede-cp-%08" PRIx32 "-%" PRIu32,
+             (int)(os_last_name(it->to) - it->to), it->to, it->copy->temp_random,
+             it->copy->temp_number++);
 }
 
 static void copy_link(struct item *it, cede_result r)
@@ -217,8 +213,7 @@ static void copy_link(struct item *it, cede_result r)
     char *text = (char *)room->block;
 
     BEGIN(it);
-    if (!name_temp(it))
-        return;
+    name_temp(it);
     cede_prep_readlink(item_req(it), it->from, text, BLOCK_BYTES - 1);
     STEP(it, it->from);
     text[r.count] = '\0';
@@ -253,8 +248,7 @@ static void copy_file(struct item *it, cede_result r)
         cede_fail(it->life, CEDE_EINVAL);
         return;
     }
-    if (!name_temp(it))
-        return;
+    name_temp(it);
     cede_prep_open(item_req(it), room->temp,
                    CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, 0600);
     STEP(it, it->to);
@@ -319,7 +313,11 @@ static void copy_end(cede_req *scope, cede_result r)
     if (it->copied) {
         c->done_files++;
         c->done_bytes += room->offset;
-        report_copied(c, it->to);
+        if (c->verbose) {
+            bar_clear();
+            printf("%s\n", it->to);
+            fflush(stdout);
+        }
     } else if (room && room->temp_made) {
         /* In no scope: what is cancelled cleans up all the same. Waited for, because the return
          * from here may end the directory, which then gets its times. */
@@ -327,8 +325,6 @@ static void copy_end(cede_req *scope, cede_result r)
         cede_prep_unlink(&room->chain[0], room->temp);
         cede_wait(c->loop, cede_submit(c->loop, &room->chain[0], on_removed), CEDE_FOREVER);
     }
-    if (room)
-        free(room->temp);
     if (!it->copied || !c->verify) {
         item_over(it, r);
         return;
@@ -366,7 +362,7 @@ static void verify(struct item *it, cede_result r)
         room->filled_bytes = r.count;
         read_block(it, it->to, room->out, room->block[1]);
         STEP(it, it->to);
-        if (r.count != room->filled_bytes || memcmp(room->block[0], room->block[1], r.count)) {
+        if (r.count != room->filled_bytes || memcmp(room->block[0], room->block[1], r.count) != 0) {
             report_error(it->copy, it->to, "differs from its source");
             return;
         }

@@ -60,7 +60,7 @@ static const char *scaled(char out[16], double bytes)
     return out;
 }
 
-static void bar_clear(void)
+void bar_clear(void)
 {
     if (bar.drawn)
         fprintf(stderr, "\r%*s\r", bar.drawn, "");
@@ -77,7 +77,7 @@ static void draw(const struct copy *c)
 
     scaled(moved, (double)c->moved_bytes);
     scaled(rate, bar.rate);
-    if (c->walking || c->walks || *c->sources)
+    if (c->walking || c->walks)
         length =
             snprintf(line, sizeof line, "%" PRIu64 " of %" PRIu64 " files found so far, %s, %s/s",
                      c->done_files, c->found_files, moved, rate);
@@ -129,15 +129,6 @@ void report_error(struct copy *c, const char *path, const char *message)
         cede_fail(c->whole->life, CEDE_EENDED);
 }
 
-void report_copied(struct copy *c, const char *path)
-{
-    if (!c->verbose)
-        return;
-    bar_clear();
-    printf("%s\n", path);
-    fflush(stdout);
-}
-
 static int last_line(const struct copy *c)
 {
     char bytes[16], rate[16];
@@ -161,11 +152,12 @@ static int last_line(const struct copy *c)
 
 /* ---- Beginning and end ---------------------------------------------------------------------- */
 
-static struct copy whole = {.limit = 64};
+static struct copy copy = {.limit = 64};
+static struct item all = {.copy = &copy};
 
 static void on_interrupt(void)
 {
-    cede_stop(whole.loop);
+    cede_stop(copy.loop);
 }
 
 static void on_over(cede_req *scope, cede_result r)
@@ -178,8 +170,6 @@ static void on_over(cede_req *scope, cede_result r)
 
 static void run(struct copy *c)
 {
-    struct item all = {.copy = c};
-
     c->whole = &all;
     c->started_ns = bar.last_ns = cede_now(c->loop);
     c->temp_random = (uint32_t)(c->started_ns ^ (uint64_t)time(NULL) * 2654435761u);
@@ -234,7 +224,7 @@ static int options(struct copy *c, int count, char **words)
 
 int main(int count, char **words)
 {
-    struct copy *c = &whole;
+    struct copy *c = &copy;
     char why[256] = "";
     cede_options how = {.why = why, .why_bytes = sizeof why};
 

@@ -103,8 +103,7 @@ struct item *item_new(struct copy *, struct item *parent, char *from, char *to);
 void item_queue(struct item *, item_work *, cede_done *end);
 /* Leaves its room, if it has one, and lets in what waits. */
 void item_leave_room(struct item *);
-void item_free(struct item *); /* one that was never queued */
-/* An end that reports a failure, or has it tried again if descriptors had run out, and frees. */
+/* Reports a failure, or has it tried again if descriptors had run out; and frees. */
 void item_over(struct item *, cede_result);
 
 item_work add_sources, walk;
@@ -112,6 +111,6 @@ item_work add_sources, walk;
 /* Prints "cede-cp: path: message"; an error also counts, and ends it all with --fail-fast. */
 void report(const char *path, const char *message);
 void report_error(struct copy *, const char *path, const char *message);
-void report_copied(struct copy *, const char *path); /* with --verbose */
+void bar_clear(void); /* before anything is printed */
 
 #endif
