@@ -59,7 +59,7 @@ struct item {
 /* What an item has while it works. */
 struct room {
     struct room *next;
-    cede_req chain[6]; /* the present step; `links` of them are not over */
+    cede_req chain[6]; /* the present step, none is longer; `links` of them are not over */
     uint32_t links;
     int line; /* where the work goes on then */
     bool trying;
