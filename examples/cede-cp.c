@@ -1,10 +1,11 @@
 /*
  * cede-cp: copies files and trees, many at a time, and can be stopped at any moment without leaving
- * a wrong or half file. This file: options, signals, the beginning and the last line.
+ * a wrong or half file. This file: options, sources, the bar, the last line.
  */
 #include "cede-cp.h"
+#include "example_os.h"
 
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,165 +37,156 @@ static const char usage[] =
     "\n"
     "Exit status: 0 all copied, 1 something failed, 2 wrong usage, 130 interrupted.\n";
 
-static struct copy whole = {.limit = 64};
+/* ---- The bar -------------------------------------------------------------------------------- */
 
-/* ---- Beginning and end ---------------------------------------------------------------------- */
+#define TICK_NS (100 * CEDE_MILLISECOND)
 
-/* A signal interrupts this very thread, perhaps inside the library, where a cancel takes effect in
- * the call. So the handler only remembers it and stops the loop, which is an atomic store and a
- * wake; the cancel follows in run_all. */
-static volatile sig_atomic_t caught;
+static struct {
+    cede_req tick;
+    uint64_t last_ns, last_bytes;
+    double rate; /* bytes a second, of about the last one */
+    int drawn;   /* characters on the line now */
+} bar;
 
-static void on_signal(int number)
+/* "1.5 GiB" */
+static const char *scaled(char out[16], double bytes)
 {
-    signal(number, on_signal);
-    caught = 1;
-    cede_stop(whole.loop);
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t unit = 0;
+
+    for (; bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++)
+        bytes /= 1024;
+    snprintf(out, 16, unit && bytes < 100 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    return out;
 }
 
-/* What nohup and & have had ignored stays ignored. */
-static void handle_signals(void (*handler)(int))
+void bar_clear(void)
 {
-    static const int numbers[] = {
-        SIGINT,
-        SIGTERM,
-#ifdef SIGHUP
-        SIGHUP,
-#endif
-    };
-
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (signal(numbers[i], SIG_IGN) != SIG_IGN)
-            signal(numbers[i], handler);
-    }
-#ifdef SIGPIPE
-    signal(SIGPIPE, SIG_IGN); /* a reader of --verbose that goes away does not stop the copy */
-#endif
+    if (bar.drawn)
+        fprintf(stderr, "\r%*s\r", bar.drawn, "");
+    bar.drawn = 0;
 }
 
-static void on_life_end(cede_req *req, cede_result r)
+static void draw(const struct copy *c)
 {
-    struct copy *c = CEDE_CONTAINER(req, struct copy, scope);
+    char line[160], moved[16], found[16], rate[16];
+    uint64_t all = c->found_bytes > c->moved_bytes ? c->found_bytes : c->moved_bytes; /* it grew */
+    double share = all ? (double)c->moved_bytes / (double)all : 0;
+    double left = bar.rate > 0 ? (double)(all - c->moved_bytes) / bar.rate : 0;
+    int width = os_columns() - 1, length;
 
-    c->end = r.status;
-    c->ended = true;
-    c->stopping = true;
+    scaled(moved, (double)c->moved_bytes);
+    scaled(rate, bar.rate);
+    if (c->walking || c->walks)
+        length =
+            snprintf(line, sizeof line, "%" PRIu64 " of %" PRIu64 " files found so far, %s, %s/s",
+                     c->done_files, c->found_files, moved, rate);
+    else
+        length = snprintf(
+            line, sizeof line, "[%-20.*s] %3.0f%% %s of %s, %s/s, %" PRIu64 ":%02" PRIu64 " left",
+            (int)(share * 20), "====================", share * 100, moved,
+            scaled(found, (double)all), rate, (uint64_t)left / 60, (uint64_t)left % 60);
+    length = length < width ? length : width;
+    fprintf(stderr, "\r%-*.*s", bar.drawn, length, line);
+    bar.drawn = length > bar.drawn ? length : bar.drawn;
+    fflush(stderr);
 }
 
-static void on_keeper(cede_req *req, cede_result r)
+/* A background timer does not keep the loop from being idle. */
+static void on_tick(cede_req *req, cede_result r)
 {
-    struct copy *c = CEDE_CONTAINER(req, struct copy, keeper);
+    struct copy *c = req->user_data;
+    double passed = (double)(cede_now(c->loop) - bar.last_ns) / (double)CEDE_SECOND;
 
     if (r.status)
-        c->stopping = true;
-}
+        return; /* the loop is closing */
+    if (passed > 0) {
+        double fresh = (double)(c->moved_bytes - bar.last_bytes) / passed;
 
-static void begin(struct copy *c)
-{
-    cede_prep_scope(&c->scope);
-    c->life = cede_submit(c->loop, &c->scope, on_life_end);
-    cede_prep_pend(&c->keeper);
-    cede_in(&c->keeper, c->life);
-    c->keeping = cede_submit(c->loop, &c->keeper, on_keeper);
-    c->started_ns = cede_now(c->loop);
-    c->temp_random = (uint32_t)(c->started_ns ^ (uint64_t)time(NULL) * 2654435761u);
-    handle_signals(on_signal);
-    progress_begin(c);
-}
-
-static cede_status looked;
-
-static void on_look(cede_req *req, cede_result r)
-{
-    (void)req;
-    looked = r.status;
-}
-
-/* Looks at a path and waits for the answer. */
-static cede_status look(struct copy *c, const char *path, uint32_t flags, cede_stat *out)
-{
-    cede_req req;
-
-    cede_prep_stat(&req, path, out, flags);
-    cede_wait(c->loop, cede_submit(c->loop, &req, on_look), CEDE_FOREVER);
-    return looked;
-}
-
-/* Where a source goes: to DEST, or below it if it is a directory; allocated. The source loses its
- * last slashes. */
-static char *root_to(char *source, const char *dest, bool into)
-{
-    size_t length = strlen(source);
-
-    while (length > 1 && source[length - 1] == '/')
-        source[--length] = '\0';
-    const char *slash = strrchr(source, '/');
-    const char *name = slash ? slash + 1 : source;
-    bool below = into && *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-    char *to = malloc(strlen(dest) + strlen(name) + 2);
-
-    if (to)
-        sprintf(to, "%s%s%s", dest, below ? "/" : "", below ? name : "");
-    return to;
-}
-
-static void add_sources(struct copy *c, char **sources, int count, const char *dest)
-{
-    cede_stat from, there;
-    bool into = look(c, dest, 0, &there) == CEDE_OK && there.type == CEDE_FILE_DIRECTORY;
-
-    if (!into && count > 1) {
-        report_error(c, dest, "is no directory, and there is more than one source");
-        return;
+        bar.rate += (bar.rate > 0 && passed < 1 ? passed : 1) * (fresh - bar.rate);
+        bar.last_ns = cede_now(c->loop);
+        bar.last_bytes = c->moved_bytes;
+        draw(c);
     }
-    for (char **source = sources; source < sources + count; source++) {
-        char *to = root_to(*source, dest, into);
-        cede_status status = to ? look(c, *source, CEDE_NOFOLLOW, &from) : CEDE_ENOMEM;
-
-        if (status) {
-            report_error(c, *source, cede_strerror(status));
-            free(to);
-        } else if (look(c, to, CEDE_NOFOLLOW, &there) == CEDE_OK && there.device == from.device &&
-                   there.file_id == from.file_id) {
-            report_error(c, *source, "source and destination are the same");
-            free(to);
-        } else {
-            node_add(c, NULL, *source, *source, to, &from);
-        }
-    }
+    cede_prep_timer(req, TICK_NS);
+    cede_background(req);
+    cede_submit(c->loop, req, on_tick);
 }
 
-/* One cancel of the whole is all there is to stopping; what must still be done then is done by the
- * jobs, each for itself. */
-static void run_all(struct copy *c)
+/* ---- What is said --------------------------------------------------------------------------- */
+
+void report(const char *path, const char *message)
 {
-    while (!c->ended || c->running) {
-        if (cede_run(c->loop, CEDE_FOREVER) < 0) {
-            report_error(c, "loop", "the interface to the system has broken down");
-            return;
-        }
-        if (caught)
-            cede_cancel(c->life);
-    }
+    bar_clear();
+    fprintf(stderr, "cede-cp: %s: %s\n", path, message);
 }
 
-static int last_line(struct copy *c)
+void report_error(struct copy *c, const char *path, const char *message)
+{
+    report(path, message);
+    c->errors++;
+    if (c->fail_fast)
+        cede_fail(c->whole->life, CEDE_EENDED);
+}
+
+static int last_line(const struct copy *c)
 {
     char bytes[16], rate[16];
     double seconds = (double)(cede_now(c->loop) - c->started_ns) / (double)CEDE_SECOND;
-    bool interrupted = c->end == CEDE_ECANCELED;
+    bool interrupted = c->status == CEDE_ECANCELED;
 
-    progress_clear();
+    if (bar.drawn)
+        draw(c);
+    bar_clear();
     if (interrupted)
-        fprintf(stderr, "cede-cp: interrupted: %llu of %llu files found were copied whole\n",
-                (unsigned long long)c->done_files, (unsigned long long)c->found_files);
+        fprintf(stderr,
+                "cede-cp: interrupted: %" PRIu64 " of %" PRIu64 " files found were copied whole\n",
+                c->done_files, c->found_files);
     if (!c->quiet)
-        printf("%llu files, %llu directories, %s in %.2f s, %s/s%s\n",
-               (unsigned long long)c->done_files, (unsigned long long)c->done_dirs,
-               progress_bytes(bytes, (double)c->done_bytes), seconds,
-               progress_bytes(rate, seconds > 0 ? (double)c->done_bytes / seconds : 0),
+        printf("%" PRIu64 " files, %" PRIu64 " directories, %s in %.2f s, %s/s%s\n", c->done_files,
+               c->done_directories, scaled(bytes, (double)c->done_bytes), seconds,
+               scaled(rate, seconds > 0 ? (double)c->done_bytes / seconds : 0),
                c->verify && !c->errors && !interrupted ? ", verified" : "");
     return interrupted ? EXIT_INTERRUPTED : c->errors ? EXIT_SOME_FAILED : 0;
+}
+
+/* ---- Beginning and end ---------------------------------------------------------------------- */
+
+static struct copy copy = {.limit = 64};
+static struct item all = {.copy = &copy};
+
+static void on_interrupt(void)
+{
+    cede_stop(copy.loop);
+}
+
+static void on_over(cede_req *scope, cede_result r)
+{
+    struct copy *c = CEDE_CONTAINER(scope, struct item, scope)->copy;
+
+    c->status = r.status;
+    c->over = true;
+}
+
+static void run(struct copy *c)
+{
+    c->whole = &all;
+    c->started_ns = bar.last_ns = cede_now(c->loop);
+    c->temp_random = (uint32_t)(c->started_ns ^ (uint64_t)time(NULL) * 2654435761u);
+    os_on_interrupt(on_interrupt);
+    if (!c->quiet && os_columns()) {
+        bar.tick.user_data = c;
+        cede_prep_timer(&bar.tick, 0);
+        cede_background(&bar.tick);
+        cede_submit(c->loop, &bar.tick, on_tick);
+    }
+    item_queue(&all, add_sources, on_over);
+    item_leave_room(&all);
+    while (!c->over && cede_run(c->loop, CEDE_FOREVER) >= 0)
+        cede_cancel(all.life); /* it was stopped; or it is over, and this does nothing */
+    if (!c->over)
+        report_error(c, "loop", "the interface to the system has broken down");
+    os_on_interrupt(NULL); /* too late now */
 }
 
 /* Reads the options; the index of the first path, or 0 if they make no sense. */
@@ -208,37 +200,36 @@ static int options(struct copy *c, int count, char **words)
                  {"", "--verify", &c->verify},
                  {"", "--sync", &c->sync},
                  {"", "--fail-fast", &c->fail_fast}};
-    const size_t last = sizeof flags / sizeof flags[0];
     int i = 1;
 
     for (; i < count && words[i][0] == '-' && words[i][1]; i++) {
-        size_t known = 0;
+        bool known = false;
 
-        while (known < last && strcmp(words[i], flags[known].name) != 0 &&
-               strcmp(words[i], flags[known].brief) != 0)
-            known++;
-        if (known < last) {
-            *flags[known].flag = true;
-        } else if (strcmp(words[i], "--limit") == 0 && i + 1 < count) {
+        if (strcmp(words[i], "--") == 0)
+            return count - ++i < 2 ? 0 : i;
+        if (strcmp(words[i], "--limit") == 0 && i + 1 < count) {
             long limit = strtol(words[++i], NULL, 10);
-            if (limit < 1 || limit > 65536)
-                return 0;
+            known = limit >= 1 && limit <= 65536;
             c->limit = (uint32_t)limit;
-        } else {
-            i += strcmp(words[i], "--") == 0 ? 1 : count;
-            break;
         }
+        for (size_t k = 0; k < sizeof flags / sizeof flags[0]; k++) {
+            if (!strcmp(words[i], flags[k].name) || !strcmp(words[i], flags[k].brief))
+                known = *flags[k].flag = true;
+        }
+        if (!known)
+            return 0;
     }
     return count - i < 2 ? 0 : i;
 }
 
 int main(int count, char **words)
 {
-    struct copy *c = &whole;
+    struct copy *c = &copy;
     char why[256] = "";
     cede_options how = {.why = why, .why_bytes = sizeof why};
-    int first = options(c, count, words);
 
+    os_begin(&count, &words);
+    int first = options(c, count, words);
     if (!first) {
         bool asked = count == 2 && (!strcmp(words[1], "-h") || !strcmp(words[1], "--help"));
         fputs(usage, asked ? stdout : stderr);
@@ -249,13 +240,11 @@ int main(int count, char **words)
         fprintf(stderr, "cede-cp: %s: %s\n", cede_strerror(status), why);
         return EXIT_SOME_FAILED;
     }
-    begin(c);
-    add_sources(c, words + first, count - first - 1, words[count - 1]);
-    pump(c);
-    run_all(c);
-    drop_waiting(c);
+    c->dest = words[count - 1];
+    c->sources = words + first;
+    words[count - 1] = NULL;
+    run(c);
     int result = last_line(c);
-    handle_signals(SIG_IGN); /* too late now, and the loop goes */
     cede_loop_close(c->loop, CEDE_FOREVER);
     return result;
 }

@@ -1,111 +1,116 @@
 /*
  * cede-cp: what its files share.
  *
- *     cede-cp.c           options, signals, the last line
- *     cede-cp-job.c       the queue of work, and what all jobs have in common
- *     cede-cp-walk.c      directories: found, made, given their mode and times at the end
- *     cede-cp-file.c      one file or link: copied under a temporary name, then renamed
- *     cede-cp-verify.c    one copy, compared with its source
- *     cede-cp-progress.c  the bar
+ *     cede-cp.c        options, the bar, the last line
+ *     cede-cp-work.c   what is done: walk, copy, compare
+ *     cede-cp-item.c   the queue of what is to be done
  *
- * Everything runs on one thread, in callbacks. Each name in the tree is a node. Work on a node is a
- * job: one allocation, with a scope of its own inside the scope of the whole. A cancel of the whole
- * thus reaches every request there is; each job then ends on its own path and cleans up behind
- * itself, and the last callback that can know of it frees it.
+ * Everything runs on one thread. Each name in the tree is an item, and an item is a scope inside
+ * the scope of its directory, up to that of the whole. The nesting does the bookkeeping: a scope
+ * ends when all in it is over, a cancel of the whole reaches every request there is, and an item
+ * cleans up at the end of its scope, in the callback that comes last, whatever happened.
  */
 #ifndef CEDE_CP_H
 #define CEDE_CP_H
 
 #include "cede/cede.h"
 
-#define PATH_BYTES 4200u /* more than Linux takes; a longer path is CEDE_ENAMETOOLONG */
+#define BLOCK_BYTES (UINT64_C(64) << 10)
 
-struct copy;
+struct item;
+typedef void item_work(struct item *, cede_result);
 
-/* One name in the tree, from its finding until it and all below it are done. */
-struct node {
-    struct node *next;   /* in the list that it waits in */
-    struct node *parent; /* the directory that it was found in; NULL: named by the user */
-    void (*start)(struct copy *, struct node *); /* its next job */
-    char *root_to;       /* named by the user: where the copy goes; else NULL */
-    uint64_t size_bytes; /* files: as found, later as copied */
-    int64_t accessed_ns; /* directories: for the copy, at the end, like mode */
-    int64_t modified_ns;
-    uint64_t to_device; /* directories: the identity of the copy, once `copied` */
-    uint64_t to_id;
-    uint32_t mode;
-    uint32_t type;    /* CEDE_FILE_... */
-    uint32_t pending; /* itself, and directories: the children */
-    bool copied;      /* the copy is there (a directory's may be empty still) */
-    char name[];      /* named by the user: the whole path */
-};
-
-/* The whole. */
 struct copy {
     cede_loop *loop;
-    cede_req scope;  /* every job's scope is inside; `life` is its ticket */
-    cede_req keeper; /* a pend: keeps life from ending while there is work */
-    cede_ticket life;
-    cede_ticket keeping;
-    cede_status end; /* the status that life ended with */
-    bool ended;
-    bool stopping; /* life has ended or is about to: nothing new is started */
+    struct item *whole; /* every other item is in it */
+    cede_status status; /* that it ended with */
+    bool over;          /* it has ended */
     bool quiet, verbose, verify, sync, fail_fast;
-    uint32_t limit; /* jobs at one time; lowered when descriptors run out */
-    uint32_t running, walking;
-    struct node *walks; /* waiting directories to be walked, last in, first out */
-    struct node *ready; /* all others that wait */
-    bool pumping;
+    char **sources; /* up to NULL */
+    const char *dest;
+    bool into;      /* it is a directory */
+    uint32_t limit; /* items at work at one time; lowered when descriptors run out */
+    uint32_t working, walking, waiting;
+    struct item *walks, *others;       /* that wait: directories to be walked, and all else */
+    struct room *rooms;                /* spare ones */
     uint64_t found_files, found_bytes; /* bytes count twice with --verify, like moved_bytes */
-    uint64_t moved_bytes, done_bytes, done_files, done_dirs, errors;
+    uint64_t moved_bytes, done_bytes, done_files, done_directories, errors;
     uint64_t started_ns;
     uint32_t temp_random, temp_number;
 };
 
-/* What all jobs begin with. */
-struct job {
-    cede_req scope; /* its end is the job's; `life` is its ticket */
-    cede_req req;   /* for whatever the job does next */
+/* A name in the tree. It waits for a room, works, and its scope ends; then it is freed, or queued
+ * again for what comes next. */
+struct item {
+    cede_req scope;
     cede_ticket life;
     struct copy *copy;
-    struct node *node;
-    const char *at; /* the path that the first failure was about */
-    char from[PATH_BYTES], to[PATH_BYTES];
+    struct item *parent; /* the directory that it was found in */
+    struct item *next;   /* while it waits */
+    struct room *room;   /* while it works */
+    item_work *work;
+    cede_done *end;                /* the scope's */
+    char *from, *to;               /* source and copy */
+    cede_stat source;              /* as found, later as opened */
+    bool copied;                   /* the copy is there (a directory's may be empty still) */
+    uint64_t copy_id, copy_device; /* a directory's, once copied */
 };
 
-/* Makes a job of that many bytes, a struct that begins with struct job, and submits its scope.
- * NULL: it failed, and job_over has been called. */
-void *job_new(struct copy *, struct node *, size_t bytes, cede_done *on_end);
-/* Submits a prepared request as a member of the job; its callback finds the job in user_data. */
-void job_go(struct job *, cede_req *, cede_done *);
-/* The same for one that follows `last` in a chain. Returns it. */
-cede_req *job_link(struct job *, cede_req *last, cede_req *, cede_done *);
-/* The error line of every callback: after a failure the job ends, for the first such reason. */
-bool job_failed(struct job *, const char *at, cede_result);
-/* The end, from on_end or later: reports a failure, or puts the node back for later, or lets go of
- * it; frees the job, and starts what comes next. */
-void job_over(struct job *, cede_status, uint32_t flags);
-void on_job_end(cede_req *scope, cede_result); /* the on_end of jobs that only call job_over */
+/* What an item has while it works. */
+struct room {
+    struct room *next;
+    cede_req chain[6]; /* the present step, none is longer; `links` of them are not over */
+    uint32_t links;
+    int line; /* where the work goes on then */
+    bool trying;
+    const char *at; /* the path that the step is about */
+    bool walk, sparse, temp_made, interrupted;
+    uint32_t limit; /* when this room was taken */
+    cede_handle in, out;
+    cede_stat stat;                     /* of the copy */
+    uint64_t offset;                    /* copied or compared up to here */
+    uint64_t filled_bytes, passed;      /* of block[0] */
+    struct item *child;                 /* that is being looked at */
+    char *temp;                         /* a file's name until it is whole */
+    uint64_t block[2][BLOCK_BYTES / 8]; /* aligned for entries */
+};
 
-/* A name was found, at this source path. Takes root_to, which is NULL below the first. */
-void node_add(struct copy *, struct node *parent, const char *path, const char *name, char *root_to,
-              const cede_stat *);
-bool node_path(const struct node *, bool to, char *out); /* PATH_BYTES; false: too long */
-void pump(struct copy *);                                /* starts what may be started */
-void drop_waiting(struct copy *);
+/*
+ * Work is a function that goes on in steps. It prepares one request or several, and STEP submits
+ * them as a chain of links, each of which starts when the one before it was OK and complete. When
+ * they are over, the function is entered again and goes on below, with the result of the last; its
+ * variables are new then. After a failure it is not: the item ends. TRY goes on in any case.
+ */
+#define BEGIN(it)               \
+    switch ((it)->room->line) { \
+    case 0:
+#define STEP(it, path) STEP_(it, path, false)
+#define TRY(it, path)  STEP_(it, path, true)
+#define STEP_(it, path, trying)              \
+    do {                                     \
+        item_go(it, path, __LINE__, trying); \
+        return;                              \
+    case __LINE__:;                          \
+    } while (0)
+#define END }
+
+cede_req *item_req(struct item *); /* the next of the step */
+void item_go(struct item *, const char *path, int line, bool trying);
+
+/* A new name; takes both paths, from malloc or NULL. NULL: out of memory, which it has reported. */
+struct item *item_new(struct copy *, struct item *parent, char *from, char *to);
+/* Puts it where it waits for a room, in which it works; when its scope has ended, end is called. */
+void item_queue(struct item *, item_work *, cede_done *end);
+/* Leaves its room, if it has one, and lets in what waits. */
+void item_leave_room(struct item *);
+/* Reports a failure, or has it tried again if descriptors had run out; and frees. */
+void item_over(struct item *, cede_result);
+
+item_work add_sources, walk;
+
 /* Prints "cede-cp: path: message"; an error also counts, and ends it all with --fail-fast. */
 void report(const char *path, const char *message);
 void report_error(struct copy *, const char *path, const char *message);
-
-/* The jobs. Each counts as running until its job_over. */
-void walk_start(struct copy *, struct node *);
-void finish_start(struct copy *, struct node *);
-void file_start(struct copy *, struct node *);
-void verify_start(struct copy *, struct node *);
-
-/* The bar, drawn by a background timer; to be cleared before anything is printed. */
-void progress_begin(struct copy *);
-void progress_clear(void);
-char *progress_bytes(char *out, double bytes); /* "1.5 GiB", at most 16 bytes; returns out */
+void bar_clear(void); /* before anything is printed */
 
 #endif

@@ -13,7 +13,7 @@
  *
  * Each step in the life of the request prints a line.
  */
-#include "example_pipe.h"
+#include "example_os.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,7 +96,7 @@ static void lose_interest(cede_loop *loop, cede_ticket ticket)
     say("stale", "another cancel does nothing: the ticket names what is over");
 }
 
-int main(void)
+int main(int count, char **words)
 {
     static const char greeting[] = "hello";
     char why[256] = "";
@@ -106,13 +106,14 @@ int main(void)
     cede_ticket ticket;
     cede_req write;
 
+    os_begin(&count, &words);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     cede_status status = cede_loop_open(&options, &loop);
     if (status) {
         fprintf(stderr, "no loop: %s: %s\n", cede_strerror(status), why);
         return 1;
     }
-    if (!example_pipe(&reader, &writer)) {
+    if (!os_pipe(&reader, &writer)) {
         fprintf(stderr, "no pipe\n");
         return 1;
     }

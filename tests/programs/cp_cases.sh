@@ -105,6 +105,10 @@ expect 1 "$cp" --fail-fast --limit 1 many fast
 [ "$(grep -c 'is a directory' messages)" = 1 ] || fail "--fail-fast goes on"
 no_temporaries
 
+# Descriptors for a few files only: the others have to wait, and none may give up.
+expect 0 bash -c 'ulimit -n 12 && exec "$@"' few "$cp" --verify many few
+same many few || fail "the copy with few descriptors"
+
 # What may not be read or written; root may, so somebody else has to try.
 as=()
 if [ "$(id -u)" = 0 ]; then
