@@ -8,7 +8,8 @@ set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matc
 set(CEDE_TEST_WITHOUT "" CACHE STRING "No tests whose name matches; empty: all")
 set(CEDE_TEST_SECONDS 120 CACHE STRING "How long a test may take")
 set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
-mark_as_advanced(CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
+set(CEDE_TEST_NATIVE "" CACHE STRING "A build of the same sources for this machine, to compare with")
+mark_as_advanced(CEDE_TEST_NATIVE CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
     CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS)
 
 # The exit code by which a test says that it cannot run here; it has printed why.
