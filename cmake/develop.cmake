@@ -5,9 +5,18 @@
 function(cede_develop target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON
         C_EXTENSIONS OFF)
+    if(CMAKE_C_COMPILER_ID STREQUAL "MSVC")
+        # <stdatomic.h> needs Visual Studio 2022 17.5 and this. getenv, fopen and the like are C.
+        target_compile_options(${target} PRIVATE /experimental:c11atomics /utf-8)
+        target_compile_definitions(${target} PRIVATE _CRT_SECURE_NO_WARNINGS)
+    endif()
     if(top_level OR CEDE_WERROR)
         if(MSVC)
-            target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${CEDE_WERROR}>:/WX>)
+            # Of /W4 not: conditions that are constant (4127), what C11 has and C++ had not (4200
+            # flexible arrays, 4201 unnamed unions, 4204 and 4221 initialisers), a variable with the
+            # name of a type (4459), padding that was asked for (4324).
+            target_compile_options(${target} PRIVATE /W4 /wd4127 /wd4200 /wd4201 /wd4204 /wd4221
+                /wd4324 /wd4459 $<$<BOOL:${CEDE_WERROR}>:/WX>)
         else()
             target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wundef -Wvla
                 -Wwrite-strings -Wpointer-arith
@@ -32,6 +41,9 @@ function(cede_system target)
         target_compile_definitions(${target} PRIVATE "_GNU_SOURCE=")
         target_compile_options(${target} PRIVATE -pthread)
         target_link_libraries(${target} PRIVATE -pthread)
+    elseif(WIN32)
+        target_compile_definitions(${target} PRIVATE
+            _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX)
     endif()
 endfunction()
 
@@ -41,4 +53,10 @@ function(cede_program target)
     target_link_libraries(${target} PRIVATE cede::cede)
     cede_develop(${target})
     cede_system(${target})
+    get_target_property(type cede TYPE)
+    if(WIN32 AND type STREQUAL "SHARED_LIBRARY")
+        # Beside the DLL, which has no other way to be found.
+        set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+            ${PROJECT_BINARY_DIR}/src)
+    endif()
 endfunction()

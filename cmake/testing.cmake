@@ -8,14 +8,16 @@ set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matc
 set(CEDE_TEST_WITHOUT "" CACHE STRING "No tests whose name matches; empty: all")
 set(CEDE_TEST_SECONDS 120 CACHE STRING "How long a test may take")
 set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
-mark_as_advanced(CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
+set(CEDE_TEST_NATIVE "" CACHE STRING "A build of the same sources for this machine, to compare with")
+mark_as_advanced(CEDE_TEST_NATIVE CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
     CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS)
 
 # The exit code by which a test says that it cannot run here; it has printed why.
 set(CEDE_TEST_SKIPPED 77)
 
 # cede_test(NAME [SECONDS n] COMMAND command...): a test of this build's programs. SECONDS is for
-# tests that take longer than most; a build that makes all tests slow makes them slower alike.
+# tests that take longer than most; a build that makes all tests slow makes them slower alike. If the
+# command begins with a program of this build and the build is for another system, the emulator runs it.
 function(cede_test name)
     cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS" "COMMAND")
     if(CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
@@ -27,7 +29,12 @@ function(cede_test name)
     if(NOT ARG_SECONDS OR ARG_SECONDS LESS CEDE_TEST_SECONDS)
         set(ARG_SECONDS ${CEDE_TEST_SECONDS})
     endif()
-    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${CEDE_TEST_WRAPPER} ${ARG_COMMAND})
+    set(emulator "")
+    if(ARG_COMMAND MATCHES "^\\$<TARGET_FILE:")
+        set(emulator ${CMAKE_CROSSCOMPILING_EMULATOR})
+    endif()
+    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${CEDE_TEST_WRAPPER} ${emulator}
+        ${ARG_COMMAND})
     set_tests_properties(${CEDE_TEST_PREFIX}${name} PROPERTIES
         SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT ${ARG_SECONDS})
 endfunction()

@@ -32,29 +32,35 @@ static void set_next(cedi_slot *slot, uint32_t id)
     atomic_store_explicit(&slot->wheel_next, id, memory_order_relaxed);
 }
 
+/* CEDI_PLAIN_BITS: the test of the wheel tries the plain way too. */
+#if defined(__GNUC__) && !defined(CEDI_PLAIN_BITS)
 static unsigned lowest_bit(uint64_t bits)
 {
-#if defined(__GNUC__)
     return (unsigned)__builtin_ctzll(bits);
-#else
-    unsigned n = 0;
-    while (!(bits >> n & 1))
-        n++;
-    return n;
-#endif
 }
 
 static unsigned highest_bit(uint64_t bits)
 {
-#if defined(__GNUC__)
     return 63u - (unsigned)__builtin_clzll(bits);
-#else
-    unsigned n = 63;
-    while (!(bits >> n & 1))
-        n--;
-    return n;
-#endif
 }
+#else
+static unsigned highest_bit(uint64_t bits)
+{
+    unsigned n = 0;
+    for (unsigned half = 32; half > 0; half /= 2) {
+        if (bits >> half) {
+            bits >>= half;
+            n += half;
+        }
+    }
+    return n;
+}
+
+static unsigned lowest_bit(uint64_t bits)
+{
+    return highest_bit(bits & (~bits + 1));
+}
+#endif
 
 static uint64_t tick_of(uint64_t ns)
 {

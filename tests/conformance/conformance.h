@@ -250,6 +250,8 @@ bool cft_can_freeze(const cft *);
 void cft_dies(cft *, void (*fn)(cft *, void *), void *context, const char *const *texts);
 /* Runs fn in a process of its own that must end well. */
 void cft_lives(cft *, void (*fn)(cft *, void *), void *context);
+/* Whether such a process is a copy of this one (fork), with all that this one has. */
+bool cft_can_fork(const cft *);
 
 /* ---- Worlds: what a backend brings with it --------------------------------------------------- */
 

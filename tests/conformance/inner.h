@@ -86,6 +86,8 @@ struct cft {
     uint32_t peer_count;
     char notes[CFT_NOTES][160];
     uint32_t note_count;
+    uint32_t trials;     /* calls of cft_dies and cft_lives */
+    uint32_t only_trial; /* the one that this process is for; 0: a process of the case's own */
 };
 
 /* Of the calling thread: how deep in what. */
@@ -96,7 +98,13 @@ typedef struct cft_depths {
     uint32_t waits;   /* cede_wait inside callbacks */
 } cft_depths;
 
-extern _Thread_local cft_depths cft_here;
+#if defined(_MSC_VER)
+#define CFT_THREAD_LOCAL __declspec(thread)
+#else
+#define CFT_THREAD_LOCAL _Thread_local
+#endif
+
+extern CFT_THREAD_LOCAL cft_depths cft_here;
 
 /* run.c */
 int cft_run_once(cft *); /* an exit code */

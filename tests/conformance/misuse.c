@@ -201,6 +201,8 @@ static void do_nothing(cft *t, void *context)
 /* L9: the child is refused, the parent intact. */
 CFT_CASE(forked_child_is_refused_and_the_parent_intact)
 {
+    if (!cft_can_fork(t))
+        cft_skip(t, "no_fork");
     cft_pipe pipe = cft_pipe_reader(t);
     cft_rec *read = cft_new(t);
     cede_prep_read(read->req, pipe.handle, cft_buffer(read, 8), 8, CEDE_CURRENT);

@@ -18,11 +18,27 @@ typedef struct cft_end {
     size_t bytes;
 } cft_end;
 
-/* Runs fn(context) in a copy of this process; the child's exit code is what fn returns. Its output
- * is collected; with `echo` also passed on as it comes. Only for a process of one thread. */
-cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, bool echo);
-/* Memory that children share with their parent, zeroed. */
-void *cft_os_shared(size_t bytes);
+/* What a child is to do. Where the system can copy a process (cft_os_copies), fn(context) runs in a
+ * copy, and its exit code is what fn returns. Elsewhere this program is started anew with these
+ * arguments, separated by spaces, which must lead it to the same. */
+typedef struct cft_order {
+    int (*fn)(void *);
+    void *context;
+    const char *arguments;
+} cft_order;
+
+extern const bool cft_os_copies;
+
+/* Runs a child to its end. Its output is collected; with `echo` also passed on as it comes. Only
+ * for a process of one thread. */
+cft_end cft_os_child(const cft_order *, uint32_t limit_seconds, bool echo);
+/* Memory that children share with their parent, zeroed. In a copy it is there by itself; a program
+ * started anew gives the name that its parent had from cft_os_shared_name (one word, static). */
+void *cft_os_shared(size_t bytes, const char *name);
+const char *cft_os_shared_name(void);
+
+/* First in main: standard output as it is written, and no window when the program breaks off. */
+void cft_os_begin(void);
 
 /* In a child: calls on_late(context) on the calling thread after so many seconds, then ends the
  * process. 0: not any more. */

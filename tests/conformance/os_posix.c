@@ -22,6 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
+const bool cft_os_copies = true;
+
+void cft_os_begin(void)
+{
+}
+
 uint64_t cft_os_now_ns(void)
 {
     struct timespec now;
@@ -72,7 +78,7 @@ static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
     }
 }
 
-cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, bool echo)
+cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
 {
     cft_end end = {-1, 0, false, NULL, 0};
     int ends[2];
@@ -90,7 +96,7 @@ cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, b
         close(ends[0]);
         close(ends[1]);
         setvbuf(stdout, NULL, _IONBF, 0);
-        exit(fn(context));
+        exit(order->fn(order->context));
     }
     close(ends[1]);
     if (!drain(ends[0], &end, cft_os_now_ns() + (uint64_t)limit_seconds * 1000000000u, echo)) {
@@ -108,12 +114,18 @@ cft_end cft_os_child(int (*fn)(void *), void *context, uint32_t limit_seconds, b
     return end;
 }
 
-void *cft_os_shared(size_t bytes)
+void *cft_os_shared(size_t bytes, const char *name)
 {
+    (void)name;
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         abort();
     return memory;
+}
+
+const char *cft_os_shared_name(void)
+{
+    return "-";
 }
 
 /* ---- The watchdog --------------------------------------------------------------------------- */

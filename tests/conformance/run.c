@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Thread_local cft_depths cft_here;
+CFT_THREAD_LOCAL cft_depths cft_here;
 
 /* ---- Failing -------------------------------------------------------------------------------- */
 
@@ -181,7 +181,7 @@ bool cft_filled(const void *memory, size_t bytes, uint64_t key, uint64_t offset)
 
 struct cft_block {
     struct cft_block *next;
-    max_align_t memory[];
+    uint64_t memory[]; /* aligned for all that a case puts there */
 };
 
 void *cft_alloc(cft *t, size_t bytes)

@@ -2,9 +2,11 @@
  * The runner: chooses cases, runs each schedule in a child process, reports.
  *
  * The parent never touches the library, so each child finds it as fresh as a new program would. A
- * schedule's variants share a child; under S9 each k has its own.
+ * schedule's variants share a child; under S9 each k has its own. Where a child is a new start of
+ * this program, and dear, all schedules but S9 share one.
  */
 #include "inner.h"
+#include "options.h"
 #include "report.h"
 
 #include <inttypes.h>
@@ -12,28 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct settings {
-    const char *backend;
-    const char *pattern;
-    uint32_t only_schedule; /* CFT_SCHEDULES: all */
-    bool only_variant;      /* with variant and k */
-    uint32_t variant;
-    uint64_t k;
-    uint64_t seed;
-    uint32_t repeat;
-    uint32_t limit_seconds;
-    const char *junit;
-    bool tap, list, verbose, fork;
-} settings;
-
 typedef struct job {
-    const settings *set;
+    const cft_settings *set;
     const cft_case *kase;
     const cft_world *world;
     cft_board *board;
-    uint32_t schedule;
-    uint32_t variant; /* S9 only */
-    uint64_t k;       /* S9 only */
+    uint32_t schedules; /* an OR of CFT_SCHEDULE(n): what the child runs, all but S9 or S9 alone */
+    uint32_t schedule;  /* in the child: the present one */
+    uint32_t variant;   /* S9 only */
+    uint64_t k;         /* S9 only */
 } job;
 
 #define SEEDS      4u  /* of S5 and S10 */
@@ -59,6 +48,7 @@ static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k,
     t->seed = cft_mix(cft_mix(t->base_seed, cft_hash(job->kase->name)), variant);
     t->limit_seconds = job->set->limit_seconds;
     t->verbose = job->set->verbose;
+    t->only_trial = job->set->trial;
     snprintf(t->board->at, sizeof t->board->at, "%s S%u/%u/%" PRIu64 " seed %" PRIu64,
              job->world->name, t->schedule, variant, k, t->base_seed);
     if (t->verbose)
@@ -67,7 +57,7 @@ static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k,
     int code = cft_run_once(t);
     cft_os_watch(0, NULL, NULL);
     free(t);
-    return code;
+    return job->set->trial ? CFT_EXIT_FAILED : code; /* the trial should have ended it */
 }
 
 static uint32_t variants_of(const cft_world *world, uint32_t schedule)
@@ -89,7 +79,7 @@ static int explore_program(void *context, void *given)
 
 static void explore(const job *job)
 {
-    const settings *set = job->set;
+    const cft_settings *set = job->set;
     if (job->schedule != 11 || !job->world->explore)
         return;
     if (set->only_variant && set->variant != ORDERS)
@@ -98,11 +88,9 @@ static void explore(const job *job)
 }
 
 /* A schedule's variants, one after the other. */
-static int child_main(void *context)
+static int run_schedule(const job *job)
 {
-    const job *job = context;
-    const settings *set = job->set;
-    cft_faults_install();
+    const cft_settings *set = job->set;
     uint32_t variants = variants_of(job->world, job->schedule);
     for (uint32_t round = 0; round < set->repeat; round++) {
         for (uint32_t v = 0; v < variants; v++) {
@@ -126,11 +114,31 @@ static int child_main(void *context)
     return CFT_EXIT_OK;
 }
 
-static int fault_child(void *context)
+/* S9: one k, or (0) one after the other until there is no more. */
+static int run_fault(const job *job)
 {
-    const job *job = context;
+    int code = CFT_EXIT_OK;
+    if (job->k)
+        return run_one(job, 0, job->variant, job->k, NULL);
+    for (uint64_t k = 1; k <= FAULTS_MAX && code == CFT_EXIT_OK; k++)
+        code = run_one(job, 0, job->variant, k, NULL);
+    return code;
+}
+
+static int child_main(void *context)
+{
+    job job = *(const struct job *)context;
     cft_faults_install();
-    return run_one(job, 0, job->variant, job->k, NULL);
+    for (job.schedule = 0; job.schedule < CFT_SCHEDULES; job.schedule++) {
+        if (!(job.schedules & CFT_SCHEDULE(job.schedule)))
+            continue;
+        if (job.schedule == 9) /* alone */
+            return run_fault(&job);
+        int code = run_schedule(&job);
+        if (code != CFT_EXIT_OK)
+            return code;
+    }
+    return CFT_EXIT_OK;
 }
 
 /* ---- In the parent -------------------------------------------------------------------------- */
@@ -144,7 +152,7 @@ typedef struct tally {
 /* What a child's end means. True: go on. */
 static bool judge(const job *job, cft_end *end, tally *sum)
 {
-    const settings *set = job->set;
+    const cft_settings *set = job->set;
     if (end->code == CFT_EXIT_OK || end->code == CFT_EXIT_NO_MORE) {
         free(end->output);
         return true;
@@ -188,16 +196,37 @@ static bool judge(const job *job, cft_end *end, tally *sum)
     return false;
 }
 
-static bool run_child(const job *job, int (*fn)(void *), tally *sum, int *code)
+/* What leads this program, started anew, to the same job. */
+static void write_arguments(const job *job, char *out, size_t bytes)
+{
+    const cft_settings *set = job->set;
+    char schedule[64] = "";
+    if (job->schedules == CFT_SCHEDULE(9))
+        snprintf(schedule, sizeof schedule, "--schedule S9/%u/%" PRIu64, job->variant, job->k);
+    else if (set->only_variant)
+        snprintf(schedule, sizeof schedule, "--schedule S%u/%u/%" PRIu64, set->only_schedule,
+                 set->variant, set->k);
+    else if (set->only_schedule != CFT_SCHEDULES)
+        snprintf(schedule, sizeof schedule, "--schedule S%u", set->only_schedule);
+    snprintf(out, bytes,
+             "--board %s --backend %s --case %s %s --seed %" PRIu64 " --repeat %u --limit %u%s",
+             cft_os_shared_name(), job->world->name, job->kase->name, schedule, set->seed,
+             set->repeat, set->limit_seconds, set->verbose ? " --verbose" : "");
+}
+
+static bool run_child(const job *job, tally *sum, int *code)
 {
     /* The second line behind the child's own watchdog, which counts anew for each run in it. */
     uint32_t limit = job->set->limit_seconds * 4 + 30;
     if (!job->set->fork) {
-        *code = fn((void *)job);
+        *code = child_main((void *)job);
         cft_end end = {*code, 0, false, NULL, 0};
         return judge(job, &end, sum);
     }
-    cft_end end = cft_os_child(fn, (void *)job, limit, job->set->verbose);
+    char arguments[512];
+    write_arguments(job, arguments, sizeof arguments);
+    cft_order order = {child_main, (void *)job, arguments};
+    cft_end end = cft_os_child(&order, limit, job->set->verbose);
     *code = end.code;
     return judge(job, &end, sum);
 }
@@ -206,13 +235,20 @@ static bool run_faults(job *job, tally *sum)
 {
     uint32_t modes = CFT_ALLOC_MODES + job->world->fault_modes;
     int code = 0;
+    job->schedules = CFT_SCHEDULE(9);
     for (job->variant = 0; job->variant < modes; job->variant++) {
         if (job->set->only_variant && job->set->variant != job->variant)
             continue;
+        if (job->variant >= CFT_ALLOC_MODES && !cft_os_copies && !job->set->k) {
+            job->k = 0; /* the library keeps memory that it got, but no answers of the system */
+            if (!run_child(job, sum, &code))
+                return false;
+            continue;
+        }
         for (job->k = 1; job->k <= FAULTS_MAX; job->k++) {
             if (job->set->only_variant && job->set->k && job->set->k != job->k)
                 continue;
-            if (!run_child(job, fault_child, sum, &code))
+            if (!run_child(job, sum, &code))
                 return false;
             if (code == CFT_EXIT_NO_MORE)
                 break;
@@ -221,26 +257,40 @@ static bool run_faults(job *job, tally *sum)
     return true;
 }
 
-static void run_case(const settings *set, const cft_case *kase, const cft_world *world,
+/* The schedules that a case is run under. */
+static uint32_t schedules_of(const cft_settings *set, const cft_case *kase, const cft_world *world)
+{
+    uint32_t schedules =
+        kase->schedules & world->schedules & ~cft_left_out(kase->name, world->name);
+    if (set->only_schedule != CFT_SCHEDULES)
+        schedules &= CFT_SCHEDULE(set->only_schedule);
+    return schedules;
+}
+
+static void run_schedules(job *job, uint32_t schedules, tally *sum)
+{
+    uint32_t plain = schedules & ~CFT_SCHEDULE(9);
+    int code = 0;
+    while (plain) {
+        /* The lowest, or all. */
+        job->schedules = cft_os_copies || !job->set->fork ? plain & (~plain + 1) : plain;
+        plain &= ~job->schedules;
+        if (!run_child(job, sum, &code))
+            return;
+    }
+    if (schedules & CFT_SCHEDULE(9))
+        run_faults(job, sum);
+}
+
+static void run_case(const cft_settings *set, const cft_case *kase, const cft_world *world,
                      cft_board *board)
 {
-    job job = {set, kase, world, board, 0, 0, 0};
+    job job = {set, kase, world, board, 0, 0, 0, 0};
     tally sum = {false, false, NULL};
     char name[192];
     uint64_t began = cft_os_now_ns();
     memset(board, 0, sizeof *board);
-    uint32_t schedules =
-        kase->schedules & world->schedules & ~cft_left_out(kase->name, world->name);
-    int code = 0;
-    for (uint32_t s = 0; s < CFT_SCHEDULES; s++) {
-        if (!(schedules & CFT_SCHEDULE(s)))
-            continue;
-        if (set->only_schedule != CFT_SCHEDULES && set->only_schedule != s)
-            continue;
-        job.schedule = s;
-        if (s == 9 ? !run_faults(&job, &sum) : !run_child(&job, child_main, &sum, &code))
-            break;
-    }
+    run_schedules(&job, schedules_of(set, kase, world), &sum);
     snprintf(name, sizeof name, "%s.%s", world->name, kase->name);
     cft_outcome outcome = {name, CFT_PASSED, sum.text ? sum.text : "",
                            (double)(cft_os_now_ns() - began) / 1e9, board->runs};
@@ -256,7 +306,7 @@ static void run_case(const settings *set, const cft_case *kase, const cft_world 
     free(sum.text);
 }
 
-static void skip_all(const settings *set, const cft_world *world, const char *condition)
+static void skip_all(const cft_settings *set, const cft_world *world, const char *condition)
 {
     size_t count = 0;
     const cft_case *cases = cft_cases(&count);
@@ -275,7 +325,7 @@ static void skip_all(const settings *set, const cft_world *world, const char *co
     }
 }
 
-static uint32_t chosen(const settings *set, const cft_world *world)
+static uint32_t chosen(const cft_settings *set, const cft_world *world)
 {
     size_t count = 0;
     uint32_t n = 0;
@@ -287,7 +337,7 @@ static uint32_t chosen(const settings *set, const cft_world *world)
     return n;
 }
 
-static void list(const settings *set)
+static void list(const cft_settings *set)
 {
     size_t count = 0;
     const cft_case *cases = cft_cases(&count);
@@ -303,95 +353,46 @@ static void list(const settings *set)
     }
 }
 
-/* ---- Options -------------------------------------------------------------------------------- */
+/* ---- main ----------------------------------------------------------------------------------- */
 
-static void usage(FILE *to)
+/* This process is a child that was started anew: one case, for its parent. */
+static int be_child(const cft_settings *set, const cft_world *const *worlds)
 {
-    fputs("usage: cede-conformance [options]\n"
-          "  --list               the cases, with law, backends, schedules and sentence\n"
-          "  --backend NAME       only this backend (pattern)\n"
-          "  --case NAME          only these cases (pattern: * and ?)\n"
-          "  --schedule Sn[/v[/k]]  only this schedule, variant, failing call or closing step\n"
-          "  --seed N             where the seeds start (1)\n"
-          "  --repeat N           so many rounds, each from another seed\n"
-          "  --limit SECONDS      for one run (30; CEDE_CONFORMANCE_LIMIT)\n"
-          "  --tap                Test Anything Protocol on standard output\n"
-          "  --junit FILE         JUnit XML\n"
-          "  --verbose            each run and each callback\n"
-          "  --no-fork            in this process, for a debugger\n"
-          "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
-          to);
-}
-
-static bool parse_schedule(settings *set, const char *text)
-{
-    char *rest = NULL;
-    if (*text != 'S' && *text != 's')
-        return false;
-    set->only_schedule = (uint32_t)strtoul(text + 1, &rest, 10);
-    if (*rest == '/') {
-        set->only_variant = true;
-        set->variant = (uint32_t)strtoul(rest + 1, &rest, 10);
-        if (*rest == '/')
-            set->k = strtoull(rest + 1, &rest, 10);
+    size_t count = 0;
+    const cft_case *cases = cft_cases(&count);
+    job job = {set, NULL, NULL, cft_os_shared(sizeof(cft_board), set->board), 0, 0, 0, 0};
+    for (size_t w = 0; worlds[w]; w++) {
+        if (set->backend && strcmp(worlds[w]->name, set->backend) == 0)
+            job.world = worlds[w];
     }
-    return *rest == '\0' && set->only_schedule < CFT_SCHEDULES;
-}
-
-static bool parse(settings *set, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        const char *option = argv[i];
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(option, "--list") == 0) {
-            set->list = true;
-        } else if (strcmp(option, "--tap") == 0) {
-            set->tap = true;
-        } else if (strcmp(option, "--verbose") == 0) {
-            set->verbose = true;
-        } else if (strcmp(option, "--no-fork") == 0) {
-            set->fork = false;
-        } else if (!value) {
-            return false;
-        } else if (strcmp(option, "--backend") == 0) {
-            set->backend = argv[++i];
-        } else if (strcmp(option, "--case") == 0) {
-            set->pattern = argv[++i];
-        } else if (strcmp(option, "--schedule") == 0) {
-            if (!parse_schedule(set, argv[++i]))
-                return false;
-        } else if (strcmp(option, "--seed") == 0) {
-            set->seed = strtoull(argv[++i], NULL, 0);
-        } else if (strcmp(option, "--repeat") == 0) {
-            set->repeat = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(option, "--limit") == 0) {
-            set->limit_seconds = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(option, "--junit") == 0) {
-            set->junit = argv[++i];
-        } else {
-            return false;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(cases[i].name, set->pattern) == 0)
+            job.kase = &cases[i];
     }
-    return set->limit_seconds > 0 && set->repeat > 0;
+    if (!job.world || !job.kase)
+        return 2;
+    job.schedules = schedules_of(set, job.kase, job.world);
+    if (set->only_schedule == 9) {
+        job.variant = set->variant;
+        job.k = set->k;
+    } else {
+        job.schedules &= ~CFT_SCHEDULE(9);
+    }
+    return child_main(&job);
 }
 
 int cft_main(int argc, char **argv, const cft_world *const *worlds)
 {
-    const char *limit = getenv("CEDE_CONFORMANCE_LIMIT");
-    settings set = {.pattern = "*",
-                    .only_schedule = CFT_SCHEDULES,
-                    .seed = 1,
-                    .repeat = 1,
-                    .limit_seconds = limit ? (uint32_t)strtoul(limit, NULL, 10) : 30,
-                    .fork = true};
-    if (!parse(&set, argc, argv)) {
-        usage(stderr);
+    cft_settings set;
+    cft_os_begin();
+    if (!cft_parse(&set, argc, argv))
         return 2;
-    }
     if (set.list) {
         list(&set);
         return 0;
     }
+    if (set.board)
+        return be_child(&set, worlds);
     uint32_t planned = 0;
     for (size_t w = 0; worlds[w]; w++)
         planned += chosen(&set, worlds[w]);
@@ -399,7 +400,7 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
         fprintf(stderr, "no case of that name for that backend; see --list\n");
         return 2;
     }
-    cft_board *board = cft_os_shared(sizeof *board);
+    cft_board *board = cft_os_shared(sizeof *board, NULL);
     cft_report_begin(set.tap, planned);
     for (size_t w = 0; worlds[w]; w++) {
         size_t count = 0;

@@ -3,7 +3,6 @@
  * that of the slot's next tenant (laws 2, 6). */
 #include "fake.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 
 #define ROUNDS 20000
@@ -27,7 +26,7 @@ static void on_done(cede_req *req, cede_result r)
     done_count++;
 }
 
-static void *submits(void *context)
+static void submits(void *context)
 {
     (void)context;
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -35,34 +34,32 @@ static void *submits(void *context)
         cede_submit_remote(loop, &pends[i].req, on_done, &tickets[i]);
         atomic_store(&submitted, i + 1);
     }
-    return NULL;
 }
 
 /* Both wish the same, so that it does not matter who comes first. */
-static void *completes(void *context)
+static void completes(void *context)
 {
     (void)context;
     for (unsigned i = 0; i < ROUNDS; i++) {
         while (atomic_load(&submitted) <= i)
-            sched_yield();
+            port_yield();
         cede_complete(tickets[i], -(cede_status)(i % 40 + 1), i + 1);
     }
-    return NULL;
 }
 
 int main(void)
 {
     static fake backend;
-    pthread_t threads[3];
+    port_thread threads[3];
     loop = fake_loop(&backend);
     (void)cede_run(loop, 0);
-    CHECK(pthread_create(&threads[0], NULL, submits, NULL) == 0);
-    CHECK(pthread_create(&threads[1], NULL, completes, NULL) == 0);
-    CHECK(pthread_create(&threads[2], NULL, completes, NULL) == 0);
+    port_start(&threads[0], submits, NULL);
+    port_start(&threads[1], completes, NULL);
+    port_start(&threads[2], completes, NULL);
     while (done_count < ROUNDS)
         CHECK(cede_run(loop, CEDE_MILLISECOND) >= 0);
     for (int i = 0; i < 3; i++)
-        CHECK(pthread_join(threads[i], NULL) == 0);
+        port_join(&threads[i]);
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
     return 0;
 }

@@ -6,13 +6,11 @@
 #ifndef CEDE_REGRESS_FAKE_H
 #define CEDE_REGRESS_FAKE_H
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "../port.h"
 #include "cede/backend.h"
 #include "cede/cede.h"
 
@@ -40,17 +38,8 @@ struct fake {
     uint64_t ending[FAKE_MOST]; /* cancelled, to be reported in the next wait */
     unsigned ending_count;
     uint64_t starts, cancels, waits, sleeps, reports;
-    pthread_mutex_t mutex;
-    pthread_cond_t moved;
-    bool woken;
+    port_event woken;
 };
-
-static inline uint64_t fake_clock(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * CEDE_SECOND + (uint64_t)t.tv_nsec;
-}
 
 /* Reports a kept work. */
 static inline void fake_report(fake *self, uint64_t token, cede_status status, uint64_t count)
@@ -78,12 +67,8 @@ static inline cede_work *fake_find(fake *self, uint32_t op)
 static inline cede_status fake_open(const cede_backend_setup *setup, void **out)
 {
     fake *self = (fake *)(uintptr_t)setup->config;
-    pthread_condattr_t attributes;
     self->core = setup->core;
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_mutex_init(&self->mutex, NULL) == 0);
-    CHECK(pthread_cond_init(&self->moved, &attributes) == 0);
+    port_event_init(&self->woken);
     *out = self;
     return CEDE_OK;
 }
@@ -148,7 +133,6 @@ static inline cede_status fake_wait(void *context, uint64_t timeout_ns)
 {
     fake *self = context;
     uint64_t before = self->reports;
-    uint64_t end = timeout_ns == CEDE_FOREVER ? CEDE_FOREVER : fake_clock() + timeout_ns;
     self->waits++;
     fake_end(self);
     if (self->on_wait)
@@ -156,32 +140,20 @@ static inline cede_status fake_wait(void *context, uint64_t timeout_ns)
     if (self->reports != before || timeout_ns == 0)
         return CEDE_OK;
     self->sleeps++;
-    (void)pthread_mutex_lock(&self->mutex);
-    while (!self->woken) {
-        struct timespec until = {(time_t)(end / CEDE_SECOND), (long)(end % CEDE_SECOND)};
-        if (end == CEDE_FOREVER)
-            (void)pthread_cond_wait(&self->moved, &self->mutex);
-        else if (pthread_cond_timedwait(&self->moved, &self->mutex, &until) != 0)
-            break;
-    }
-    self->woken = false;
-    (void)pthread_mutex_unlock(&self->mutex);
+    port_event_wait(&self->woken, timeout_ns);
     return CEDE_OK;
 }
 
 static inline void fake_wake(void *context)
 {
     fake *self = context;
-    (void)pthread_mutex_lock(&self->mutex);
-    self->woken = true;
-    (void)pthread_cond_signal(&self->moved);
-    (void)pthread_mutex_unlock(&self->mutex);
+    port_event_set(&self->woken);
 }
 
 static inline uint64_t fake_now(void *self)
 {
     (void)self;
-    return fake_clock();
+    return port_now();
 }
 
 static inline cede_status fake_attach(void *self, intptr_t native, uint32_t *kind)
@@ -228,7 +200,7 @@ static inline cede_loop *fake_loop(fake *self)
     cede_options options = CEDE_OPTIONS_INIT;
     options.backend_table = &fake_backend;
     options.backend_config = self;
-    (void)alarm(30);
+    port_limit(30);
     CHECK(cede_loop_open(&options, &loop) == CEDE_OK);
     return loop;
 }

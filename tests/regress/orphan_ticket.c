@@ -14,12 +14,11 @@ static void waits(cede_req *req, cede_result r)
     note_done(req, r);
 }
 
-static void *submits(void *context)
+static void submits(void *context)
 {
     note *n = context;
     cede_prep_nop(&n->req);
     cede_submit_remote(loop, &n->req, note_done, &ticket);
-    return NULL;
 }
 
 int main(void)
@@ -28,7 +27,7 @@ int main(void)
     static note local, remote, handle_close;
     cede_handle handle;
     cede_loop *other;
-    pthread_t thread;
+    port_thread thread;
 
     use_short_memory();
     handle = fake_handle(CEDE_KIND_FILE, 0);
@@ -36,8 +35,8 @@ int main(void)
     other = fake_loop(&second);
     fill_slots(loop, 0);
     (void)cede_run(loop, 0);
-    CHECK(pthread_create(&thread, NULL, submits, &remote) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
+    port_start(&thread, submits, &remote);
+    port_join(&thread);
     CHECK(cede_wait(loop, ticket, CEDE_SECOND) == CEDE_OK);
     CHECK(remote.calls == 1 && remote.result.status == CEDE_ENOMEM);
     CHECK(cede_wait(other, ticket, 0) == CEDE_EINVAL);

@@ -6,14 +6,11 @@
  */
 #include "unit.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include <fcntl.h>
-#include <unistd.h>
 
+#include "../port.h"
 #include "cede/cede.h"
 #include "cede/sim.h"
 
@@ -28,7 +25,7 @@
 #endif
 
 typedef struct producer {
-    pthread_t thread;
+    port_thread thread;
     uint64_t seed;
     unsigned number;
     uint32_t next_ordered; /* the loop's thread: the number that must come next */
@@ -83,7 +80,7 @@ static message *message_new(producer *p)
     message *m = calloc(1, sizeof *m);
     REQUIRE(m, "out of memory");
     while (atomic_load_explicit(&p->in_flight, memory_order_acquire) >= WINDOW)
-        (void)sched_yield();
+        port_yield();
     atomic_fetch_add_explicit(&p->in_flight, 1, memory_order_relaxed);
     m->req.user_data = m;
     m->from = p;
@@ -151,7 +148,7 @@ static void send_dropped(producer *p)
     cede_drop(p->out[p->pipes]);
 }
 
-static void *produce(void *context)
+static void produce(void *context)
 {
     producer *p = context;
     uint32_t number = 0;
@@ -177,7 +174,6 @@ static void *produce(void *context)
     }
     if (atomic_fetch_sub(&producers_left, 1) == 1)
         cede_complete(keep, CEDE_OK, 0);
-    return NULL;
 }
 
 /* ---- The loop's thread ---------------------------------------------------------------------- */
@@ -207,12 +203,12 @@ static void make_pipes(producer *p)
 {
     for (; p->pipes < PIPES; p->pipes++) {
         cede_handle *in = &p->in[p->pipes], *out = &p->out[p->pipes];
-        int ends[2];
+        intptr_t ends[2];
         if (world) {
             REQUIRE(cede_sim_pipe_new(world, 0, in, out), "no pipe");
             continue;
         }
-        REQUIRE(pipe2(ends, O_CLOEXEC) == 0, "no pipe");
+        port_pipe(&ends[0], &ends[1]);
         *in = cede_import(ends[0], CEDE_KIND_PIPE, 0);
         *out = cede_import(ends[1], CEDE_KIND_PIPE, 0);
     }
@@ -233,12 +229,11 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < THREADS; i++) {
         producers[i].number = i;
         producers[i].seed = unit_random(&seed);
-        REQUIRE(pthread_create(&producers[i].thread, NULL, produce, &producers[i]) == 0,
-                "no thread");
+        port_start(&producers[i].thread, produce, &producers[i]);
     }
     REQUIRE(cede_run(loop, CEDE_FOREVER) > 0, "the loop broke");
     for (unsigned i = 0; i < THREADS; i++)
-        REQUIRE(pthread_join(producers[i].thread, NULL) == 0, "no join");
+        port_join(&producers[i].thread);
     REQUIRE(cede_run(loop, CEDE_FOREVER) >= 0, "the loop broke");
     for (unsigned i = 0; i < THREADS; i++)
         REQUIRE(atomic_load(&producers[i].in_flight) == 0, "%u of thread %u are missing",

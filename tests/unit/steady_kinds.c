@@ -5,10 +5,10 @@
 #include "steady.h"
 #include "unit.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+
+#include "../port.h"
 
 #define LANES 32u
 #define BYTES 512u
@@ -343,7 +343,7 @@ static void remote_done(cede_req *req, cede_result r)
 }
 
 /* Submits, completes and cancels, by turns. */
-static void *remote_thread(void *unused)
+static void remote_thread(void *unused)
 {
     uint64_t left = remote.left;
     (void)unused;
@@ -367,16 +367,15 @@ static void *remote_thread(void *unused)
                 cede_complete(ticket, CEDE_OK, left);
             cede_cancel(ticket);
         }
-        (void)sched_yield();
+        port_yield();
     }
     cede_complete(remote.keep, CEDE_OK, 0);
-    return NULL;
 }
 
 static uint64_t run_remote(steady *s, uint64_t operations)
 {
     static cede_req keep;
-    pthread_t thread;
+    port_thread thread;
     returned = 0;
     remote.loop = s->loop;
     remote.left = operations;
@@ -387,9 +386,9 @@ static uint64_t run_remote(steady *s, uint64_t operations)
     }
     cede_prep_pend(&keep);
     remote.keep = cede_submit(s->loop, &keep, counted);
-    REQUIRE(pthread_create(&thread, NULL, remote_thread, NULL) == 0, "no thread");
+    port_start(&thread, remote_thread, NULL);
     REQUIRE(cede_run(s->loop, CEDE_FOREVER) >= 0, "the loop broke");
-    REQUIRE(pthread_join(thread, NULL) == 0, "no join");
+    port_join(&thread);
     REQUIRE(cede_run(s->loop, CEDE_FOREVER) >= 0, "the loop broke");
     return returned;
 }

@@ -6,10 +6,10 @@
 #include "steady.h"
 #include "unit.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "../port.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -81,32 +81,24 @@ void *aligned_alloc(size_t alignment, size_t bytes)
 
 /* ---- The two backends ----------------------------------------------------------------------- */
 
-static char folder[] = "/tmp/cede-steady-XXXXXX";
-static char file_path[64] = "/tmp/file";
+static char folder[256];
+static char file_path[300] = "/tmp/file";
 static cede_sim *world;
 static cede_handle kept[2]; /* write ends that nobody writes to */
 
-static void pipe_of_fds(cede_handle *in, cede_handle *out)
+static void pipe_of_system(cede_handle *in, cede_handle *out)
 {
-    int ends[2];
-    REQUIRE(pipe2(ends, O_CLOEXEC) == 0, "no pipe");
+    intptr_t ends[2];
+    port_pipe(&ends[0], &ends[1]);
     *in = cede_import(ends[0], CEDE_KIND_PIPE, 0);
     *out = cede_import(ends[1], CEDE_KIND_PIPE, 0);
     REQUIRE(*in && *out, "no handles");
 }
 
-static void make_real(steady *s)
+static void take_away(void)
 {
-    static const char zeros[65536];
-    int fd;
-    REQUIRE(mkdtemp(folder), "no folder");
-    (void)snprintf(file_path, sizeof file_path, "%s/file", folder);
-    fd = open(file_path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    REQUIRE(fd >= 0 && write(fd, zeros, sizeof zeros) == sizeof zeros, "no file");
-    s->folder = folder;
-    s->file = cede_import(fd, CEDE_KIND_FILE, 0);
-    pipe_of_fds(&s->in, &s->out);
-    pipe_of_fds(&s->empty, &kept[0]);
+    REQUIRE(remove(file_path) == 0, "something was left over");
+    port_folder_gone(folder);
 }
 
 static void opened(cede_req *req, cede_result r)
@@ -115,16 +107,34 @@ static void opened(cede_req *req, cede_result r)
     *(cede_handle *)req->user_data = r.handle;
 }
 
-static void make_simulated(steady *s)
+static void open_file(steady *s)
 {
-    static const char zeros[65536];
     static cede_req req;
-    s->folder = "/tmp";
-    REQUIRE(cede_sim_put(world, s->path, zeros, sizeof zeros) == CEDE_OK, "no file");
     cede_prep_open(&req, s->path, CEDE_OPEN_READ | CEDE_OPEN_WRITE, 0);
     req.user_data = &s->file;
     (void)cede_submit(s->loop, &req, opened);
     REQUIRE(cede_run(s->loop, CEDE_FOREVER) > 0, "open did not return");
+}
+
+static void make_real(steady *s)
+{
+    static const char zeros[65536];
+    port_folder(folder, sizeof folder);
+    (void)snprintf(file_path, sizeof file_path, "%s/file", folder);
+    FILE *file = fopen(file_path, "wb");
+    REQUIRE(file && fwrite(zeros, sizeof zeros, 1, file) == 1 && fclose(file) == 0, "no file");
+    s->folder = folder;
+    open_file(s);
+    pipe_of_system(&s->in, &s->out);
+    pipe_of_system(&s->empty, &kept[0]);
+}
+
+static void make_simulated(steady *s)
+{
+    static const char zeros[65536];
+    s->folder = "/tmp";
+    REQUIRE(cede_sim_put(world, s->path, zeros, sizeof zeros) == CEDE_OK, "no file");
+    open_file(s);
     REQUIRE(cede_sim_pipe_new(world, 0, &s->in, &s->out), "no pipe");
     REQUIRE(cede_sim_pipe_new(world, 0, &s->empty, &kept[1]), "no pipe");
 }
@@ -198,7 +208,7 @@ int main(int argc, char **argv)
     if (world)
         REQUIRE(cede_sim_free(world) == CEDE_OK, "the world lives on");
     else
-        REQUIRE(unlink(file_path) == 0 && rmdir(folder) == 0, "something was left over");
+        take_away();
     REQUIRE(found && !failed, "%u of %u kinds allocate in the steady state", failed, found);
     return 0;
 }

@@ -1,9 +1,12 @@
 /*
- * Cases that must stop, or must not hurt, run in a process of their own. POSIX.
+ * Cases that must stop, or must not hurt, run in a process of their own.
+ *
+ * Where a child is a new start of the program, it runs the same case again, as the same run, up to
+ * the trial that it is for (--trial), and passes over those before.
  */
-#define _GNU_SOURCE
 #include "inner.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +24,35 @@ static int try_it(void *context)
     return 0;
 }
 
-void cft_dies(cft *t, void (*fn)(cft *, void *), void *context, const char *const *texts)
+static cft_end try_apart(cft *t, void (*fn)(cft *, void *), void *context)
 {
     struct trial trial = {t, fn, context};
-    cft_end end = cft_os_child(try_it, &trial, t->limit_seconds / 2 + 1, t->verbose);
+    char arguments[512];
+    snprintf(arguments, sizeof arguments,
+             "--no-fork --trial %u --backend %s --case %s --schedule S%u/%u/%" PRIu64
+             " --seed %" PRIu64 " --limit %u",
+             t->trials, t->world->name, t->kase->name, t->schedule, t->variant, t->k, t->base_seed,
+             t->limit_seconds);
+    cft_order order = {try_it, &trial, arguments};
+    return cft_os_child(&order, t->limit_seconds / 2 + 1, t->verbose);
+}
+
+/* Counts a trial. True: it is not to be made here. */
+static bool is_passed_over(cft *t, void (*fn)(cft *, void *), void *context)
+{
+    t->trials++;
+    if (t->only_trial == t->trials) {
+        fn(t, context);
+        exit(0);
+    }
+    return t->only_trial != 0;
+}
+
+void cft_dies(cft *t, void (*fn)(cft *, void *), void *context, const char *const *texts)
+{
+    if (is_passed_over(t, fn, context))
+        return;
+    cft_end end = try_apart(t, fn, context);
     if (end.code == 0 || end.hung) {
         cft_note(t, "it %s", end.hung ? "did not end" : "ended well");
         cft_failed(t, __FILE__, __LINE__, "misuse stops the process (law 17)");
@@ -50,12 +78,19 @@ void cft_dies(cft *t, void (*fn)(cft *, void *), void *context, const char *cons
 
 void cft_lives(cft *t, void (*fn)(cft *, void *), void *context)
 {
-    struct trial trial = {t, fn, context};
-    cft_end end = cft_os_child(try_it, &trial, t->limit_seconds / 2 + 1, t->verbose);
+    if (is_passed_over(t, fn, context))
+        return;
+    cft_end end = try_apart(t, fn, context);
     if (end.code != 0) {
         cft_note(t, "it ended with code %d, signal %d: %.100s", end.code, end.signal,
                  end.output ? end.output : "");
         cft_failed(t, __FILE__, __LINE__, "the other process ends well");
     }
     free(end.output);
+}
+
+bool cft_can_fork(const cft *t)
+{
+    (void)t;
+    return cft_os_copies;
 }
