@@ -4,12 +4,12 @@
  */
 #include "unit.h"
 
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "cede/backend.h"
 #include "cede/sim.h"
+
+#include "../port.h"
 
 typedef struct item {
     cede_req req;
@@ -135,45 +135,36 @@ static void what_is_sealed_is_not_cancelled(void)
 
 /* ---- Threads, time, loops ------------------------------------------------------------------- */
 
-static void *complete_it(void *ticket)
+static void complete_it(void *ticket)
 {
     cede_complete(*(cede_ticket *)ticket, CEDE_OK, 7);
-    return NULL;
 }
 
-static void *put_byte(void *pipe)
+static void put_byte(void *pipe)
 {
     (void)cede_sim_pipe_put(pipe, "x", 1);
-    return NULL;
 }
 
 static void another_thread_ends_a_sleep(void)
 {
     cede_sim *world = cede_sim_new(NULL);
     cede_loop *loop = loop_in(world);
-    pthread_t thread;
+    port_thread thread;
     cede_handle reader;
     cede_sim_pipe *pipe = cede_sim_pipe_new(world, 0, &reader, NULL);
     for (int i = 0; i < 50; i++) {
         cede_prep_pend(&a.req);
         submit(loop, &a);
-        REQUIRE(pthread_create(&thread, NULL, complete_it, &a.ticket) == 0, "no thread");
+        port_start(&thread, complete_it, &a.ticket);
         REQUIRE(cede_run(loop, CEDE_FOREVER) == 1 && a.result.count == 7, "not completed");
-        (void)pthread_join(thread, NULL);
+        port_join(&thread);
         cede_prep_read(&a.req, reader, a.buffer, 10, CEDE_CURRENT);
         submit(loop, &a);
-        REQUIRE(pthread_create(&thread, NULL, put_byte, pipe) == 0, "no thread");
+        port_start(&thread, put_byte, pipe);
         REQUIRE(cede_run(loop, CEDE_FOREVER) == 1 && a.result.count == 1, "no byte");
-        (void)pthread_join(thread, NULL);
+        port_join(&thread);
     }
     over(loop, world);
-}
-
-static uint64_t real_time(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * CEDE_SECOND + (uint64_t)t.tv_nsec;
 }
 
 /* With patience without end an idle time-out lasts; without, an hour costs nothing. */
@@ -182,25 +173,25 @@ static void patience_makes_time_real(void)
     cede_sim_config patient = {.patience_ns = CEDE_FOREVER};
     cede_sim *world = cede_sim_new(&patient);
     cede_loop *loop = loop_in(world);
-    uint64_t before = cede_sim_now(world), real = real_time();
+    uint64_t before = cede_sim_now(world), real = port_now();
     cede_prep_timer(&a.req, 30 * CEDE_MILLISECOND);
     REQUIRE(perform(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
     REQUIRE(cede_sim_now(world) - before >= 30 * CEDE_MILLISECOND, "early by its clock");
-    REQUIRE(real_time() - real >= 29 * CEDE_MILLISECOND, "early");
+    REQUIRE(port_now() - real >= 29 * CEDE_MILLISECOND, "early");
     over(loop, world);
     world = cede_sim_new(NULL);
     loop = loop_in(world);
-    real = real_time();
+    real = port_now();
     cede_prep_timer(&a.req, 3600 * CEDE_SECOND);
     REQUIRE(perform(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
-    REQUIRE(real_time() - real < 600 * CEDE_SECOND, "it waited for real");
+    REQUIRE(port_now() - real < 600 * CEDE_SECOND, "it waited for real");
     over(loop, world);
 }
 
 static void loops_share_a_world_and_no_other(void)
 {
     cede_sim *world = cede_sim_new(NULL), *other = cede_sim_new(NULL);
-    cede_loop *one = loop_in(world), *two = loop_in(world), *far = loop_in(other);
+    cede_loop *one = loop_in(world), *two = loop_in(world), *away = loop_in(other);
     cede_handle reader, writer, lone;
     REQUIRE(cede_sim_pipe_new(world, 0, &reader, &writer), "no pipe");
     cede_prep_read(&a.req, reader, a.buffer, 10, CEDE_CURRENT);
@@ -212,8 +203,8 @@ static void loops_share_a_world_and_no_other(void)
     REQUIRE(b.done == 0 && cede_run(two, CEDE_FOREVER) == 1 && b.done == 1, "on another loop");
     REQUIRE(cede_sim_pipe_new(world, 0, &lone, NULL), "no pipe");
     cede_prep_read(&b.req, lone, b.buffer, 1, CEDE_CURRENT);
-    REQUIRE(perform(far, &b) == CEDE_EBADF, "%s", cede_status_name(b.result.status));
-    over(far, other);
+    REQUIRE(perform(away, &b) == CEDE_EBADF, "%s", cede_status_name(b.result.status));
+    over(away, other);
     REQUIRE(cede_loop_close(one, CEDE_FOREVER) == CEDE_OK, "the loop did not close");
     over(two, world);
     cede_drop(lone);
