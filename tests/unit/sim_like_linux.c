@@ -106,7 +106,7 @@ static void same_stat(const struct stat *real, const cede_stat *sim)
 {
     same_number("type", type_of(real->st_mode), sim->type);
     same_number("mode", real->st_mode & 07777, sim->mode);
-    same_number("links", (long long)real->st_nlink, sim->links);
+    same_number("links", (long long)real->st_nlink, (long long)sim->links);
     if (!S_ISDIR(real->st_mode))
         same_number("size", real->st_size, (long long)sim->size_bytes);
 }
