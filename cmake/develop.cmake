@@ -43,7 +43,7 @@ function(cede_system target)
         target_link_libraries(${target} PRIVATE -pthread)
     elseif(WIN32)
         target_compile_definitions(${target} PRIVATE
-            _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX)
+            _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN= NOMINMAX=)
     endif()
 endfunction()
 

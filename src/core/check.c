@@ -33,7 +33,11 @@
 #include <sanitizer/asan_interface.h>
 #define POISON(memory, bytes)   __asan_poison_memory_region(memory, bytes)
 #define UNPOISON(memory, bytes) __asan_unpoison_memory_region(memory, bytes)
-#define THROUGH_POISON          __attribute__((no_sanitize_address))
+#if defined(__GNUC__)
+#define THROUGH_POISON __attribute__((no_sanitize_address))
+#else
+#define THROUGH_POISON __declspec(no_sanitize_address)
+#endif
 /* gcc ships no header for the allocator's part of the same interface. */
 int __sanitizer_get_ownership(const volatile void *);
 size_t __sanitizer_get_allocated_size(const volatile void *);

@@ -11,18 +11,19 @@
 
 #include <stdint.h>
 
-#if defined(_M_X64) && defined(_MSC_VER)
+#if defined(_MSC_VER) && defined(_M_X64) && !defined(_M_ARM64EC)
+#define CEDE_OS_READS_THREAD_BLOCK 1
 unsigned __int64 __readgsqword(unsigned long offset);
 #pragma intrinsic(__readgsqword)
-#elif !defined(__x86_64__)
+#elif !defined(__x86_64__) || defined(_MSC_VER)
 __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 #endif
 
 static inline uintptr_t cede_os_thread(void)
 {
-#if defined(_M_X64) && defined(_MSC_VER)
+#if defined(CEDE_OS_READS_THREAD_BLOCK)
     return (uintptr_t)__readgsqword(0x30);
-#elif defined(__x86_64__)
+#elif defined(__x86_64__) && !defined(_MSC_VER)
     uintptr_t self;
     __asm__("movq %%gs:0x30, %0" : "=r"(self));
     return self;

@@ -37,7 +37,7 @@ strip()
 }
 
 mapfile -t core < <(find src/core -name '*.[ch]' | LC_ALL=C sort)
-mapfile -t backends < <(find src/linux src/sim -name '*.[ch]' | LC_ALL=C sort)
+mapfile -t backends < <(find src/linux src/win32 src/sim -name '*.[ch]' | LC_ALL=C sort)
 mapfile -t headers < <(find include -name '*.h' | LC_ALL=C sort)
 mapfile -t tests < <(find tests -name '*.c' -o -name '*.cc' -o -name '*.h' -path 'tests/*' | LC_ALL=C sort)
 mapfile -t all < <(find include src tests examples bench -type f \
