@@ -297,6 +297,7 @@ struct cede_loop {
     uint32_t stuck;               /* turns running in which it took none of what was offered */
     uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */
     uint64_t dropping;            /* drops that are not over */
+    uint32_t unowned;             /* entries that it knows and no scope owns; by owned_next */
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
@@ -449,7 +450,8 @@ void cedi_entry_free(uint32_t index);
 cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native);
 /* Finds the live entry of a handle and binds it to the loop. Any thread. */
 cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
-cede_status cedi_handle_attach(cede_loop *, cedi_entry *);
+cede_status cedi_handle_attach(cede_loop *, uint32_t index);
+void cedi_handle_own(cede_loop *, uint32_t index, uint32_t scope);
 void cedi_handle_shut(cede_loop *, uint32_t index, uint32_t close_slot, uint8_t by);
 void cedi_handle_left(cede_loop *, uint32_t index); /* one less pending on it */
 void cedi_handle_drop_arrived(cede_loop *, uint32_t index);

@@ -156,6 +156,49 @@ bool cedi_handle_family(cede_loop *loop)
     return family >= 0;
 }
 
+/* ---- Whose they are ------------------------------------------------------------------------- */
+
+/* Each entry that a loop knows stands in one list: its scope's, or the loop's own. */
+static uint32_t *list_of(cede_loop *loop, const cedi_entry *entry)
+{
+    return entry->owner ? &cedi_slot_at(entry->owner)->at.scope.owned : &loop->unowned;
+}
+
+static void list_join(cede_loop *loop, uint32_t index)
+{
+    cedi_entry *entry = cedi_entry_at(index);
+    uint32_t *head = list_of(loop, entry);
+    entry->owned_prev = 0;
+    entry->owned_next = *head;
+    if (*head)
+        cedi_entry_at(*head)->owned_prev = index;
+    *head = index;
+}
+
+static void list_leave(cede_loop *loop, cedi_entry *entry)
+{
+    if (entry->owned_next)
+        cedi_entry_at(entry->owned_next)->owned_prev = entry->owned_prev;
+    if (entry->owned_prev)
+        cedi_entry_at(entry->owned_prev)->owned_next = entry->owned_next;
+    else
+        *list_of(loop, entry) = entry->owned_next;
+}
+
+static bool is_listed(const cedi_entry *entry)
+{
+    return entry->owner || (entry->flags & CEDI_ATTACHED);
+}
+
+void cedi_handle_own(cede_loop *loop, uint32_t index, uint32_t scope)
+{
+    cedi_entry *entry = cedi_entry_at(index);
+    if (is_listed(entry))
+        list_leave(loop, entry);
+    entry->owner = scope;
+    list_join(loop, index);
+}
+
 /* ---- Making handles ------------------------------------------------------------------------- */
 
 cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32_t kind,
@@ -229,8 +272,9 @@ cede_status cedi_handle_bind(cede_loop *loop, cede_handle handle, uint32_t *inde
     return (word ^ unbound) >> INDEX_BITS ? CEDE_EBADF : CEDE_EINVAL;
 }
 
-cede_status cedi_handle_attach(cede_loop *loop, cedi_entry *entry)
+cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
 {
+    cedi_entry *entry = cedi_entry_at(index);
     uint32_t kind = entry->kind;
     cede_status status;
     if (CEDI_LIKELY(entry->flags & CEDI_ATTACHED))
@@ -239,6 +283,8 @@ cede_status cedi_handle_attach(cede_loop *loop, cedi_entry *entry)
     if (status == CEDE_OK) {
         entry->kind = (uint8_t)kind;
         entry->flags |= CEDI_ATTACHED;
+        if (!entry->owner)
+            list_join(loop, index);
     }
     return status;
 }
@@ -248,18 +294,6 @@ cede_status cedi_handle_attach(cede_loop *loop, cedi_entry *entry)
 static bool nothing_pending(const cedi_entry *entry)
 {
     return !(entry->list[0].head | entry->list[1].head | entry->list[2].head);
-}
-
-static void disown(cedi_entry *entry)
-{
-    cedi_slot *scope = cedi_slot_at(entry->owner);
-    if (entry->owned_next)
-        cedi_entry_at(entry->owned_next)->owned_prev = entry->owned_prev;
-    if (entry->owned_prev)
-        cedi_entry_at(entry->owned_prev)->owned_next = entry->owned_next;
-    else
-        scope->at.scope.owned = entry->owned_next;
-    entry->owner = 0;
 }
 
 static void drops_push(cede_loop *loop, uint32_t index)
@@ -292,8 +326,10 @@ void cedi_handle_shut(cede_loop *loop, uint32_t index, uint32_t close_slot, uint
 {
     cedi_entry *entry = cedi_entry_at(index);
     next_generation(entry);
-    if (entry->owner && !(entry->flags & CEDI_TO_SCOPE))
-        disown(entry);
+    if (is_listed(entry) && !(entry->flags & CEDI_TO_SCOPE)) {
+        list_leave(loop, entry);
+        entry->owner = 0;
+    }
     entry->flags |= CEDI_SHUT;
     entry->close = close_slot;
     if (!close_slot)
@@ -457,6 +493,8 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
                      : CEDE_OK;
         if (status)
             return status;
+        if (is_listed(entry))
+            list_leave(loop, entry);
         next_generation(entry);
     } else if (!atomic_compare_exchange_strong(&entry->word, &word,
                                                unbound + (UINT64_C(1) << INDEX_BITS))) {
@@ -471,6 +509,8 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
 void cedi_handle_forget_all(cede_loop *loop)
 {
     uint32_t count;
+    while (loop->unowned) /* in an order that does not depend on what the process did before */
+        cedi_handle_shut(loop, loop->unowned, 0, CEDE_BY_LOOP);
     cede_os_lock();
     count = chunk_count << ENTRY_SHIFT;
     cede_os_unlock();

@@ -154,10 +154,5 @@ void cede_own(cede_ticket ticket, cede_handle handle)
         cede_drop(handle);
         return;
     }
-    entry->owner = scope->id;
-    entry->owned_prev = 0;
-    entry->owned_next = scope->at.scope.owned;
-    if (entry->owned_next)
-        cedi_entry_at(entry->owned_next)->owned_prev = index;
-    scope->at.scope.owned = index;
+    cedi_handle_own(loop, index, scope->id);
 }

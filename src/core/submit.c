@@ -99,7 +99,7 @@ static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle ha
     if (status)
         return status;
     *entry = cedi_entry_at(*index);
-    status = cedi_handle_attach(loop, *entry);
+    status = cedi_handle_attach(loop, *index);
     if (status)
         return status;
     return cedi_ops[slot->op].kinds & (*entry)->kind ? CEDE_OK : wrong_kind(slot, *entry);
