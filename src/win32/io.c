@@ -20,11 +20,26 @@ static bool is_end(uint32_t error)
            error == ERROR_PIPE_NOT_CONNECTED;
 }
 
-void cedi_win_report_transfer(win *self, const win_record *record, win_file *file, bool writes,
-                              uint32_t error, uint64_t bytes)
+/* Where a write that is refused so far out was too far, file systems find many words for it. */
+uint32_t cedi_win_too_far(uint32_t error, uint64_t end)
+{
+    if (end <= WIN_FILE_MOST)
+        return error;
+    switch (error) {
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_GEN_FAILURE:
+    case ERROR_INVALID_PARAMETER:
+    case ERROR_NEGATIVE_SEEK:
+        return ERROR_FILE_TOO_LARGE;
+    default:
+        return error;
+    }
+}
+
+void cedi_win_report_transfer(win *self, const win_record *record, bool writes, uint32_t error,
+                              uint64_t bytes)
 {
     cede_status status = CEDE_OK;
-    (void)file;
     if (bytes > 0 || error == ERROR_MORE_DATA || (!writes && is_end(error)))
         error = 0; /* what moved is the truth; the reason comes again if it lasts */
     if (cedi_error_is_shortage(error))
@@ -102,6 +117,7 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     win_file *file = io->file;
     win_record record = io->record;
     bool writes = io->writes, at_position = file && file->at_position == io;
+    uint64_t offset = (uint64_t)io->overlapped.OffsetHigh << 32 | io->overlapped.Offset;
     if (!file) { /* a round trip */
         cedi_win_io_free(self, io);
         cede_core_done(self->core, record.token, CEDE_OK, 0, 0);
@@ -109,15 +125,15 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     }
     if (at_position)
         position_move(file, io, bytes);
-    if (writes && bytes > 0) {
-        uint64_t end = ((uint64_t)io->overlapped.OffsetHigh << 32 | io->overlapped.Offset) + bytes;
-        if (end > file->end_seen && io->overlapped.OffsetHigh != 0xffffffffu)
-            file->end_seen = end;
+    if (writes && offset != WIN_TO_END) {
+        if (bytes > 0 && offset + bytes > file->end_seen)
+            file->end_seen = offset + bytes;
+        error = cedi_win_too_far(error, offset + io->asked);
     }
     if (io->bounce && !writes)
         scatter(self, io, bytes);
     cedi_win_io_free(self, io);
-    cedi_win_report_transfer(self, &record, file, writes, error, bytes);
+    cedi_win_report_transfer(self, &record, writes, error, bytes);
     if (at_position)
         position_leave(self, file);
     file->pending--;
@@ -190,8 +206,8 @@ static void prepare_hole(const win_io *io)
 {
     uint64_t offset = (uint64_t)io->overlapped.OffsetHigh << 32 | io->overlapped.Offset;
     win_file *file = io->file;
-    if (!io->writes || file->kind != CEDE_KIND_FILE || file->hole_asked ||
-        io->overlapped.OffsetHigh == 0xffffffffu || offset < file->end_seen + HOLE_BYTES)
+    if (!io->writes || file->kind != CEDE_KIND_FILE || file->hole_asked || offset == WIN_TO_END ||
+        offset < file->end_seen + HOLE_BYTES)
         return;
     file->hole_asked = true;
     cedi_win_make_sparse((HANDLE)file->native);
@@ -252,7 +268,8 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
     io->overlapped.Offset = io->overlapped.OffsetHigh = 0;
     file->pending++;
     if (wish->append && has_positions) {
-        io->overlapped.Offset = io->overlapped.OffsetHigh = 0xffffffffu;
+        io->overlapped.Offset = (DWORD)WIN_TO_END;
+        io->overlapped.OffsetHigh = (DWORD)(WIN_TO_END >> 32);
     } else if (has_positions && wish->offset == CEDE_CURRENT) {
         if (file->at_position) {
             position_wait(file, io);

@@ -61,8 +61,7 @@ uint32_t cedi_win_do_truncate(win_job *job)
         cedi_win_make_sparse(file);
     error = set_end(file, length);
     let_go(job, file);
-    if (error == ERROR_INVALID_PARAMETER && length > INT64_MAX / 2)
-        return ERROR_FILE_TOO_LARGE;
+    error = cedi_win_too_far(error, length);
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_PARAMETER : error; /* not for writing */
 }
 
@@ -100,6 +99,7 @@ uint32_t cedi_win_do_allocate(win_job *job)
         end > (uint64_t)now.EndOfFile.QuadPart)
         error = set_end(file, end);
     let_go(job, file);
+    error = cedi_win_too_far(error, end);
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not for writing */
 }
 

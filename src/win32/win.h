@@ -52,6 +52,8 @@ void cedi_memory_free(void *);
 
 #define WIN_ROUND_BYTES  0x7ffff000u /* what one call is asked to move at most */
 #define WIN_BOUNCE_BYTES 65536u      /* vectors are gathered and scattered through so much */
+#define WIN_TO_END       UINT64_MAX  /* the offset of a write that appends */
+#define WIN_FILE_MOST    (UINT64_C(1) << 44) /* beyond it, not every file system goes */
 #define WIN_SHARE_ALL    (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
 typedef struct win win;
@@ -246,8 +248,9 @@ int cedi_win_io_cancel(win *, win_io *);
 void cedi_win_arrived(win *, win_io *);
 void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
 /* Also of a transfer that a thread made. */
-void cedi_win_report_transfer(win *, const win_record *, win_file *, bool writes, uint32_t error,
+void cedi_win_report_transfer(win *, const win_record *, bool writes, uint32_t error,
                               uint64_t bytes);
+uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
 
 /* ---- port.c --------------------------------------------------------------------------------- */
 

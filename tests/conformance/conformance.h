@@ -314,6 +314,8 @@ void *cft_given(const cft *);
 /* The worlds of the library's own backends. */
 extern const cft_world cft_world_io_uring;
 extern const cft_world cft_world_sim;
+extern const cft_world cft_world_win32_iocp;
+extern const cft_world cft_world_win32_apc;
 
 /* The runner: `worlds` ends with NULL. Returns the exit status. */
 int cft_main(int argc, char **argv, const cft_world *const *worlds);
