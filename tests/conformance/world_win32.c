@@ -30,6 +30,17 @@ typedef struct world {
 static const uint32_t fault_errors[] = {ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
                                         ERROR_ACCESS_DENIED};
 
+/* Wine's ntdll has a function that Windows' has not. */
+static uint32_t wine(void)
+{
+    typedef void any_function(void);
+    typedef const char *get_version(void);
+    HMODULE module = GetModuleHandleW(L"ntdll.dll");
+    any_function *found =
+        module ? (any_function *)GetProcAddress(module, "wine_get_version") : NULL;
+    return found ? (uint32_t)strtoul(((get_version *)found)(), NULL, 10) : 0;
+}
+
 static const uint32_t masks[] = {
     CEDE_WIN32_NO_SKIP_ON_SUCCESS, CEDE_WIN32_NO_REPLACE,    CEDE_WIN32_NO_POSIX_DELETE,
     CEDE_WIN32_NO_POSIX_RENAME,    CEDE_WIN32_NO_FINE_TIMER, CEDE_WIN32_NO_ANY,
@@ -417,7 +428,7 @@ static void complete(cft *t, void *state)
         .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,         \
         .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
         .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
-        .fault_hit = fault_hit                                                              \
+        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200                             \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");
