@@ -19,14 +19,15 @@ static const cede_win32_calls *real(void)
     return cede_win32_system_calls();
 }
 
-/* A loop of the world's lane over these calls. */
-static cede_loop *open_over(cft *t, const cede_win32_calls *calls, uint32_t without)
+/* A loop of the world's lane, or the one that is named, over these calls. */
+static cede_loop *open_over(cft *t, const cede_win32_calls *calls, uint32_t lane, uint32_t without)
 {
     static cede_win32_config config;
     cede_options options;
     cft_options(t, &options);
     config = *(const cede_win32_config *)options.backend_config;
     config.calls = calls;
+    config.lane = lane;
     config.without |= without;
     options.backend_config = &config;
     return cft_open(t, &options);
@@ -83,7 +84,7 @@ static uint32_t deny_some(void *file, void *overlapped)
 CFT_CASE(cancel_that_finds_nothing_is_repeated)
 {
     static const cede_win32_calls calls = {.cancel_io_ex = deny_some};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, 0, 0);
     cft_pipe pipe = cft_pipe_reader(t);
     cft_rec *read = read_pipe(t, loop, pipe.handle);
     atomic_store(&denials, 5);
@@ -104,7 +105,7 @@ static uint32_t say_yes(void *file, void *overlapped)
 CFT_CASE(cancel_that_says_yes_and_is_too_late_changes_nothing)
 {
     static const cede_win32_calls calls = {.cancel_io_ex = say_yes};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, 0, 0);
     cft_pipe pipe = cft_pipe_reader(t);
     cft_rec *read = read_pipe(t, loop, pipe.handle);
     cede_cancel(read->ticket);
@@ -157,6 +158,7 @@ static void expect_all_once(cft *t, cede_loop *loop, cede_handle file)
 {
     enum { READS = 50 };
     cft_rec *all[READS];
+    calls_made = packets_made = 0;
     for (uint32_t i = 0; i < READS; i++)
         all[i] = read_file(t, loop, file, i);
     CFT_CHECK(t, cft_run_on(loop, 10 * CEDE_SECOND) == READS);
@@ -173,7 +175,7 @@ CFT_CASE(success_at_once_without_a_packet_is_not_lost)
 {
     static const cede_win32_calls calls = {.read_file = succeed_at_once,
                                            .create_port = remember_port};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, CEDE_WIN32_LANE_PORT, 0);
     sends_packets = false;
     expect_all_once(t, loop, open_file(t, loop));
 }
@@ -183,7 +185,7 @@ CFT_CASE(success_at_once_with_a_packet_is_not_doubled)
 {
     static const cede_win32_calls calls = {.read_file = succeed_at_once,
                                            .create_port = remember_port};
-    cede_loop *loop = open_over(t, &calls, CEDE_WIN32_NO_SKIP_ON_SUCCESS);
+    cede_loop *loop = open_over(t, &calls, CEDE_WIN32_LANE_PORT, CEDE_WIN32_NO_SKIP_ON_SUCCESS);
     sends_packets = true;
     expect_all_once(t, loop, open_file(t, loop));
     CFT_CHECK(t, packets_made == calls_made);
@@ -234,7 +236,7 @@ static const cede_win32_calls keeping = {
 
 CFT_CASE(file_read_that_pends_is_told_by_its_own_word)
 {
-    cede_loop *loop = open_over(t, &keeping, 0);
+    cede_loop *loop = open_over(t, &keeping, 0, 0);
     cft_rec *read = read_file(t, loop, open_file(t, loop), 7);
     CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) == 0);
     CFT_CHECK(t, kept.overlapped && read->done == 0);
@@ -249,7 +251,7 @@ CFT_CASE(file_read_that_pends_is_told_by_its_own_word)
 /* A packet (routine) of a failure is a report like any other. */
 CFT_CASE(packet_of_a_failure_is_delivered)
 {
-    cede_loop *loop = open_over(t, &keeping, 0);
+    cede_loop *loop = open_over(t, &keeping, 0, 0);
     cft_rec *read = read_file(t, loop, open_file(t, loop), 0);
     CFT_CHECK(t, cft_run_on(loop, 0) == 0);
     tell(t, ERROR_IO_DEVICE, 0xC0000185); /* STATUS_IO_DEVICE_ERROR */
@@ -261,7 +263,7 @@ CFT_CASE(packet_of_a_failure_is_delivered)
 /* What the system gives up by itself is begun anew: nobody wished for it. */
 CFT_CASE(transfer_aborted_by_the_system_is_begun_anew)
 {
-    cede_loop *loop = open_over(t, &keeping, 0);
+    cede_loop *loop = open_over(t, &keeping, 0, 0);
     cft_rec *read = read_file(t, loop, open_file(t, loop), 0);
     CFT_CHECK(t, cft_run_on(loop, 0) == 0);
     for (uint32_t i = 0; i < 3; i++) {
@@ -280,7 +282,7 @@ CFT_CASE(packet_that_nobody_waits_for_is_dropped)
 {
     static const cede_win32_calls calls = {
         .create_port = remember_port, .read_file = keep, .read_file_ex = keep_ex};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, 0, 0);
     cede_handle file = open_file(t, loop);
     cft_rec *read = read_file(t, loop, file, 0);
     CFT_CHECK(t, cft_run_on(loop, 0) == 0);
@@ -328,7 +330,7 @@ static uint32_t lack_some_ex(void *file, void *buffer, uint32_t bytes, void *ove
 CFT_CASE(shortage_in_a_transfer_is_waited_out)
 {
     static const cede_win32_calls calls = {.read_file = lack_some, .read_file_ex = lack_some_ex};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, 0, 0);
     cede_handle file = open_file(t, loop);
     cft_rec *timer = cft_new(t); /* something is under way */
     cede_prep_timer(timer->req, 200 * CEDE_MILLISECOND);
@@ -362,6 +364,11 @@ struct poster {
     cede_loop *loop;
 };
 
+static void stop_its_loop(cft_rec *rec)
+{
+    cede_stop(rec->loop);
+}
+
 static void post(void *context)
 {
     struct poster *poster = context;
@@ -372,15 +379,15 @@ static void post(void *context)
 CFT_CASE(wake_that_cannot_be_posted_comes_all_the_same)
 {
     static const cede_win32_calls calls = {.post_completion = refuse_post};
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = open_over(t, &calls, 0, 0);
     cft_pipe pipe = cft_pipe_reader(t);
     cft_rec *read = read_pipe(t, loop, pipe.handle); /* keeps the loop from being idle */
     for (uint32_t i = 0; i < 20; i++) {
         struct poster poster = {cft_new(t), loop};
         cede_prep_nop(poster.rec->req);
+        poster.rec->then = stop_its_loop;
         cft_thread(t, post, &poster);
-        while (!poster.rec->done)
-            CFT_CHECK(t, cft_run_on(loop, 10 * CEDE_SECOND) >= 0);
+        CFT_CHECK(t, cft_run_on(loop, CEDE_FOREVER) == 1);
         cft_join(t);
         CFT_OK(t, poster.rec);
     }
@@ -403,6 +410,7 @@ CFT_CASE(foreign_apcs_run_and_disturb_nothing)
 {
     cft_pipe pipe = cft_pipe_reader(t);
     cede_loop *loop = cft_loop(t);
+    apcs_run = 0;
     for (uint32_t i = 0; i < 20; i++) {
         CFT_CHECK(t, QueueUserAPC(count_apc, GetCurrentThread(), 0));
         cft_rec *read = read_pipe(t, loop, pipe.handle);
