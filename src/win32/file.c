@@ -131,8 +131,8 @@ static bool query(HANDLE handle, void *out, unsigned long bytes, int what)
     return nt->query_file && nt->query_file(handle, &block, out, bytes, what) >= 0;
 }
 
-/* Not made for overlapped I/O. Where it cannot be asked, a handle that no port takes counts as such:
- * threads serve every handle. */
+/* Not made for overlapped I/O. Where it cannot be asked, a handle that no port takes counts as
+ * such: threads serve every handle. */
 static bool is_synchronous(HANDLE handle)
 {
     unsigned long mode = 0;
@@ -145,11 +145,8 @@ static void look_at_pipe(win_file *file)
     HANDLE handle = (HANDLE)file->native;
     unsigned long info[10] = {0}; /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
     file->quota = 0;
-    if (query(handle, info, sizeof info, CEDI_NT_PIPE)) {
-        bool server = info[9] == 1; /* NamedPipeEnd */
-        (void)server;
+    if (query(handle, info, sizeof info, CEDI_NT_PIPE))
         file->quota = info[6]; /* OutboundQuota: of this end's writes */
-    }
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
 }

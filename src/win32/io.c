@@ -374,7 +374,7 @@ bool cedi_win_transfer_vec(win *self, const cede_work *work, bool writes)
     return start_bounced(self, work, &wish);
 }
 
-/* ---- The bare way to the kernel and back ------------------------------------------------------ */
+/* ---- The bare way to the kernel and back ---------------------------------------------------- */
 
 bool cedi_win_roundtrip(win *self, const cede_work *work)
 {

@@ -142,7 +142,7 @@ static HANDLE start(const char *arguments, HANDLE output, HANDLE job)
     how.StartupInfo.hStdError = output;
     how.lpAttributeList = attributes;
     BOOL made = FALSE;
-    /* A process of Wine's now and then ends before it has begun (1359; seen once in some hundreds). */
+    /* A process of Wine's now and then ends before it has begun (seen once in some hundreds). */
     for (uint32_t tries = 0; !made && tries < 5; tries++) {
         made = CreateProcessW(NULL, command_line(arguments), NULL, NULL, TRUE,
                               EXTENDED_STARTUPINFO_PRESENT | DETACHED_PROCESS | CREATE_SUSPENDED,

@@ -1,3 +1,7 @@
+/*
+ * See win32_seam.h. A transfer that is taken out of the system's hands is kept as a record, made
+ * later by a call of our own, and told of by a packet or a queued APC, as the system would.
+ */
 #include "win32_seam.h"
 
 #include <string.h>
@@ -53,7 +57,7 @@ static HANDLE *port_of(HANDLE file)
     return &seam.ports[((uintptr_t)file >> 2) & (HANDLES - 1)];
 }
 
-/* ---- Making a transfer, and telling of it ----------------------------------------------------- */
+/* ---- Making a transfer, and telling of it ---------------------------------------------------- */
 
 /* Its packet is kept from the port by bit 0 of the event. Returns the Win32 error, or 0. */
 static uint32_t perform(const held *it, OVERLAPPED *here)
@@ -140,7 +144,7 @@ static void finish_late(void)
         finish(&now[i]);
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------ */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 static bool in_frozen(const held *it)
 {
@@ -244,7 +248,7 @@ static uint32_t seam_write_ex(void *file, const void *buffer, uint32_t bytes, vo
                             : real()->write_file_ex(file, buffer, bytes, overlapped, routine);
 }
 
-/* ---- Cancel --------------------------------------------------------------------------------- */
+/* ---- Cancel ---------------------------------------------------------------------------------- */
 
 /* What is frozen says no, then yes, and completes all the same. What is late says yes and is, or
  * says yes and is too late, or says no. */
@@ -273,7 +277,7 @@ static uint32_t seam_cancel(void *file, void *overlapped)
     return cancel_held(overlapped, &error) ? error : real()->cancel_io_ex(file, overlapped);
 }
 
-/* ---- The port ------------------------------------------------------------------------------- */
+/* ---- The port -------------------------------------------------------------------------------- */
 
 static uint32_t seam_completions(void *port, void *entries, uint32_t most, uint32_t *count,
                                  uint32_t timeout_ms, int alertable)
@@ -291,7 +295,7 @@ static uint32_t seam_port(void *file, void *port, uintptr_t key, void **out)
     return error;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static uint32_t seam_create(const wchar_t *path, uint32_t access, uint32_t share,
                             uint32_t disposition, uint32_t flags, void **out)
@@ -334,7 +338,7 @@ const cede_win32_calls cft_seam_calls = {
     .close_handle = seam_close,
 };
 
-/* ---- What the world asks for ------------------------------------------------------------------ */
+/* ---- What the world asks for ----------------------------------------------------------------- */
 
 void cft_seam_begin(uint32_t manner, bool sends_packets, uint64_t seed)
 {
