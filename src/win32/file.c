@@ -236,10 +236,9 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
 }
 
 /* Two names for one handle share what is known of it, so they share its lane, too. */
-static cede_status meet_again(win_file *file, uint8_t lane, uint8_t usual)
+static cede_status meet_again(win_file *file, bool wants_apc)
 {
-    if (lane != usual && file->lane != lane && file->lane != WIN_LANE_SYNC &&
-        file->lane != WIN_LANE_NONE)
+    if (wants_apc && file->lane == WIN_LANE_PORT)
         return CEDE_EINVAL;
     file->names++;
     return CEDE_OK;
@@ -248,15 +247,16 @@ static cede_status meet_again(win_file *file, uint8_t lane, uint8_t usual)
 cede_status cedi_win_attach(void *context, intptr_t native, uint32_t *kind)
 {
     win *self = context;
-    uint8_t lane = *kind & CEDE_ATTACH_APC ? WIN_LANE_APC : self->lane;
+    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0;
     win_file *file = cedi_win_file_find(self, native);
     cede_status status;
     *kind &= ~CEDE_ATTACH_APC;
     if (file) {
-        status = meet_again(file, lane, self->lane);
+        status = meet_again(file, wants_apc);
     } else {
         file = file_enter(self, native);
-        status = file ? look(self, file, *kind, lane) : CEDE_ENOMEM;
+        status =
+            file ? look(self, file, *kind, wants_apc ? WIN_LANE_APC : self->lane) : CEDE_ENOMEM;
         if (file && status)
             cedi_win_file_closed(self, native);
     }

@@ -162,9 +162,12 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
     cede_status status;
     if (!job)
         return false;
-    if (needs_scratch(work->op) && !(job->scratch = cedi_win_bounce_get(self))) {
-        cedi_win_job_free(self, job);
-        return false;
+    if (needs_scratch(work->op)) {
+        job->scratch = cedi_win_bounce_get(self);
+        if (!job->scratch) {
+            cedi_win_job_free(self, job);
+            return false;
+        }
     }
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     job->access = file ? file->access : 0;

@@ -17,6 +17,7 @@
 
 #define TURN_MOST 4096u /* packets that one wait reports, so that a turn is bounded */
 #define AT_ONCE   128u
+#define FINE_MOST (UINT64_C(24) * 3600 * CEDE_SECOND) /* a longer wait need not be fine */
 
 /* ---- Wakes ---------------------------------------------------------------------------------- */
 
@@ -38,8 +39,23 @@ void cedi_win_wake(void *context)
     win *self = context;
     if (atomic_exchange_explicit(&self->woken, true, memory_order_seq_cst))
         return; /* one is on its way, and the loop has yet to look */
-    if (cedi_win_post(self, WIN_KEY_WAKE, NULL) != 0)
-        (void)CancelIoEx(self->sentinel, &self->sentinel_overlapped);
+    if (cedi_win_post(self, WIN_KEY_WAKE, NULL) != 0 &&
+        !CancelIoEx(self->sentinel, &self->sentinel_overlapped))
+        atomic_store(&self->stranded, true); /* nobody sleeps: the sentinel is off */
+}
+
+/* Whether the loop may sleep: not if a wake came that nothing will tell of, and not for long while
+ * the next one might be such. */
+static uint64_t may_sleep(win *self, uint64_t timeout_ns)
+{
+    const uint64_t soon = 10 * CEDE_MILLISECOND;
+    bool armed = cedi_win_arm(self);
+    if (atomic_load_explicit(&self->stranded, memory_order_seq_cst)) {
+        atomic_store(&self->stranded, false);
+        (void)atomic_exchange_explicit(&self->woken, false, memory_order_seq_cst);
+        return 0;
+    }
+    return armed || timeout_ns < soon ? timeout_ns : soon;
 }
 
 /* ---- Packets -------------------------------------------------------------------------------- */
@@ -110,7 +126,7 @@ static uint32_t sleep_finely(win *self, OVERLAPPED_ENTRY *entries, uint32_t *cou
 
 static uint32_t sleep(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint64_t timeout_ns)
 {
-    if (self->timer && timeout_ns != CEDE_FOREVER && timeout_ns < 20 * CEDE_MILLISECOND)
+    if (self->timer && timeout_ns < FINE_MOST)
         return sleep_finely(self, entries, count, timeout_ns);
     return dequeue(self, entries, count, milliseconds(timeout_ns), self->apcs > 0);
 }
@@ -152,10 +168,8 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
 {
     win *self = context;
     cede_status status = CEDE_OK;
-    if (!self->armed)
-        (void)cedi_win_arm(self);
-    if (timeout_ns && has_news(self))
-        timeout_ns = 0;
+    if (timeout_ns)
+        timeout_ns = has_news(self) ? 0 : may_sleep(self, timeout_ns);
     if (timeout_ns || self->owed || self->embed ||
         atomic_load_explicit(&self->woken, memory_order_relaxed))
         status = take_packets(self, timeout_ns);

@@ -86,7 +86,6 @@ static void win_close(void *context)
 static cede_status win_bind(void *context)
 {
     win *self = context;
-    self->bound = true;
     (void)cedi_win_arm(self);
     return CEDE_OK;
 }

@@ -192,8 +192,7 @@ struct win {
     win_file *free_files;
     cedi_pool *pool;
     uint8_t lane; /* of handles that say nothing */
-    bool bound;
-    bool armed; /* the sentinel is */
+    bool armed;   /* the sentinel is */
 
     /* cold */
     cede_win32_config config;
@@ -204,9 +203,9 @@ struct win {
     OVERLAPPED sentinel_overlapped;
     struct win_embed *embed;
     uint64_t strays; /* packets that nobody waited for */
-    uint64_t frequency;
     char apart[64];
     _Atomic bool woken;          /* a wake is on its way */
+    _Atomic bool stranded;       /* it found no way */
     _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
 };
 
