@@ -3,6 +3,7 @@
  * lanes.
  */
 #include "conformance.h"
+#include "os.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -302,20 +303,17 @@ static uint32_t rounds(void)
 
 struct racer {
     cft *t;
+    cft_pipe pipe;
     _Atomic uint64_t id, generation;
-    _Atomic bool stop;
+    _Atomic uint32_t round; /* that is on; the last: stop */
+    _Atomic uint32_t over;
     uint64_t random;
 };
 
-/* Wishes for whatever is named, at any moment. */
-static void cancel_all_the_time(void *context)
+static cede_ticket named(const struct racer *racer)
 {
-    struct racer *racer = context;
-    while (!atomic_load(&racer->stop)) {
-        cede_ticket ticket = {atomic_load(&racer->id), atomic_load(&racer->generation)};
-        cede_cancel(ticket);
-        cft_dawdle(&racer->random);
-    }
+    cede_ticket ticket = {atomic_load(&racer->id), atomic_load(&racer->generation)};
+    return ticket;
 }
 
 static void name(struct racer *racer, cede_ticket ticket)
@@ -324,51 +322,86 @@ static void name(struct racer *racer, cede_ticket ticket)
     atomic_store(&racer->generation, ticket.generation);
 }
 
-/* Nothing lost, nothing doubled: each read ends once, and the stream is whole. */
+/* In each round a byte; in odd rounds a cancel too, before it or behind it. */
+static void feed_and_cancel(void *context)
+{
+    struct racer *racer = context;
+    unsigned char next = 0;
+    for (uint32_t round = 1;; round++) {
+        while (atomic_load(&racer->round) < round)
+            cft_os_yield();
+        if (atomic_load(&racer->round) == UINT32_MAX)
+            return;
+        bool first = (racer->random >> 40 & 1) && round % 2;
+        if (first)
+            cede_cancel(named(racer));
+        if (!first || (racer->random >> 41 & 1))
+            cft_dawdle(&racer->random);
+        CFT_CHECK(racer->t, cft_peer_write(racer->t, &racer->pipe, &next, 1) == 1);
+        next++;
+        cft_dawdle(&racer->random);
+        if (!first && round % 2)
+            cede_cancel(named(racer));
+        atomic_store(&racer->over, round);
+    }
+}
+
+static void read_one(cft *t, struct racer *racer, cft_rec *read)
+{
+    cede_prep_read(read->req, racer->pipe.handle, cft_buffer(read, 1), 1, CEDE_CURRENT);
+    name(racer, cft_submit_on(read, cft_loop(t)));
+    CFT_CHECK(t, cft_run_on(cft_loop(t), 0) >= 0);
+}
+
+/* Nothing lost, nothing doubled: each read ends once, and the stream is whole. In even rounds the
+ * loop's own thread cancels, while the other writes. */
 CFT_CASE(pipe_reads_race_with_cancels)
 {
     struct racer *racer = cft_alloc(t, sizeof *racer);
-    uint32_t won = 0, sent = 0, got = 0, most = rounds();
-    unsigned char next = 0, expected = 0;
-    cft_pipe pipe = cft_pipe_reader(t);
+    uint32_t won = 0, most = rounds();
+    uint64_t random = cft_random(t);
+    unsigned char expected = 0;
     cede_loop *loop = cft_loop(t);
-    cede_req req;
-    (void)req;
     racer->t = t;
-    cft_thread(t, cancel_all_the_time, racer);
-    for (uint32_t i = 0; i < most; i++) {
+    racer->random = cft_random(t);
+    racer->pipe = cft_pipe_reader(t);
+    cft_thread(t, feed_and_cancel, racer);
+    for (uint32_t round = 1; round <= most; round++) {
         cft_rec *read = cft_new(t);
-        cede_prep_read(read->req, pipe.handle, cft_buffer(read, 1), 1, CEDE_CURRENT);
-        name(racer, cft_submit_on(read, loop));
-        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
-        if (!read->done) {
-            CFT_CHECK(t, cft_peer_write(t, &pipe, &next, 1) == 1);
-            next++;
-            sent++;
+        read_one(t, racer, read);
+        atomic_store(&racer->round, round);
+        if (round % 2 == 0) {
+            cft_dawdle(&random);
+            cede_cancel(read->ticket);
         }
         CFT_CHECK(t, cft_wait_on(loop, read->ticket, 20 * CEDE_SECOND) == CEDE_OK);
         CFT_CHECK(t, read->done == 1);
-        if (read->result.status == CEDE_OK) {
-            CFT_CHECK(t, read->result.count == 1 && read->bytes[0] == expected);
-            expected++;
-            got++;
-        } else {
+        while (atomic_load(&racer->over) != round)
+            cft_os_yield();
+        if (read->result.status != CEDE_OK) {
             CFT_CHECK(t, read->result.status == CEDE_ECANCELED && read->result.count == 0);
             won++;
+            read = cft_new(t);
+            read_one(t, racer, read);
+            CFT_CHECK(t, cft_wait_on(loop, read->ticket, 20 * CEDE_SECOND) == CEDE_OK);
         }
+        CFT_CHECK(t, read->result.count == 1 && read->bytes[0] == expected);
+        expected++;
     }
-    atomic_store(&racer->stop, true);
+    atomic_store(&racer->round, UINT32_MAX);
     cft_join(t);
-    while (got < sent) {
-        cft_rec *rest = cft_new(t);
-        cede_prep_read(rest->req, pipe.handle, cft_buffer(rest, 1), 1, CEDE_CURRENT);
-        cft_submit_on(rest, loop);
-        CFT_CHECK(t, cft_wait_on(loop, rest->ticket, 20 * CEDE_SECOND) == CEDE_OK);
-        CFT_CHECK(t, rest->result.count == 1 && rest->bytes[0] == expected++);
-        got++;
-    }
     cft_note(t, "%u rounds, %u cancels won", most, won);
-    cft_closed(t, pipe.handle);
+    cft_closed(t, racer->pipe.handle);
+}
+
+/* Wishes for whatever is named, at any moment. */
+static void cancel_all_the_time(void *context)
+{
+    struct racer *racer = context;
+    while (atomic_load(&racer->round) == 0) {
+        cede_cancel(named(racer));
+        cft_dawdle(&racer->random);
+    }
 }
 
 CFT_CASE(file_transfers_race_with_cancels)
@@ -394,7 +427,7 @@ CFT_CASE(file_transfers_race_with_cancels)
             won++;
         }
     }
-    atomic_store(&racer->stop, true);
+    atomic_store(&racer->round, 1);
     cft_join(t);
     cft_note(t, "%u rounds, %u cancels won", most, won);
     cft_closed(t, file);
