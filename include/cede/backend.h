@@ -76,6 +76,9 @@ typedef struct cede_backend_setup {
     size_t why_bytes;
 } cede_backend_setup;
 
+/* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC and the backend says so. */
+#define CEDE_ATTACH_APC 0x100u
+
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */
     const char *name;    /* "io_uring" */
@@ -125,6 +128,11 @@ typedef struct cede_backend {
     intptr_t (*waitable)(void *self);
     /* Like now, some milliseconds behind it and cheaper: for the age of requests. NULL: now. */
     uint64_t (*now_coarse)(void *self);
+    /* The loop has done with a borrowed descriptor, which lives on: undoes attach as far as it can
+     * be undone. NULL: nothing to undo. */
+    void (*forget)(void *self, intptr_t native);
+    /* CEDE_ATTACH_ flags that attach wants to see. */
+    uint32_t attach_flags;
 } cede_backend;
 
 /* ---- The doors ------------------------------------------------------------------------------ */

@@ -31,6 +31,11 @@ extern "C" {
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
 #define CEDE_IMPORT_BORROW 0x1u
+/* On Windows: its transfers report by completion routines (APCs), not by the loop's completion
+ * port; for handles that must not be bound to it. The loop's thread then has to wait alertably,
+ * which cede_run does. Elsewhere it means nothing. */
+#define CEDE_IMPORT_APC 0x2u
+#define CEDE_IMPORT_ANY 0x3u
 
 /* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE) and takes
  * ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is negative, kind

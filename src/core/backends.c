@@ -7,6 +7,9 @@
 
 #if defined(__linux__)
 extern const cede_backend cede_uring_backend;
+#elif defined(_WIN32)
+extern const cede_backend cede_win32_iocp_backend;
+extern const cede_backend cede_win32_apc_backend;
 #endif
 extern const cede_backend cede_sim_backend;
 
@@ -14,6 +17,8 @@ extern const cede_backend cede_sim_backend;
 static const cede_backend *const backends[] = {
 #if defined(__linux__)
     &cede_uring_backend,
+#elif defined(_WIN32)
+    &cede_win32_iocp_backend, &cede_win32_apc_backend,
 #endif
     &cede_sim_backend,
 };

@@ -439,9 +439,9 @@ typedef struct cedi_entry {
     _Atomic uint32_t inbox; /* link in the inbox; 0: not in it, and free to be recycled */
     uint8_t kind;
     uint8_t flags;
-    uint8_t family; /* index of its backend family */
-    uint8_t unused;
-    uint32_t close; /* slot id of the request that closes it, 0: a drop */
+    uint8_t family;   /* index of its backend family */
+    uint8_t imported; /* CEDE_IMPORT_ flags */
+    uint32_t close;   /* slot id of the request that closes it, 0: a drop */
 } cedi_entry;
 
 cedi_entry *cedi_entry_at(uint32_t index);

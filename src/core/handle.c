@@ -103,7 +103,7 @@ static uint32_t entry_take(void)
             free_tail = 0;
         memset(entry->list, 0, sizeof entry->list);
         entry->owner = entry->owned_next = entry->owned_prev = entry->close = 0;
-        entry->flags = 0;
+        entry->flags = entry->imported = 0;
     }
     cede_os_unlock();
     return index;
@@ -208,7 +208,7 @@ cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32
     uint32_t index;
     cedi_entry *entry;
     if (native < 0 || (kind & (kind - 1)) || (kind & ~(uint32_t)CEDE_KIND_ANY) ||
-        (flags & ~CEDE_IMPORT_BORROW) || family < 0)
+        (flags & ~CEDE_IMPORT_ANY) || family < 0)
         return 0;
     index = entry_take();
     if (!index)
@@ -217,6 +217,7 @@ cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32
     entry->native = native;
     entry->kind = (uint8_t)kind;
     entry->flags = flags & CEDE_IMPORT_BORROW ? CEDI_BORROWED : 0;
+    entry->imported = (uint8_t)flags;
     entry->family = (uint8_t)family;
     next_generation(entry);
     return cedi_handle_value(entry, index);
@@ -279,6 +280,8 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
     cede_status status;
     if (CEDI_LIKELY(entry->flags & CEDI_ATTACHED))
         return CEDE_OK;
+    if (entry->imported & CEDE_IMPORT_APC)
+        kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
         entry->kind = (uint8_t)kind;
@@ -311,6 +314,8 @@ static void close_begin(cede_loop *loop, uint32_t index)
 {
     cedi_entry *entry = cedi_entry_at(index);
     entry->flags |= CEDI_CLOSING;
+    if ((entry->flags & CEDI_BORROWED) && (entry->flags & CEDI_ATTACHED) && loop->backend->forget)
+        loop->backend->forget(loop->self, entry->native);
     if (entry->close && (entry->flags & CEDI_BORROWED)) {
         cedi_req_close_over(loop, cedi_slot_at(entry->close), CEDE_OK, 0);
     } else if (entry->close) {

@@ -63,6 +63,9 @@ void cft_expect_ended(cft *, const cft_rec *, cede_status, uint32_t by, const ch
 
 /* The case cannot run here, for a reason with a row in deviations.def. Does not return. */
 void cft_skip(cft *, const char *condition);
+/* Whether the system is known not to do what is documented (wine.def has the id): the case then
+ * asserts what it does instead, and is counted apart. */
+bool cft_deviates(cft *, const char *id);
 /* A line that is printed with a failure. */
 void cft_note(cft *, const char *format, ...);
 
@@ -301,6 +304,10 @@ struct cft_world {
     uint32_t fault_modes;
     void (*fault)(cft *, void *state, uint32_t mode, uint64_t k);
     bool (*fault_hit)(cft *, void *state);
+    /* The major version of Wine that this runs on; 0 or NULL: on none. */
+    uint32_t (*wine)(void);
+    /* Of the permission bits, those that the system keeps; 0: all. */
+    uint32_t mode_bits;
     /* Whether this run's schedule may shorten transfers. */
     bool (*shortens)(cft *, void *state);
     /* S11, exhaustive: runs `program` once for every order of events that it can meet, with a value
@@ -311,9 +318,14 @@ struct cft_world {
 /* What explore gave for this run; NULL in other runs. */
 void *cft_given(const cft *);
 
+/* Of the permission bits, those that the world's system keeps. */
+uint32_t cft_mode_bits(const cft *);
+
 /* The worlds of the library's own backends. */
 extern const cft_world cft_world_io_uring;
 extern const cft_world cft_world_sim;
+extern const cft_world cft_world_win32_iocp;
+extern const cft_world cft_world_win32_apc;
 
 /* The runner: `worlds` ends with NULL. Returns the exit status. */
 int cft_main(int argc, char **argv, const cft_world *const *worlds);

@@ -21,6 +21,14 @@ static void feed(cft *t, void *context)
         subject->feed(t, pair[1]);
 }
 
+/* There are no links to be made, or read. */
+static bool without_links(cft *t, const cft_rec *rec)
+{
+    cede_status instead = rec->op == CEDE_OP_SYMLINK ? CEDE_ENOTSUP : CEDE_ENOENT;
+    return (rec->op == CEDE_OP_SYMLINK || rec->op == CEDE_OP_READLINK) &&
+           rec->result.status == instead && cft_deviates(t, "symlink_is_not_made");
+}
+
 static void expect_truth(cft *t, const subject *subject, stage *s, cft_rec *rec, uint32_t ending)
 {
     static const uint32_t causes[] = {CEDE_BY_WISH, CEDE_BY_DEADLINE, CEDE_BY_SCOPE, CEDE_BY_CLOSE,
@@ -30,6 +38,10 @@ static void expect_truth(cft *t, const subject *subject, stage *s, cft_rec *rec,
         return;
     if (r->status == CEDE_OK) {
         subject->check(t, s, true);
+        return;
+    }
+    if (without_links(t, rec)) {
+        subject->check(t, s, false);
         return;
     }
     CFT_CHECK(t, r->status == (ending == BY_DEADLINE ? CEDE_EDEADLINE : CEDE_ECANCELED));
@@ -320,14 +332,15 @@ static void pipe_write_prepare(cft *t, stage *s)
 {
     s->pipe = cft_pipe_writer(t);
     s->handle = s->pipe.handle;
-    cft_pipe_fill(t, &s->pipe);
+    s->held = cft_pipe_fill(t, &s->pipe);
     cede_prep_write(s->rec->req, s->handle, cft_input(s->rec, "0123456789", 10), 10, CEDE_CURRENT);
 }
 
+/* Only what filled it: on Windows a reader also sees what a write has pending. */
 static void pipe_write_feed(cft *t, stage *s)
 {
-    unsigned char *seen = cft_alloc(t, 1u << 20);
-    (void)cft_peer_read(t, &s->pipe, seen, 1u << 20);
+    unsigned char *seen = cft_alloc(t, s->held);
+    (void)cft_peer_read(t, &s->pipe, seen, s->held);
 }
 
 static void pipe_write_check(cft *t, stage *s, bool happened)

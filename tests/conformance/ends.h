@@ -13,6 +13,7 @@ typedef struct stage {
     cede_handle second;
     cft_pipe pipe;
     cft_rec *rec;
+    size_t held; /* what the pipe was filled with */
     uint32_t round;
     char name[24];
     char other[24];

@@ -137,7 +137,10 @@ static void readlink_prepare(cft *t, stage *s)
     cft_rec *made = cft_new(t);
     cede_prep_symlink(made->req, "target", cft_path(t, s->name));
     cft_do(made);
-    CFT_OK(t, made);
+    if (cft_deviates(t, "symlink_is_not_made"))
+        CFT_STATUS(t, made, CEDE_ENOTSUP);
+    else
+        CFT_OK(t, made);
     cede_prep_readlink(s->rec->req, cft_path(t, s->name), cft_buffer(s->rec, 32), 32);
 }
 

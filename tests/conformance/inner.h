@@ -33,8 +33,9 @@ typedef struct cft_case {
 
 /* What the child tells the parent beside its exit code. */
 typedef struct cft_board {
-    char at[96];   /* where it is: "S12/step=4 seed=0x12" */
-    char skip[64]; /* the condition it skips for */
+    char at[96];        /* where it is: "S12/step=4 seed=0x12" */
+    char skip[64];      /* the condition it skips for */
+    char deviates[160]; /* ids of wine.def that it met */
     uint64_t runs;
 } cft_board;
 

@@ -141,9 +141,16 @@ static HANDLE start(const char *arguments, HANDLE output, HANDLE job)
     how.StartupInfo.hStdOutput = output;
     how.StartupInfo.hStdError = output;
     how.lpAttributeList = attributes;
-    if (!CreateProcessW(NULL, command_line(arguments), NULL, NULL, TRUE,
-                        EXTENDED_STARTUPINFO_PRESENT | DETACHED_PROCESS | CREATE_SUSPENDED, NULL,
-                        NULL, &how.StartupInfo, &child))
+    BOOL made = FALSE;
+    /* A process of Wine's now and then ends before it has begun (seen once in some hundreds). */
+    for (uint32_t tries = 0; !made && tries < 5; tries++) {
+        made = CreateProcessW(NULL, command_line(arguments), NULL, NULL, TRUE,
+                              EXTENDED_STARTUPINFO_PRESENT | DETACHED_PROCESS | CREATE_SUSPENDED,
+                              NULL, NULL, &how.StartupInfo, &child);
+        if (!made && GetLastError() != ERROR_INTERNAL_ERROR)
+            break;
+    }
+    if (!made)
         give_up("the program cannot be started anew");
     if (!AssignProcessToJobObject(job, child.hProcess))
         give_up("the child cannot be put into its job");

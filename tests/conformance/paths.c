@@ -18,6 +18,21 @@ static const cede_stat *stat_of(const cft_rec *rec)
     return (const cede_stat *)(const void *)rec->bytes;
 }
 
+/* Makes a symbolic link. False: this system says that it did, and did not. */
+static bool make_link(cft *t, const char *target, const char *name)
+{
+    cft_rec *link = cft_new(t);
+    cede_prep_symlink(link->req, target, cft_path(t, name));
+    cft_do(link);
+    if (cft_deviates(t, "symlink_is_not_made")) {
+        CFT_STATUS(t, link, CEDE_ENOTSUP);
+        CFT_CHECK(t, cft_file_size(t, name) < 0);
+        return false;
+    }
+    CFT_OK(t, link);
+    return true;
+}
+
 static void expect_open(cft *t, const char *name, uint32_t flags, cede_status status)
 {
     cft_rec *rec = cft_new(t);
@@ -73,20 +88,14 @@ CFT_CASE(open_creates_truncates_and_keeps_out)
 CFT_CASE(open_can_refuse_to_follow_a_link)
 {
     cft_file(t, "file", NULL, 10, 1);
-    cft_rec *link = cft_new(t);
-    cede_prep_symlink(link->req, "file", cft_path(t, "link"));
-    cft_do(link);
-    CFT_OK(t, link);
+    if (!make_link(t, "file", "link"))
+        return;
     expect_open(t, "link", CEDE_OPEN_READ, CEDE_OK);
     expect_open(t, "link", CEDE_OPEN_READ | CEDE_OPEN_NOFOLLOW, CEDE_ELOOP);
-    cft_rec *dead = cft_new(t);
-    cede_prep_symlink(dead->req, "nowhere", cft_path(t, "dead"));
-    cft_do(dead);
+    (void)make_link(t, "nowhere", "dead");
     expect_open(t, "dead", CEDE_OPEN_READ, CEDE_ENOENT);
     expect_open(t, "dead", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, CEDE_EEXIST);
-    cft_rec *loop = cft_new(t);
-    cede_prep_symlink(loop->req, "circle", cft_path(t, "circle"));
-    cft_do(loop);
+    (void)make_link(t, "circle", "circle");
     expect_open(t, "circle", CEDE_OPEN_READ, CEDE_ELOOP);
 }
 
@@ -126,9 +135,8 @@ CFT_CASE(stat_by_handle_and_by_path_agree)
 CFT_CASE(stat_can_look_at_the_link_itself)
 {
     cft_file(t, "file", NULL, 1234, 1);
-    cft_rec *link = cft_new(t);
-    cede_prep_symlink(link->req, "file", cft_path(t, "link"));
-    cft_do(link);
+    if (!make_link(t, "file", "link"))
+        return;
     cft_rec *through = stat_path(t, "link", 0);
     cft_rec *itself = stat_path(t, "link", CEDE_NOFOLLOW);
     CFT_OK(t, through);
@@ -154,15 +162,26 @@ CFT_CASE(set_times_and_set_mode_are_seen_by_stat)
     CFT_OK(t, mode);
     cft_rec *seen = stat_path(t, "file", 0);
     CFT_OK(t, seen);
-    CFT_EXPECT(t, stat_of(seen)->accessed_ns == INT64_C(1000000000) * (int64_t)CEDE_SECOND + 500);
+    CFT_EXPECT(t,
+               cft_deviates(t, "asking_counts_as_access") ||
+                   stat_of(seen)->accessed_ns == INT64_C(1000000000) * (int64_t)CEDE_SECOND + 500);
     CFT_EXPECT(t, stat_of(seen)->modified_ns == INT64_C(1100000000) * (int64_t)CEDE_SECOND + 700);
-    CFT_EXPECT(t, stat_of(seen)->mode == 0600);
+    CFT_EXPECT(t, ((stat_of(seen)->mode ^ 0600) & cft_mode_bits(t)) == 0);
+    cft_rec *shut = cft_new(t);
+    cede_prep_set_mode(shut->req, file, 0400);
+    cft_do(shut);
+    CFT_OK(t, shut);
+    cft_rec *closed = stat_path(t, "file", 0);
+    CFT_OK(t, closed);
+    CFT_EXPECT(t, ((stat_of(closed)->mode ^ 0400) & cft_mode_bits(t)) == 0);
     cft_rec *keep = cft_new(t);
     cede_prep_set_times(keep->req, file, CEDE_TIME_KEEP, INT64_C(1200000000) * CEDE_SECOND);
     cft_do(keep);
     CFT_OK(t, keep);
     cft_rec *kept = stat_path(t, "file", 0);
-    CFT_EXPECT(t, stat_of(kept)->accessed_ns == INT64_C(1000000000) * (int64_t)CEDE_SECOND + 500);
+    CFT_EXPECT(t,
+               cft_deviates(t, "asking_counts_as_access") ||
+                   stat_of(kept)->accessed_ns == INT64_C(1000000000) * (int64_t)CEDE_SECOND + 500);
     CFT_EXPECT(t, stat_of(kept)->modified_ns == INT64_C(1200000000) * (int64_t)CEDE_SECOND);
     cft_closed(t, file);
 }
@@ -290,10 +309,8 @@ CFT_CASE(hard_links_name_the_same_file)
 
 CFT_CASE(readlink_gives_the_text_of_a_link)
 {
-    cft_rec *made = cft_new(t);
-    cede_prep_symlink(made->req, "some/where", cft_path(t, "link"));
-    cft_do(made);
-    CFT_OK(t, made);
+    if (!make_link(t, "some/where", "link"))
+        return;
     cft_rec *read = cft_new(t);
     cede_prep_readlink(read->req, cft_path(t, "link"), cft_buffer(read, 100), 100);
     cft_do(read);

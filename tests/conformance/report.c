@@ -9,7 +9,7 @@ static struct {
     cft_outcome *rows;
     uint32_t count;
     uint32_t room;
-    uint32_t verdicts[3];
+    uint32_t verdicts[CFT_VERDICTS];
     bool tap;
 } report;
 
@@ -44,14 +44,14 @@ void cft_report_add(const cft_outcome *outcome)
     row->text = copy(outcome->text);
     report.verdicts[row->verdict]++;
     if (report.tap) {
+        static const char *const notes[] = {"", "", " # SKIP ", " # as Wine does: "};
         printf("%s %u - %s%s%s\n", row->verdict == CFT_FAILED ? "not ok" : "ok", report.count,
-               row->name, row->verdict == CFT_SKIPPED ? " # SKIP " : "",
-               row->verdict == CFT_SKIPPED ? row->text : "");
+               row->name, notes[row->verdict], row->verdict >= CFT_SKIPPED ? row->text : "");
     } else {
-        static const char *const words[] = {"ok     ", "FAILED ", "skipped"};
+        static const char *const words[] = {"ok     ", "FAILED ", "skipped", "as Wine"};
         printf("%s %s (%llu runs, %.2f s)%s%s\n", words[row->verdict], row->name,
-               (unsigned long long)row->runs, row->seconds, row->verdict == CFT_SKIPPED ? ": " : "",
-               row->verdict == CFT_SKIPPED ? row->text : "");
+               (unsigned long long)row->runs, row->seconds, row->verdict >= CFT_SKIPPED ? ": " : "",
+               row->verdict >= CFT_SKIPPED ? row->text : "");
     }
     fflush(stdout);
 }
@@ -96,7 +96,7 @@ static bool write_junit(const char *path)
         const char *dot = strchr(row->name, '.');
         fprintf(out, "  <testcase classname=\"conformance.%.*s\" name=\"%s\" time=\"%.3f\"",
                 (int)(dot - row->name), row->name, dot + 1, row->seconds);
-        if (row->verdict == CFT_PASSED) {
+        if (row->verdict == CFT_PASSED || row->verdict == CFT_DEVIATED) {
             fprintf(out, "/>\n");
             continue;
         }
@@ -112,8 +112,11 @@ static bool write_junit(const char *path)
 
 bool cft_report_end(const char *junit_path)
 {
-    printf("# %u passed, %u failed, %u skipped\n", report.verdicts[CFT_PASSED],
+    printf("# %u passed, %u failed, %u skipped", report.verdicts[CFT_PASSED],
            report.verdicts[CFT_FAILED], report.verdicts[CFT_SKIPPED]);
+    if (report.verdicts[CFT_DEVIATED])
+        printf(", %u as Wine deviates", report.verdicts[CFT_DEVIATED]);
+    printf("\n");
     bool well = !junit_path || write_junit(junit_path);
     for (uint32_t i = 0; i < report.count; i++) {
         free((void *)(uintptr_t)report.rows[i].name);

@@ -7,12 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum cft_verdict { CFT_PASSED, CFT_FAILED, CFT_SKIPPED } cft_verdict;
+typedef enum cft_verdict {
+    CFT_PASSED,
+    CFT_FAILED,
+    CFT_SKIPPED,
+    CFT_DEVIATED, /* passed, with rows of wine.def */
+    CFT_VERDICTS
+} cft_verdict;
 
 typedef struct cft_outcome {
     const char *name; /* "io_uring.read_..." */
     cft_verdict verdict;
-    const char *text; /* output of what failed, or the reason of a skip */
+    const char *text; /* output of what failed, the reason of a skip, the ids of deviations */
     double seconds;
     uint64_t runs;
 } cft_outcome;

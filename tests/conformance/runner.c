@@ -302,6 +302,10 @@ static void run_case(const cft_settings *set, const cft_case *kase, const cft_wo
         outcome.verdict = CFT_FAILED;
     else if (sum.skipped)
         outcome.verdict = CFT_SKIPPED;
+    else if (board->deviates[0]) {
+        outcome.verdict = CFT_DEVIATED;
+        outcome.text = board->deviates;
+    }
     cft_report_add(&outcome);
     free(sum.text);
 }
@@ -418,7 +422,7 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
         }
     }
     uint32_t failed = cft_report_count(CFT_FAILED);
-    uint32_t passed = cft_report_count(CFT_PASSED);
+    uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
     if (!cft_report_end(set.junit) || failed)
         return 1;
     return passed ? 0 : 77;

@@ -301,7 +301,8 @@ CFT_CASE(memory_turned_to_other_use_in_done_is_left_alone)
     cft_settle(t);
     cft_turn(t);
     for (uint32_t i = 0; i < 20; i++) {
-        CFT_CHECK(t, object[i].done);
+        while (!object[i].done) /* one that found no room is tried again later */
+            CFT_CHECK(t, cft_run_on(cft_loop(t), CEDE_SECOND) >= 0);
         for (size_t b = 0; b < sizeof(cede_req); b++)
             CFT_CHECK(t, object[i].memory.other[b] == 0x5a);
         for (size_t b = 0; b < 64; b++)

@@ -3,6 +3,7 @@
  */
 #include "inner.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define S0        CFT_SCHEDULE(0)
@@ -23,9 +24,20 @@
 #define ANY_LOCAL (S0 | S6 | S7 | S8 | S9 | S11 | S12 | S13)
 #define CANCELS   (ANY | S1 | S2 | S3 | S4)
 
+/* The function of a case, if this system has it. */
+#define FUNCTION_BOTH(name)     cft_case_##name
+#define FUNCTION_REAL(name)     cft_case_##name
+#define FUNCTION_sim(name)      cft_case_##name
+#define FUNCTION_io_uring(name) cft_case_##name
+#ifdef _WIN32
+#define FUNCTION_WIN32(name) cft_case_##name
+#else
+#define FUNCTION_WIN32(name) NULL
+#endif
+
 static const cft_case cases[] = {
 #define CONFORMANCE_CASE(name, law, sentence, backends, schedules) \
-    {#name, law, sentence, #backends, schedules, cft_case_##name},
+    {#name, law, sentence, #backends, schedules, FUNCTION_##backends(name)},
 #include "cases.def"
 #undef CONFORMANCE_CASE
 };
@@ -44,6 +56,15 @@ static const struct {
 #undef CONFORMANCE_DEVIATION
 };
 
+static const struct {
+    const char *id;
+    uint32_t first, last;
+} wine_rows[] = {
+#define CONFORMANCE_WINE(id, first, last, wine, windows) {#id, first, last},
+#include "wine.def"
+#undef CONFORMANCE_WINE
+};
+
 #define DEVIATIONS (sizeof deviations / sizeof deviations[0])
 
 const cft_case *cft_cases(size_t *count)
@@ -54,7 +75,32 @@ const cft_case *cft_cases(size_t *count)
 
 bool cft_runs_on(const cft_case *kase, const cft_world *world)
 {
-    return strcmp(kase->backends, "BOTH") == 0 || strcmp(kase->backends, world->name) == 0;
+    if (strcmp(kase->backends, "BOTH") == 0)
+        return true;
+    if (strcmp(kase->backends, "REAL") == 0)
+        return strcmp(world->name, "sim") != 0;
+    if (strcmp(kase->backends, "WIN32") == 0)
+        return strncmp(world->name, "win32", 5) == 0;
+    return strcmp(kase->backends, world->name) == 0;
+}
+
+bool cft_deviates(cft *t, const char *id)
+{
+    uint32_t version = t->world->wine ? t->world->wine() : 0;
+    size_t used = strlen(t->board->deviates);
+    for (size_t i = 0; i < sizeof wine_rows / sizeof wine_rows[0]; i++) {
+        if (strcmp(wine_rows[i].id, id) != 0)
+            continue;
+        if (version < wine_rows[i].first || version > wine_rows[i].last)
+            return false;
+        if (!strstr(t->board->deviates, id) && used + strlen(id) + 2 < sizeof t->board->deviates)
+            snprintf(t->board->deviates + used, sizeof t->board->deviates - used, "%s%s",
+                     used ? " " : "", id);
+        return true;
+    }
+    cft_note(t, "%s has no row in wine.def", id);
+    cft_failed(t, __FILE__, __LINE__, "a deviation has its row");
+    return false;
 }
 
 /* '*' stands for any text, '?' for any character. */

@@ -59,6 +59,11 @@ void cft_closed(cft *t, cede_handle handle)
     CFT_OK(t, rec);
 }
 
+uint32_t cft_mode_bits(const cft *t)
+{
+    return t->world->mode_bits ? t->world->mode_bits : 07777;
+}
+
 void cft_limit_descriptors(cft *t, uint32_t more)
 {
     if (!t->world->limit)

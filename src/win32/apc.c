@@ -1,0 +1,166 @@
+/*
+ * The APC lane: transfers that report by completion routines, and the event lane beside it.
+ *
+ * A routine runs on the thread that issued the transfer, which is the loop's, inside whatever
+ * alertable wait that thread makes next: the loop's, or one of the program's, also in the middle of
+ * a callback. So it appends its record to a list and does no more; the loop reports the list in its
+ * wait. Nothing else touches the list, and a routine runs at no other point, so it needs no lock.
+ *
+ * A ready packet or a signalled object hides routines that are queued: the wait then returns for
+ * that. They are run by a wait of their own that lasts no time.
+ *
+ * A handle that leads into somebody else's port takes no routine (ERROR_INVALID_PARAMETER), and its
+ * transfers would tell that port. Those go by an event each: bit 0 of its handle keeps the packet
+ * from the port, and a wait of the system's thread pool, made with the record and so never lacking,
+ * brings the word home.
+ */
+#include "calls.h"
+
+/* ---- Routines ------------------------------------------------------------------------------- */
+
+static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
+{
+    win_io *io = CONTAINING_RECORD(overlapped, win_io, overlapped);
+    win *self = io->self;
+    if (io->stage != WIN_STAGE_OWED) {
+        self->strays++;
+        return;
+    }
+    io->stage = WIN_STAGE_FIRED;
+    io->error = error;
+    io->bytes = bytes;
+    io->next = NULL;
+    *self->fired_end = io;
+    self->fired_end = &io->next;
+    self->apcs--;
+    if (self->embed)
+        cedi_win_embed_signal(self);
+}
+
+uint32_t cedi_win_issue_apc(win *self, win_io *io)
+{
+    HANDLE handle = (HANDLE)io->file->native;
+    void (*report)(void) = (void (*)(void))routine;
+    uint32_t error = cedi_win_fault(self, io->writes ? "WriteFileEx" : "ReadFileEx");
+    if (error == 0)
+        error =
+            io->writes
+                ? self->calls.write_file_ex(handle, io->buffer, io->asked, &io->overlapped, report)
+                : self->calls.read_file_ex(handle, io->buffer, io->asked, &io->overlapped, report);
+    if (error != ERROR_INVALID_PARAMETER || io->file->pending > 1)
+        return error;
+    /* It leads into a port. Its first transfer finds out, so no other is in the lane. */
+    if (!cedi_win_event_make(io))
+        return ERROR_NOT_ENOUGH_MEMORY;
+    io->file->lane = WIN_LANE_EVENT;
+    return cedi_win_issue_event(self, io);
+}
+
+/* Lets those run that are queued. */
+void cedi_win_run_apcs(win *self)
+{
+    if (self->apcs > 0)
+        (void)SleepEx(0, TRUE);
+}
+
+/* ---- Events --------------------------------------------------------------------------------- */
+
+static void push(win *self, win_io *io)
+{
+    win_io *head = atomic_load_explicit(&self->signalled, memory_order_relaxed);
+    do {
+        io->next = head;
+    } while (!atomic_compare_exchange_weak(&self->signalled, &head, io));
+}
+
+/* On a thread of the system's pool. */
+static void CALLBACK signalled(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WAIT wait,
+                               TP_WAIT_RESULT result)
+{
+    win_io *io = context;
+    cede_core *core = io->self->core;
+    (void)instance;
+    (void)wait;
+    (void)result;
+    push(io->self, io);
+    cede_core_woken(core);
+}
+
+bool cedi_win_event_make(win_io *io)
+{
+    win_event *event = io->event;
+    if (event)
+        return true;
+    event = cedi_memory_get(sizeof *event);
+    if (!event)
+        return false;
+    event->event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    event->wait = event->event ? CreateThreadpoolWait(signalled, io, NULL) : NULL;
+    if (!event->wait) {
+        if (event->event)
+            (void)CloseHandle(event->event);
+        cedi_memory_free(event);
+        return false;
+    }
+    io->event = event;
+    return true;
+}
+
+void cedi_win_event_free(win_io *io)
+{
+    if (!io->event)
+        return;
+    WaitForThreadpoolWaitCallbacks(io->event->wait, FALSE);
+    CloseThreadpoolWait(io->event->wait);
+    (void)CloseHandle(io->event->event);
+    cedi_memory_free(io->event);
+    io->event = NULL;
+}
+
+uint32_t cedi_win_issue_event(win *self, win_io *io)
+{
+    HANDLE handle = (HANDLE)io->file->native;
+    (void)ResetEvent(io->event->event);
+    io->overlapped.hEvent = (HANDLE)((uintptr_t)io->event->event | 1);
+    return io->writes ? cedi_win_write(self, handle, io->buffer, io->asked, &io->overlapped)
+                      : cedi_win_read(self, handle, io->buffer, io->asked, &io->overlapped);
+}
+
+void cedi_win_event_watch(win_io *io)
+{
+    SetThreadpoolWait(io->event->wait, io->event->event, NULL);
+}
+
+/* ---- Reports -------------------------------------------------------------------------------- */
+
+static void report_signalled(win *self)
+{
+    win_io *io = atomic_exchange(&self->signalled, NULL), *oldest = NULL;
+    while (io) {
+        win_io *older = io->next;
+        io->next = oldest;
+        oldest = io;
+        io = older;
+    }
+    while (oldest) {
+        io = oldest;
+        oldest = io->next;
+        cedi_win_completed(self, io, cedi_win_error_of(io->overlapped.Internal),
+                           (uint32_t)io->overlapped.InternalHigh);
+    }
+}
+
+/* Those that have fired by now; what a report lets start keeps for the next turn. */
+void cedi_win_report_fired(win *self)
+{
+    win_io *io = self->fired;
+    self->fired = NULL;
+    self->fired_end = &self->fired;
+    while (io) {
+        win_io *next = io->next;
+        cedi_win_completed(self, io, io->error, io->bytes);
+        io = next;
+    }
+    if (atomic_load_explicit(&self->signalled, memory_order_relaxed))
+        report_signalled(self);
+}

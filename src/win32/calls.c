@@ -1,0 +1,156 @@
+/*
+ * The system's own calls behind the seam, and what is looked for in ntdll. Stateless but for what
+ * was found there, once.
+ */
+#include "calls.h"
+
+static uint32_t error_unless(BOOL happened)
+{
+    return happened ? 0 : GetLastError();
+}
+
+static uint32_t read_file(void *file, void *buffer, uint32_t bytes, void *overlapped)
+{
+    return error_unless(ReadFile(file, buffer, bytes, NULL, overlapped));
+}
+
+static uint32_t write_file(void *file, const void *buffer, uint32_t bytes, void *overlapped)
+{
+    return error_unless(WriteFile(file, buffer, bytes, NULL, overlapped));
+}
+
+static uint32_t read_file_ex(void *file, void *buffer, uint32_t bytes, void *overlapped,
+                             void (*routine)(void))
+{
+    return error_unless(
+        ReadFileEx(file, buffer, bytes, overlapped, (LPOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+static uint32_t write_file_ex(void *file, const void *buffer, uint32_t bytes, void *overlapped,
+                              void (*routine)(void))
+{
+    return error_unless(
+        WriteFileEx(file, buffer, bytes, overlapped, (LPOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+static uint32_t cancel_io_ex(void *file, void *overlapped)
+{
+    return error_unless(CancelIoEx(file, overlapped));
+}
+
+static uint32_t cancel_synchronous_io(void *thread)
+{
+    return error_unless(CancelSynchronousIo(thread));
+}
+
+static uint32_t get_completions(void *port, void *entries, uint32_t most, uint32_t *count,
+                                uint32_t timeout_ms, int alertable)
+{
+    ULONG got = 0;
+    uint32_t error =
+        error_unless(GetQueuedCompletionStatusEx(port, entries, most, &got, timeout_ms, alertable));
+    *count = error ? 0 : got;
+    return error;
+}
+
+static uint32_t post_completion(void *port, uint32_t bytes, uintptr_t key, void *overlapped)
+{
+    return error_unless(PostQueuedCompletionStatus(port, bytes, key, overlapped));
+}
+
+static uint32_t create_port(void *file, void *port, uintptr_t key, void **out)
+{
+    HANDLE made = CreateIoCompletionPort(file, port, key, 0);
+    *out = made;
+    return made ? 0 : GetLastError();
+}
+
+static uint32_t set_notification_modes(void *file, uint8_t modes)
+{
+    return error_unless(SetFileCompletionNotificationModes(file, modes));
+}
+
+static uint32_t create_file(const wchar_t *path, uint32_t access, uint32_t share,
+                            uint32_t disposition, uint32_t flags, void **out)
+{
+    *out = CreateFileW(path, access, share, NULL, disposition, flags, NULL);
+    return *out == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+}
+
+static uint32_t close_handle(void *handle)
+{
+    return error_unless(CloseHandle(handle));
+}
+
+static const cede_win32_calls system_calls = {read_file,       write_file,
+                                              read_file_ex,    write_file_ex,
+                                              cancel_io_ex,    cancel_synchronous_io,
+                                              get_completions, post_completion,
+                                              create_port,     set_notification_modes,
+                                              create_file,     close_handle};
+
+const cede_win32_calls *cede_win32_system_calls(void)
+{
+    return &system_calls;
+}
+
+#define CHOOSE(member) out->member = given->member ? given->member : system_calls.member
+
+void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
+{
+    if (!given)
+        given = &system_calls;
+    CHOOSE(read_file);
+    CHOOSE(write_file);
+    CHOOSE(read_file_ex);
+    CHOOSE(write_file_ex);
+    CHOOSE(cancel_io_ex);
+    CHOOSE(cancel_synchronous_io);
+    CHOOSE(get_completions);
+    CHOOSE(post_completion);
+    CHOOSE(create_port);
+    CHOOSE(set_notification_modes);
+    CHOOSE(create_file);
+    CHOOSE(close_handle);
+}
+
+/* ---- ntdll ---------------------------------------------------------------------------------- */
+
+static INIT_ONCE nt_once = INIT_ONCE_STATIC_INIT;
+static cedi_nt nt;
+
+typedef void any_function(void);
+
+static any_function *look_for(HMODULE module, const char *name)
+{
+    return module ? (any_function *)GetProcAddress(module, name) : NULL;
+}
+
+static BOOL CALLBACK nt_find(INIT_ONCE *once, void *parameter, void **context)
+{
+    HMODULE module = GetModuleHandleW(L"ntdll.dll");
+    (void)once;
+    (void)parameter;
+    (void)context;
+    nt.error_of = (unsigned long(WINAPI *)(LONG))look_for(module, "RtlNtStatusToDosError");
+    nt.query_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
+                                    int))look_for(module, "NtQueryInformationFile");
+    nt.set_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
+                                  int))look_for(module, "NtSetInformationFile");
+    return TRUE;
+}
+
+const cedi_nt *cedi_win_nt(void)
+{
+    (void)InitOnceExecuteOnce(&nt_once, nt_find, NULL, NULL);
+    return &nt;
+}
+
+uint32_t cedi_win_error_of(ULONG_PTR internal)
+{
+    if (internal == SYSTEM_STATUS_SUCCESS)
+        return 0;
+    if (internal == SYSTEM_STATUS_CANCELLED)
+        return ERROR_OPERATION_ABORTED;
+    return nt.error_of ? nt.error_of((LONG)(uint32_t)internal) : ERROR_GEN_FAILURE;
+}

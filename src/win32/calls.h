@@ -1,0 +1,90 @@
+/*
+ * The seam for injection: the calls through the table of the configuration, each after the test's
+ * hook was asked. Inlined: one indirect call beside a system call is nothing. Any thread.
+ */
+#ifndef CEDE_WIN32_CALLS_H
+#define CEDE_WIN32_CALLS_H
+
+#include "win.h"
+
+/* Members that the configuration leaves out are the system's. */
+void cedi_win_calls_fill(cede_win32_calls *, const cede_win32_calls *given);
+
+/* 0, or the error that the test's hook wants for this call. */
+static inline uint32_t cedi_win_fault(const win *self, const char *call)
+{
+    if (!self->config.fault)
+        return 0;
+    return (uint32_t)self->config.fault(self->config.fault_context, call);
+}
+
+static inline uint32_t cedi_win_read(const win *self, HANDLE file, void *buffer, uint32_t bytes,
+                                     OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "ReadFile");
+    return error ? error : self->calls.read_file(file, buffer, bytes, overlapped);
+}
+
+static inline uint32_t cedi_win_write(const win *self, HANDLE file, const void *buffer,
+                                      uint32_t bytes, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "WriteFile");
+    return error ? error : self->calls.write_file(file, buffer, bytes, overlapped);
+}
+
+static inline uint32_t cedi_win_cancel_io(const win *self, HANDLE file, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "CancelIoEx");
+    return error ? error : self->calls.cancel_io_ex(file, overlapped);
+}
+
+static inline uint32_t cedi_win_post(const win *self, uintptr_t key, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "PostQueuedCompletionStatus");
+    return error ? error : self->calls.post_completion(self->port, 0, key, overlapped);
+}
+
+static inline uint32_t cedi_win_bind_port(const win *self, HANDLE file, HANDLE port, uintptr_t key,
+                                          void **out)
+{
+    uint32_t error = cedi_win_fault(self, "CreateIoCompletionPort");
+    return error ? error : self->calls.create_port(file, port, key, out);
+}
+
+static inline uint32_t cedi_win_create_file(const win *self, const wchar_t *path, uint32_t access,
+                                            uint32_t disposition, uint32_t flags, HANDLE *out)
+{
+    uint32_t error = cedi_win_fault(self, "CreateFileW");
+    *out = INVALID_HANDLE_VALUE;
+    return error ? error
+                 : self->calls.create_file(path, access, WIN_SHARE_ALL, disposition, flags, out);
+}
+
+/* ---- What ntdll has beside the documented wrappers ------------------------------------------- */
+
+/* Each is documented by Microsoft, but for some classes of information, which are noted; looked for
+ * when the program runs. NULL: not there. */
+typedef struct cedi_nt_status_block {
+    uintptr_t status;
+    uintptr_t information;
+} cedi_nt_status_block;
+
+typedef struct cedi_nt {
+    unsigned long(WINAPI *error_of)(LONG status); /* RtlNtStatusToDosError */
+    LONG(WINAPI *query_file)
+    (HANDLE, cedi_nt_status_block *, void *out, unsigned long bytes, int what);
+    LONG(WINAPI *set_file)
+    (HANDLE, cedi_nt_status_block *, void *in, unsigned long bytes, int what);
+} cedi_nt;
+
+const cedi_nt *cedi_win_nt(void); /* never NULL */
+
+/* The Win32 error of what an OVERLAPPED holds. */
+uint32_t cedi_win_error_of(ULONG_PTR internal);
+
+#define CEDI_NT_ACCESS  8  /* FileAccessInformation: the rights that were granted */
+#define CEDI_NT_MODE    16 /* FileModeInformation: whether it was made for overlapped I/O */
+#define CEDI_NT_PIPE    24 /* FilePipeLocalInformation */
+#define CEDI_NT_REPLACE 61 /* FileReplaceCompletionInformation, 8.1 */
+
+#endif

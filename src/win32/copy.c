@@ -1,0 +1,106 @@
+/*
+ * One round of a copy between two files. On a pool thread.
+ *
+ * A round is some MiB, so that a cancel gets its say between rounds and a thread is not held for
+ * ever. The handles may belong to a port, in either lane: transfers of a thread's own go by an
+ * event whose bit 0 keeps their packets away.
+ */
+#include "calls.h"
+
+#include <string.h>
+
+#define ROUND_BYTES (UINT64_C(8) << 20)
+
+typedef struct pair {
+    win_job *job;
+    HANDLE from, to;
+    HANDLE event;
+} pair;
+
+static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t bytes, uint64_t at,
+                         uint32_t *moved)
+{
+    OVERLAPPED here = {0};
+    BOOL happened;
+    *moved = 0;
+    here.Offset = (DWORD)at;
+    here.OffsetHigh = (DWORD)(at >> 32);
+    here.hEvent = (HANDLE)((uintptr_t)pair->event | 1);
+    happened = writes ? WriteFile(pair->to, buffer, bytes, NULL, &here)
+                      : ReadFile(pair->from, buffer, bytes, NULL, &here);
+    if (!happened) {
+        if (GetLastError() != ERROR_IO_PENDING)
+            return GetLastError();
+        (void)WaitForSingleObject(pair->event, INFINITE);
+    }
+    *moved = (uint32_t)here.InternalHigh;
+    return cedi_win_error_of(here.Internal);
+}
+
+/* What is left of an error if something moved before it: the next round meets it again. */
+static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_t length)
+{
+    unsigned char *buffer = pair->job->scratch->bytes;
+    uint64_t done = 0;
+    uint32_t error = 0;
+    while (done < length && error == 0) {
+        uint64_t left = length - done;
+        uint32_t ask = left < WIN_BOUNCE_BYTES ? (uint32_t)left : WIN_BOUNCE_BYTES, got, put = 0;
+        error = transfer(pair, false, buffer, ask, from + done, &got);
+        if (error || got == 0)
+            break;
+        while (put < got && error == 0) {
+            uint32_t part;
+            error = transfer(pair, true, buffer + put, got - put, to + done, &part);
+            if (error == 0 && part == 0)
+                error = ERROR_WRITE_FAULT;
+            put += part;
+            done += part;
+        }
+    }
+    pair->job->count = done;
+    if (done > 0 || error == ERROR_HANDLE_EOF)
+        return 0;
+    return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not opened for it */
+}
+
+static uint32_t check_overlap(const pair *pair, uint64_t length)
+{
+    BY_HANDLE_FILE_INFORMATION from, to;
+    uint64_t a = pair->job->args.copy.from_offset, b = pair->job->args.copy.to_offset, size;
+    if (!GetFileInformationByHandle(pair->from, &from) ||
+        !GetFileInformationByHandle(pair->to, &to))
+        return GetLastError();
+    if (from.dwVolumeSerialNumber != to.dwVolumeSerialNumber ||
+        from.nFileIndexHigh != to.nFileIndexHigh || from.nFileIndexLow != to.nFileIndexLow)
+        return 0;
+    size = (uint64_t)from.nFileSizeHigh << 32 | from.nFileSizeLow;
+    if (length == CEDE_TO_END)
+        length = size > a ? size - a : 0;
+    return (a <= b ? b - a : a - b) < length ? ERROR_INVALID_PARAMETER : 0;
+}
+
+uint32_t cedi_win_do_copy(win_job *job)
+{
+    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_to, NULL};
+    uint64_t asked = job->args.copy.length_bytes;
+    uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
+    uint32_t error;
+    if (job->moved == 0) {
+        error = check_overlap(&pair, asked);
+        if (error)
+            return error;
+    }
+    if (length > ROUND_BYTES)
+        length = ROUND_BYTES;
+    if (job->args.copy.from_offset > INT64_MAX - length - job->moved ||
+        job->args.copy.to_offset > INT64_MAX - length - job->moved)
+        return ERROR_INVALID_PARAMETER;
+    pair.event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (!pair.event)
+        return GetLastError();
+    error = copy_round(&pair, job->args.copy.from_offset + job->moved,
+                       job->args.copy.to_offset + job->moved, length);
+    (void)CloseHandle(pair.event);
+    return error;
+}

@@ -1,0 +1,314 @@
+/*
+ * What the loop knows of each handle that it has used, and how it came by it: attach finds out what
+ * the handle is and binds it to a lane, once.
+ *
+ * A record is found by the handle's value, through a hash, and lives until the handle is closed,
+ * released or, if it is borrowed, forgotten, and nothing is pending on it. The loop's thread.
+ *
+ * Pipes. A write that the system has pending on a pipe and that was drained in part tells no count
+ * when it is cancelled, and the rest is lost. So a write is never longer than the pipe's quota: by
+ * the time a reader has come to its first byte it fits as a whole, and is complete (measured, and
+ * what the quota means). A pipe without a quota has what docs/contract.md says about it.
+ */
+#include "calls.h"
+
+#define QUOTA_UNKNOWN 4096u /* also of a pipe that has none */
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+static win_file **bucket_of(const win *self, intptr_t native)
+{
+    return &self->files[(uint64_t)native * UINT64_C(0x9e3779b97f4a7c15) >> self->file_shift];
+}
+
+win_file *cedi_win_file_find(const win *self, intptr_t native)
+{
+    win_file *file = self->files ? *bucket_of(self, native) : NULL;
+    while (file && file->native != native)
+        file = file->chain;
+    return file;
+}
+
+static bool table_grow(win *self)
+{
+    uint64_t old_count = self->files ? UINT64_C(1) << (64 - self->file_shift) : 0;
+    win_file **old = self->files, **made;
+    if (self->file_count < old_count)
+        return true;
+    made = cedi_memory_get((old_count ? (size_t)old_count * 2 : 16) * sizeof(win_file *));
+    if (!made)
+        return false;
+    self->files = made;
+    self->file_shift = old_count ? self->file_shift - 1 : 60;
+    for (uint64_t i = 0; i < old_count; i++) {
+        while (old[i]) {
+            win_file *file = old[i], **bucket = bucket_of(self, file->native);
+            old[i] = file->chain;
+            file->chain = *bucket;
+            *bucket = file;
+        }
+    }
+    cedi_memory_free(old);
+    return true;
+}
+
+static win_file *file_enter(win *self, intptr_t native)
+{
+    win_file *file, **bucket;
+    if (!table_grow(self))
+        return NULL;
+    file = cedi_win_file_new(self);
+    if (!file)
+        return NULL;
+    file->native = native;
+    file->names = 1;
+    bucket = bucket_of(self, native);
+    file->chain = *bucket;
+    *bucket = file;
+    self->file_count++;
+    return file;
+}
+
+void cedi_win_file_closed(win *self, intptr_t native)
+{
+    win_file *file = cedi_win_file_find(self, native), **place;
+    if (!file)
+        return;
+    place = bucket_of(self, native);
+    while (*place != file)
+        place = &(*place)->chain;
+    *place = file->chain;
+    self->file_count--;
+    file->closed = true;
+    cedi_win_file_left(self, file);
+}
+
+void cedi_win_file_left(win *self, win_file *file)
+{
+    if (file->closed && file->pending == 0)
+        cedi_win_file_free(self, file);
+}
+
+/* ---- What a handle is ----------------------------------------------------------------------- */
+
+static uint32_t kind_of_disk(HANDLE handle)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    if (!GetFileInformationByHandle(handle, &info))
+        return GetLastError() == ERROR_INVALID_FUNCTION || GetLastError() == ERROR_INVALID_PARAMETER
+                   ? CEDE_KIND_DISK /* a volume has no file's information */
+                   : CEDE_KIND_FILE;
+    return info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? CEDE_KIND_DIR : CEDE_KIND_FILE;
+}
+
+static cede_status find_kind(HANDLE handle, uint32_t *kind)
+{
+    DWORD mode, type;
+    SetLastError(0);
+    type = GetFileType(handle);
+    switch (type) {
+    case FILE_TYPE_DISK:
+        *kind = kind_of_disk(handle);
+        return CEDE_OK;
+    case FILE_TYPE_PIPE: /* sockets are pipes to it, too: bytes in order, both ways */
+        *kind = CEDE_KIND_PIPE;
+        return CEDE_OK;
+    case FILE_TYPE_CHAR:
+        *kind = GetConsoleMode(handle, &mode) ? CEDE_KIND_TTY : CEDE_KIND_CHAR;
+        return CEDE_OK;
+    default:
+        if (GetLastError() != 0)
+            return cedi_error_status(GetLastError());
+        *kind = CEDE_KIND_CHAR;
+        return CEDE_OK;
+    }
+}
+
+static bool query(HANDLE handle, void *out, unsigned long bytes, int what)
+{
+    const cedi_nt *nt = cedi_win_nt();
+    cedi_nt_status_block block = {0};
+    return nt->query_file && nt->query_file(handle, &block, out, bytes, what) >= 0;
+}
+
+/* Not made for overlapped I/O. Where it cannot be asked, a handle that no port takes counts as
+ * such: threads serve every handle. */
+static bool is_synchronous(HANDLE handle)
+{
+    unsigned long mode = 0;
+    const unsigned long synchronous = 0x10 | 0x20; /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
+    return !query(handle, &mode, sizeof mode, CEDI_NT_MODE) || (mode & synchronous);
+}
+
+static void look_at_pipe(win_file *file)
+{
+    HANDLE handle = (HANDLE)file->native;
+    unsigned long info[10] = {0}; /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
+    file->quota = 0;
+    if (query(handle, info, sizeof info, CEDI_NT_PIPE))
+        file->quota = info[6]; /* OutboundQuota: of this end's writes */
+    if (file->quota == 0)
+        file->quota = QUOTA_UNKNOWN;
+}
+
+static void look_at_file(win_file *file)
+{
+    HANDLE handle = (HANDLE)file->native;
+    LARGE_INTEGER zero = {0}, at, size;
+    if (SetFilePointerEx(handle, zero, &at, FILE_CURRENT))
+        file->position = (uint64_t)at.QuadPart;
+    if (GetFileSizeEx(handle, &size))
+        file->end_seen = (uint64_t)size.QuadPart;
+}
+
+/* ---- Lanes ---------------------------------------------------------------------------------- */
+
+static bool gives_warnings(const win_file *file)
+{
+    DWORD state = 0;
+    if (file->kind != CEDE_KIND_PIPE)
+        return false;
+    return !GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) ||
+           (state & PIPE_READMODE_MESSAGE);
+}
+
+/* Whether success sends no packet is not said of warnings, so what may give one keeps its packets
+ * (a message that is longer than its buffer). */
+static void no_packets_for_success(const win *self, win_file *file)
+{
+    const uint8_t modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
+    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file))
+        return;
+    if (cedi_win_fault(self, "SetFileCompletionNotificationModes"))
+        return;
+    file->skips = self->calls.set_notification_modes((HANDLE)file->native, modes) == 0;
+}
+
+/* A handle leads into one port for life: a refusal means that this one does already, or cannot. */
+static cede_status bind_to_port(win *self, win_file *file)
+{
+    HANDLE handle = (HANDLE)file->native;
+    void *port;
+    uint32_t error = cedi_win_bind_port(self, handle, self->port, WIN_KEY_IO, &port);
+    if (error == 0) {
+        file->lane = WIN_LANE_PORT;
+        no_packets_for_success(self, file);
+        return CEDE_OK;
+    }
+    if (error != ERROR_INVALID_PARAMETER)
+        return cedi_error_status(error);
+    file->lane = is_synchronous(handle) ? WIN_LANE_SYNC : WIN_LANE_EVENT;
+    return CEDE_OK;
+}
+
+static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
+{
+    if (file->kind == CEDE_KIND_DIR) {
+        file->lane = WIN_LANE_NONE;
+        return CEDE_OK;
+    }
+    if (lane == WIN_LANE_PORT)
+        return bind_to_port(self, file);
+    /* Windows refuses routines on a handle that leads into a port; so whether it does has to be
+     * known. Binding it to find out would be for life: the first transfer is what tells (apc.c). */
+    file->lane = is_synchronous((HANDLE)file->native) ? WIN_LANE_SYNC : WIN_LANE_APC;
+    return CEDE_OK;
+}
+
+static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
+{
+    cede_status status = CEDE_OK;
+    unsigned long access = 0;
+    if (kind == CEDE_KIND_AUTO)
+        status = find_kind((HANDLE)file->native, &kind);
+    if (status)
+        return status;
+    file->kind = (uint8_t)kind;
+    if (query((HANDLE)file->native, &access, sizeof access, CEDI_NT_ACCESS))
+        file->access = access;
+    file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&
+                    kind == CEDE_KIND_FILE;
+    if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
+        look_at_file(file);
+    else if (kind == CEDE_KIND_PIPE)
+        look_at_pipe(file);
+    return choose_lane(self, file, lane);
+}
+
+/* Two names for one handle share what is known of it, so they share its lane, too. */
+static cede_status meet_again(win_file *file, bool wants_apc)
+{
+    if (wants_apc && file->lane == WIN_LANE_PORT)
+        return CEDE_EINVAL;
+    file->names++;
+    return CEDE_OK;
+}
+
+cede_status cedi_win_attach(void *context, intptr_t native, uint32_t *kind)
+{
+    win *self = context;
+    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0;
+    win_file *file = cedi_win_file_find(self, native);
+    cede_status status;
+    *kind &= ~CEDE_ATTACH_APC;
+    if (file) {
+        status = meet_again(file, wants_apc);
+    } else {
+        file = file_enter(self, native);
+        status =
+            file ? look(self, file, *kind, wants_apc ? WIN_LANE_APC : self->lane) : CEDE_ENOMEM;
+        if (file && status)
+            cedi_win_file_closed(self, native);
+    }
+    if (status == CEDE_OK)
+        *kind = file->kind;
+    return status;
+}
+
+static bool leave_port(const win *self, HANDLE handle)
+{
+    struct {
+        HANDLE port;
+        void *key;
+    } none = {NULL, NULL};
+    const cedi_nt *nt = cedi_win_nt();
+    cedi_nt_status_block block = {0};
+    return !(self->config.without & CEDE_WIN32_NO_REPLACE) && nt->set_file &&
+           nt->set_file(handle, &block, &none, sizeof none, CEDI_NT_REPLACE) >= 0;
+}
+
+/* What the system keeps of a position is for whoever uses the handle next. */
+static void leave_position(const win_file *file)
+{
+    LARGE_INTEGER at;
+    at.QuadPart = (LONGLONG)file->position;
+    if (file->kind == CEDE_KIND_FILE)
+        (void)SetFilePointerEx((HANDLE)file->native, at, NULL, FILE_BEGIN);
+}
+
+cede_status cedi_win_detach(void *context, intptr_t native)
+{
+    win *self = context;
+    const win_file *file = cedi_win_file_find(self, native);
+    if (!file)
+        return CEDE_OK;
+    if (file->names > 1 || (file->lane == WIN_LANE_PORT && !leave_port(self, (HANDLE)native)))
+        return CEDE_ENOTSUP;
+    leave_position(file);
+    cedi_win_file_closed(self, native);
+    return CEDE_OK;
+}
+
+/* A borrowed handle goes on without us. Where it cannot leave the port, it will be met as one that
+ * leads into a foreign one, if it is borrowed again. */
+void cedi_win_forget(void *context, intptr_t native)
+{
+    win *self = context;
+    win_file *file = cedi_win_file_find(self, native);
+    if (!file || --file->names > 0)
+        return;
+    if (file->lane == WIN_LANE_PORT)
+        (void)leave_port(self, (HANDLE)native);
+    leave_position(file);
+    cedi_win_file_closed(self, native);
+}

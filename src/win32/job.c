@@ -1,0 +1,283 @@
+/*
+ * What blocks: run on threads of the pool, from a copy of the work, and brought home by wait.
+ *
+ * A cancel takes a job that has not begun out of the queue. Of those that run, a transfer of a
+ * handle that was not made for overlapped I/O may wait for ever, and is stopped by
+ * CancelSynchronousIo, which knows threads, not operations. So there is a handshake: the thread
+ * says under the job's lock that it is about to call and that it has called, and the cancel is made
+ * under the lock too: it can come too early, and is then repeated, but never hits what the thread
+ * does next.
+ *
+ * Threads: run_* is a pool thread's, which has the job, and nothing else, between submit and take;
+ * all else is the loop's.
+ */
+#include "calls.h"
+
+#include <string.h>
+
+/* A job's position: the system's own, or the end. */
+#define AT_CURRENT UINT64_MAX
+#define AT_END     (UINT64_MAX - 1)
+
+/* ---- On a thread ---------------------------------------------------------------------------- */
+
+static uint32_t do_work(win_job *job)
+{
+    cede_status status = job->args.work.run(job->args.work.argument, &job->count);
+    job->status = status > CEDE_REPORT_AGAIN && status <= 0 ? status : CEDE_EUNKNOWN;
+    return 0;
+}
+
+static uint32_t do_close(win_job *job)
+{
+    return job->self->calls.close_handle((HANDLE)job->native);
+}
+
+static win_perform *performer_of(uint8_t op)
+{
+    static win_perform *const performers[CEDE_OP_COUNT] = {
+        [CEDE_OP_WORK] = do_work,
+        [CEDE_OP_CLOSE] = do_close,
+        [CEDE_OP_OPEN] = cedi_win_do_open,
+        [CEDE_OP_FSYNC] = cedi_win_do_fsync,
+        [CEDE_OP_FDATASYNC] = cedi_win_do_fsync,
+        [CEDE_OP_TRUNCATE] = cedi_win_do_truncate,
+        [CEDE_OP_ALLOCATE] = cedi_win_do_allocate,
+        [CEDE_OP_STAT] = cedi_win_do_stat,
+        [CEDE_OP_STAT_HANDLE] = cedi_win_do_stat_handle,
+        [CEDE_OP_RENAME] = cedi_win_do_rename,
+        [CEDE_OP_UNLINK] = cedi_win_do_unlink,
+        [CEDE_OP_MKDIR] = cedi_win_do_mkdir,
+        [CEDE_OP_RMDIR] = cedi_win_do_rmdir,
+        [CEDE_OP_LINK] = cedi_win_do_link,
+        [CEDE_OP_SYMLINK] = cedi_win_do_symlink,
+        [CEDE_OP_READLINK] = cedi_win_do_readlink,
+        [CEDE_OP_READDIR] = cedi_win_do_readdir,
+        [CEDE_OP_SET_TIMES] = cedi_win_do_set_times,
+        [CEDE_OP_SET_MODE] = cedi_win_do_set_mode,
+        [CEDE_OP_COPY] = cedi_win_do_copy,
+    };
+    return performers[op];
+}
+
+static void run_performer(cedi_pool_job *pool_job, void *thread)
+{
+    win_job *job = (win_job *)(void *)pool_job;
+    (void)thread;
+    job->error = performer_of(job->record.op)(job);
+}
+
+/* False: a cancel came before. */
+static bool call_begins(win_job *job, HANDLE thread)
+{
+    bool begins;
+    AcquireSRWLockExclusive(&job->lock);
+    begins = !job->wished;
+    job->thread = begins ? thread : NULL;
+    ReleaseSRWLockExclusive(&job->lock);
+    return begins;
+}
+
+static void call_is_over(win_job *job)
+{
+    AcquireSRWLockExclusive(&job->lock);
+    job->thread = NULL;
+    ReleaseSRWLockExclusive(&job->lock);
+}
+
+static uint32_t transfer(const win_job *job, OVERLAPPED *where, DWORD *bytes)
+{
+    HANDLE handle = (HANDLE)job->native;
+    BOOL happened;
+    if (job->can_stop && cedi_win_fault(job->self, job->args.io.offset ? "WriteFile" : "ReadFile"))
+        return ERROR_NO_SYSTEM_RESOURCES;
+    happened = job->args.io.offset
+                   ? WriteFile(handle, job->args.io.buffer, job->asked, bytes, where)
+                   : ReadFile(handle, job->args.io.buffer, job->asked, bytes, where);
+    return happened ? 0 : GetLastError();
+}
+
+/* A transfer with an offset moves the position of such a file; nobody shall see it. Those of one
+ * process keep out of each other's way: they end by themselves. */
+static SRWLOCK positions = SRWLOCK_INIT;
+
+static uint32_t transfer_at(const win_job *job, DWORD *bytes)
+{
+    HANDLE handle = (HANDLE)job->native;
+    LARGE_INTEGER zero = {0}, before;
+    OVERLAPPED where = {0};
+    bool known;
+    uint32_t error;
+    AcquireSRWLockExclusive(&positions);
+    known = SetFilePointerEx(handle, zero, &before, FILE_CURRENT) != 0;
+    where.Offset = job->position == AT_END ? 0xffffffffu : (DWORD)job->position;
+    where.OffsetHigh = job->position == AT_END ? 0xffffffffu : (DWORD)(job->position >> 32);
+    error = transfer(job, job->position == AT_CURRENT ? NULL : &where, bytes);
+    if (known && job->position != AT_CURRENT)
+        (void)SetFilePointerEx(handle, before, NULL, FILE_BEGIN);
+    ReleaseSRWLockExclusive(&positions);
+    return error;
+}
+
+static void run_transfer(cedi_pool_job *pool_job, void *thread)
+{
+    win_job *job = (win_job *)(void *)pool_job;
+    DWORD bytes = 0;
+    if (!call_begins(job, thread)) {
+        job->error = ERROR_OPERATION_ABORTED;
+        return;
+    }
+    job->error = job->can_stop ? transfer(job, NULL, &bytes) : transfer_at(job, &bytes);
+    call_is_over(job);
+    job->count = bytes;
+}
+
+/* ---- To the threads ------------------------------------------------------------------------- */
+
+static bool needs_scratch(uint32_t op)
+{
+    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK || op == CEDE_OP_COPY ||
+           op == CEDE_OP_STAT;
+}
+
+/* A close does not fail for want of a thread (law 10): it is made here and now. */
+static bool no_thread(win *self, win_job *job, cede_status status)
+{
+    uint64_t token = job->record.token;
+    if (job->record.op == CEDE_OP_CLOSE) {
+        uint32_t error = do_close(job);
+        cedi_win_job_free(self, job);
+        cede_core_done(self->core, token, cedi_error_status(error), (int32_t)error, 0);
+        return true;
+    }
+    cedi_win_job_free(self, job);
+    cede_core_done(self->core, token, status, ERROR_MAX_THRDS_REACHED, 0);
+    return true;
+}
+
+bool cedi_win_to_pool(win *self, const cede_work *work)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    const win_file *file;
+    cede_status status;
+    if (!job)
+        return false;
+    if (needs_scratch(work->op)) {
+        job->scratch = cedi_win_bounce_get(self);
+        if (!job->scratch) {
+            cedi_win_job_free(self, job);
+            return false;
+        }
+    }
+    file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
+    job->access = file ? file->access : 0;
+    job->pool.run = run_performer;
+    status = cedi_pool_submit(self->pool, &job->pool);
+    return status == CEDE_OK || no_thread(self, job, status);
+}
+
+/* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
+ * gets a thread of its own. */
+bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                            uint64_t length, uint64_t position, bool writes)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    cede_status status;
+    if (!job)
+        return false;
+    job->file = file;
+    file->pending++;
+    job->args.io.buffer = (void *)(uintptr_t)buffer;
+    job->args.io.offset = writes;
+    job->asked = (uint32_t)length;
+    job->position = position;
+    job->can_stop = file->kind != CEDE_KIND_FILE && file->kind != CEDE_KIND_DISK;
+    job->pool.run = run_transfer;
+    status = job->can_stop ? cedi_pool_run_alone(self->pool, &job->pool)
+                           : cedi_pool_submit(self->pool, &job->pool);
+    if (status == CEDE_OK)
+        return true;
+    file->pending--;
+    return no_thread(self, job, status);
+}
+
+/* ---- Home again ----------------------------------------------------------------------------- */
+
+/* What a thread made lies in the job: the caller's memory is written here, opened for it. */
+static void give(win *self, win_job *job)
+{
+    cede_core_touch(self->core, job->record.token, true);
+    switch (job->record.op) {
+    case CEDE_OP_STAT:
+    case CEDE_OP_STAT_HANDLE:
+        memcpy(job->args.path.out, &job->stat, sizeof job->stat);
+        break;
+    case CEDE_OP_READLINK:
+        memcpy(job->args.path.out, job->scratch->bytes, (size_t)job->count);
+        break;
+    case CEDE_OP_READDIR:
+        memcpy(job->args.io.buffer, job->scratch->bytes, (size_t)job->count);
+        break;
+    default:
+        break;
+    }
+    cede_core_touch(self->core, job->record.token, false);
+}
+
+static void report(win *self, win_job *job)
+{
+    uint64_t token = job->record.token, count = job->count;
+    uint32_t error = job->error;
+    cede_status status = error ? cedi_error_status(error) : job->status;
+    if (job->file) {
+        win_file *file = job->file;
+        win_record record = job->record;
+        bool writes = job->args.io.offset != 0;
+        cedi_win_job_free(self, job);
+        cedi_win_report_transfer(self, &record, writes, error, count);
+        file->pending--;
+        cedi_win_file_left(self, file);
+        return;
+    }
+    if (error == 0)
+        give(self, job);
+    cedi_win_job_free(self, job);
+    cede_core_done(self->core, token, status, (int32_t)error, count);
+}
+
+void cedi_win_take_finished(win *self)
+{
+    cedi_pool_job *next, *finished = cedi_pool_take(self->pool);
+    for (; finished; finished = next) {
+        next = finished->next;
+        report(self, (win_job *)(void *)finished);
+    }
+}
+
+/* ---- Cancel --------------------------------------------------------------------------------- */
+
+static int stop_call(win *self, win_job *job)
+{
+    uint32_t error = 0;
+    AcquireSRWLockExclusive(&job->lock);
+    job->wished = true;
+    if (job->thread) {
+        error = cedi_win_fault(self, "CancelSynchronousIo");
+        if (error == 0)
+            error = self->calls.cancel_synchronous_io(job->thread);
+    }
+    ReleaseSRWLockExclusive(&job->lock);
+    return error ? CEDE_CANCEL_AGAIN : CEDE_CANCEL_SENT;
+}
+
+int cedi_win_job_cancel(win *self, win_job *job)
+{
+    if (!job->can_stop) {
+        if (!cedi_pool_remove(self->pool, &job->pool))
+            return CEDE_CANCEL_NEVER;
+        job->error = ERROR_OPERATION_ABORTED;
+        report(self, job);
+        return CEDE_CANCEL_SENT;
+    }
+    return stop_call(self, job);
+}

@@ -1,0 +1,230 @@
+/*
+ * Operations on names: rename, unlink, mkdir, rmdir, links. On a pool thread.
+ *
+ * Where the file system has them (NTFS since Windows 10, 1607), renames and deletes are those of
+ * POSIX: a file that is open can be replaced, and an unlinked name is gone at once. Else they are
+ * the old ones, whose difference is seen only by who looks at the name of an open file.
+ */
+#include "calls.h"
+#include "path.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define ERROR_IS_A_DIRECTORY 336u /* ERROR_DIRECTORY_NOT_SUPPORTED */
+
+static uint32_t error_unless(BOOL happened)
+{
+    return happened ? 0 : GetLastError();
+}
+
+/* The system or the file system is older than this way to ask. */
+static bool is_unknown(uint32_t error)
+{
+    return error == ERROR_INVALID_PARAMETER || error == ERROR_INVALID_FUNCTION ||
+           error == ERROR_NOT_SUPPORTED || error == ERROR_CALL_NOT_IMPLEMENTED ||
+           error == ERROR_INVALID_LEVEL;
+}
+
+/* ---- Rename --------------------------------------------------------------------------------- */
+
+/* FILE_RENAME_INFO, in the form that has flags. */
+typedef struct rename_info {
+    DWORD flags;
+    HANDLE root;
+    DWORD name_bytes;
+    wchar_t name[WIN_PATH_UNITS];
+} rename_info;
+
+static uint32_t rename_posix(const win_job *job, const win_path *from, const win_path *to)
+{
+    rename_info info;
+    size_t bytes = wcslen(to->text) * sizeof(wchar_t);
+    HANDLE file;
+    uint32_t error =
+        cedi_win_create_file(job->self, from->text, DELETE | SYNCHRONIZE, OPEN_EXISTING,
+                             FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
+    if (error)
+        return error;
+    info.flags = SYSTEM_RENAME_POSIX;
+    if (!(job->args.path.flags & CEDE_RENAME_NOREPLACE))
+        info.flags |= SYSTEM_RENAME_REPLACE;
+    info.root = NULL;
+    info.name_bytes = (DWORD)bytes;
+    memcpy(info.name, to->text, bytes + sizeof(wchar_t));
+    error = error_unless(
+        SetFileInformationByHandle(file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_RENAME_INFO_EX, &info,
+                                   (DWORD)(offsetof(rename_info, name) + bytes + sizeof(wchar_t))));
+    (void)CloseHandle(file);
+    return error;
+}
+
+uint32_t cedi_win_do_rename(win_job *job)
+{
+    win_path from, to;
+    uint32_t error = cedi_win_path(&from, job->args.path.path);
+    DWORD replace = job->args.path.flags & CEDE_RENAME_NOREPLACE ? 0 : MOVEFILE_REPLACE_EXISTING;
+    if (error == 0)
+        error = cedi_win_path(&to, job->args.path.to);
+    if (error)
+        return error;
+    error = ERROR_INVALID_LEVEL;
+    if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_RENAME))
+        error = rename_posix(job, &from, &to);
+    if (is_unknown(error))
+        error = error_unless(MoveFileExW(from.text, to.text, replace));
+    if (error == ERROR_PATH_NOT_FOUND)
+        return cedi_win_path_why(
+            GetFileAttributesW(from.text) == INVALID_FILE_ATTRIBUTES ? &from : &to, error);
+    return error;
+}
+
+/* ---- Unlink --------------------------------------------------------------------------------- */
+
+static uint32_t delete_posix(HANDLE file)
+{
+    DWORD flags = SYSTEM_DELETE | SYSTEM_DELETE_POSIX | SYSTEM_DELETE_READ_ONLY;
+    return error_unless(SetFileInformationByHandle(
+        file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_DISPOSITION_INFO_EX, &flags, sizeof flags));
+}
+
+static uint32_t delete_old(HANDLE file)
+{
+    FILE_DISPOSITION_INFO info = {TRUE};
+    return error_unless(SetFileInformationByHandle(file, FileDispositionInfo, &info, sizeof info));
+}
+
+/* A link to a directory counts as what it is, a link. */
+static uint32_t refuse_directory(HANDLE file)
+{
+    FILE_ATTRIBUTE_TAG_INFO info;
+    if (!GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info))
+        return 0;
+    return (info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) &&
+                   !(info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
+               ? ERROR_IS_A_DIRECTORY
+               : 0;
+}
+
+/* The old way does not delete what is read-only. */
+static void allow_delete(const win_path *path)
+{
+    DWORD attributes = GetFileAttributesW(path->text);
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY))
+        (void)SetFileAttributesW(path->text, attributes & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+}
+
+uint32_t cedi_win_do_unlink(win_job *job)
+{
+    win_path path;
+    HANDLE file;
+    uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    error = cedi_win_create_file(job->self, path.text, DELETE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
+                                 OPEN_EXISTING,
+                                 FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
+    if (error)
+        return cedi_win_path_why(&path, error);
+    error = refuse_directory(file);
+    if (error == 0) {
+        error = ERROR_INVALID_LEVEL;
+        if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_DELETE))
+            error = delete_posix(file);
+        if (is_unknown(error)) {
+            allow_delete(&path);
+            error = delete_old(file);
+        }
+    }
+    (void)CloseHandle(file);
+    return error;
+}
+
+/* ---- Directories ---------------------------------------------------------------------------- */
+
+uint32_t cedi_win_do_mkdir(win_job *job)
+{
+    win_path path;
+    uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    error = error_unless(CreateDirectoryW(path.text, NULL));
+    return cedi_win_path_why(&path, error);
+}
+
+uint32_t cedi_win_do_rmdir(win_job *job)
+{
+    win_path path;
+    DWORD attributes;
+    uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    attributes = GetFileAttributesW(path.text);
+    if (attributes != INVALID_FILE_ATTRIBUTES &&
+        (!(attributes & FILE_ATTRIBUTE_DIRECTORY) || (attributes & FILE_ATTRIBUTE_REPARSE_POINT)))
+        return ERROR_DIRECTORY;
+    error = error_unless(RemoveDirectoryW(path.text));
+    return error == ERROR_DIRECTORY ? error : cedi_win_path_why(&path, error);
+}
+
+/* ---- Links ---------------------------------------------------------------------------------- */
+
+uint32_t cedi_win_do_link(win_job *job)
+{
+    win_path existing, path;
+    uint32_t error = cedi_win_path(&existing, job->args.path.path);
+    if (error == 0)
+        error = cedi_win_path(&path, job->args.path.to);
+    if (error)
+        return error;
+    error = error_unless(CreateHardLinkW(path.text, existing.text, NULL));
+    if (error == ERROR_PATH_NOT_FOUND)
+        return cedi_win_path_why(&path, error);
+    return error;
+}
+
+/* The system wants to be told what the target is; one that is not there yet counts as a file. */
+static DWORD link_flags(const win_path *path, const wchar_t *target)
+{
+    wchar_t whole[WIN_PATH_UNITS];
+    DWORD attributes;
+    size_t units = wcslen(path->text), more = wcslen(target);
+    bool absolute = target[0] == L'\\' || (target[0] && target[1] == L':');
+    while (units > 0 && path->text[units - 1] != L'\\')
+        units--;
+    if (absolute)
+        units = 0;
+    if (units + more >= WIN_PATH_UNITS)
+        return 0;
+    memcpy(whole, path->text, units * sizeof *whole);
+    memcpy(whole + units, target, (more + 1) * sizeof *whole);
+    attributes = GetFileAttributesW(whole);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY)
+               ? SYMBOLIC_LINK_FLAG_DIRECTORY
+               : 0;
+}
+
+/* A link that was not made though the call says so is as good as refused. */
+uint32_t cedi_win_do_symlink(win_job *job)
+{
+    win_path path;
+    wchar_t target[WIN_PATH_UNITS];
+    DWORD flags;
+    uint32_t error = cedi_win_path(&path, job->args.path.to);
+    if (error == 0)
+        error = cedi_win_text(target, WIN_PATH_UNITS, job->args.path.path);
+    if (error)
+        return error;
+    for (wchar_t *at = target; *at; at++) {
+        if (*at == L'/')
+            *at = L'\\';
+    }
+    flags = link_flags(&path, target);
+    error = error_unless(CreateSymbolicLinkW(path.text, target,
+                                             flags | SYMBOLIC_LINK_FLAG_ALLOW_UNPRIVILEGED_CREATE));
+    if (error == ERROR_INVALID_PARAMETER) /* before Windows 10, 1703 */
+        error = error_unless(CreateSymbolicLinkW(path.text, target, flags));
+    if (error)
+        return cedi_win_path_why(&path, error);
+    return GetFileAttributesW(path.text) == INVALID_FILE_ATTRIBUTES ? ERROR_NOT_SUPPORTED : 0;
+}

@@ -1,0 +1,130 @@
+/*
+ * Opening, on a pool thread.
+ *
+ * Files, pipes and devices are opened for overlapped I/O; directories are not, because what reads
+ * them has no overlapped form that is documented. Sharing allows everything, so that a file may be
+ * renamed and deleted while it is open. A handle that only appends is opened without the right to
+ * write elsewhere: then the system itself puts every write at the end.
+ */
+#include "calls.h"
+#include "path.h"
+
+#define ERROR_IS_A_DIRECTORY 336u /* ERROR_DIRECTORY_NOT_SUPPORTED */
+
+typedef struct manner {
+    uint32_t access;
+    uint32_t disposition;
+    uint32_t flags;
+} manner;
+
+static manner manner_of(uint32_t flags, uint32_t mode)
+{
+    manner how = {0, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS};
+    if (flags & CEDE_OPEN_READ)
+        how.access |= GENERIC_READ;
+    if (flags & CEDE_OPEN_APPEND)
+        how.access |= FILE_GENERIC_WRITE & ~(uint32_t)FILE_WRITE_DATA;
+    else if (flags & CEDE_OPEN_WRITE)
+        how.access |= GENERIC_WRITE;
+    if (flags & CEDE_OPEN_CREATE)
+        how.disposition = flags & CEDE_OPEN_EXCLUSIVE ? CREATE_NEW : OPEN_ALWAYS;
+    if (flags & (CEDE_OPEN_NOFOLLOW | CEDE_OPEN_EXCLUSIVE))
+        how.flags |= FILE_FLAG_OPEN_REPARSE_POINT;
+    if (flags & CEDE_OPEN_DIRECT)
+        how.flags |= FILE_FLAG_NO_BUFFERING;
+    if (flags & CEDE_OPEN_SYNC)
+        how.flags |= FILE_FLAG_WRITE_THROUGH;
+    if (!(flags & CEDE_OPEN_DIRECTORY))
+        how.flags |= FILE_FLAG_OVERLAPPED;
+    if ((flags & CEDE_OPEN_CREATE) && !(mode & 0200))
+        how.flags |= FILE_ATTRIBUTE_READONLY;
+    return how;
+}
+
+static bool is_link(HANDLE file)
+{
+    FILE_ATTRIBUTE_TAG_INFO info;
+    return GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info) &&
+           (info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
+           (info.ReparseTag == IO_REPARSE_TAG_SYMLINK ||
+            info.ReparseTag == IO_REPARSE_TAG_MOUNT_POINT);
+}
+
+static uint32_t truncate(const win_job *job, HANDLE file, uint32_t flags)
+{
+    FILE_END_OF_FILE_INFO end = {0};
+    HANDLE other = INVALID_HANDLE_VALUE;
+    uint32_t error = 0;
+    if (flags & CEDE_OPEN_APPEND)
+        other = cedi_win_reopen(job->self, file, GENERIC_WRITE);
+    if (!SetFileInformationByHandle(other == INVALID_HANDLE_VALUE ? file : other, FileEndOfFileInfo,
+                                    &end, sizeof end))
+        error = GetLastError();
+    if (other != INVALID_HANDLE_VALUE)
+        (void)CloseHandle(other);
+    return error;
+}
+
+/* What was opened is what was asked for. */
+static uint32_t check(const win_job *job, HANDLE file, uint32_t flags, bool *directory)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    *directory = false;
+    if (GetFileType(file) != FILE_TYPE_DISK || !GetFileInformationByHandle(file, &info))
+        return flags & CEDE_OPEN_DIRECTORY ? ERROR_DIRECTORY : 0;
+    if ((flags & CEDE_OPEN_NOFOLLOW) && is_link(file))
+        return ERROR_CANT_RESOLVE_FILENAME;
+    *directory = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    if (*directory)
+        return flags & CEDE_OPEN_WRITE ? ERROR_IS_A_DIRECTORY : 0;
+    if (flags & CEDE_OPEN_DIRECTORY)
+        return ERROR_DIRECTORY;
+    return flags & CEDE_OPEN_TRUNCATE ? truncate(job, file, flags) : 0;
+}
+
+static uint32_t refused(const win_path *path, uint32_t flags, uint32_t error)
+{
+    DWORD attributes;
+    if (error == ERROR_ACCESS_DENIED && (flags & CEDE_OPEN_WRITE)) {
+        attributes = GetFileAttributesW(path->text);
+        if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY))
+            return flags & CEDE_OPEN_EXCLUSIVE ? ERROR_FILE_EXISTS : ERROR_IS_A_DIRECTORY;
+    }
+    return cedi_win_path_why(path, error);
+}
+
+uint32_t cedi_win_do_open(win_job *job)
+{
+    uint32_t flags = job->args.path.flags, error;
+    manner how = manner_of(flags, job->args.path.mode);
+    win_path path;
+    HANDLE file;
+    bool directory;
+    error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    error =
+        cedi_win_create_file(job->self, path.text, how.access, how.disposition, how.flags, &file);
+    if (error)
+        return refused(&path, flags, error);
+    error = check(job, file, flags, &directory);
+    if (error == 0 && directory && (how.flags & FILE_FLAG_OVERLAPPED)) {
+        (void)CloseHandle(file);
+        error = cedi_win_create_file(job->self, path.text, how.access, OPEN_EXISTING,
+                                     how.flags & ~(uint32_t)FILE_FLAG_OVERLAPPED, &file);
+    }
+    if (error) {
+        if (file != INVALID_HANDLE_VALUE)
+            (void)CloseHandle(file);
+        return error;
+    }
+    job->count = (uint64_t)(intptr_t)file;
+    return 0;
+}
+
+HANDLE cedi_win_reopen(const win *self, HANDLE native, uint32_t access)
+{
+    if (self->config.without & CEDE_WIN32_NO_REOPEN)
+        return INVALID_HANDLE_VALUE;
+    return ReOpenFile(native, access, WIN_SHARE_ALL, FILE_FLAG_BACKUP_SEMANTICS);
+}

@@ -1,0 +1,155 @@
+/*
+ * From work to what carries it out: one function an operation, found by a table that expands from
+ * ops.def, so that an operation without its function does not compile.
+ *
+ * A function returns false when there is no room for a record; then nothing was taken. The core
+ * holds the arguments open during start, so they are read without a bracket. The loop's thread.
+ */
+#include "calls.h"
+
+typedef bool start_fn(win *, const cede_work *);
+
+bool cedi_win_done_now(win *self, const cede_work *work, uint32_t error, uint64_t count)
+{
+    cede_core_done(self->core, work->token, cedi_error_status(error), (int32_t)error, count);
+    return true;
+}
+
+static bool start_roundtrip(win *self, const cede_work *work)
+{
+    return cedi_win_roundtrip(self, work);
+}
+
+/* ---- Transfers ------------------------------------------------------------------------------ */
+
+static bool start_read(win *self, const cede_work *work)
+{
+    return cedi_win_transfer(self, work, false, 0);
+}
+
+static bool start_write(win *self, const cede_work *work)
+{
+    return cedi_win_transfer(self, work, true, 0);
+}
+
+static bool start_read_all(win *self, const cede_work *work)
+{
+    return cedi_win_transfer(self, work, false, work->moved);
+}
+
+static bool start_write_all(win *self, const cede_work *work)
+{
+    return cedi_win_transfer(self, work, true, work->moved);
+}
+
+static bool start_readv(win *self, const cede_work *work)
+{
+    return cedi_win_transfer_vec(self, work, false);
+}
+
+static bool start_writev(win *self, const cede_work *work)
+{
+    return cedi_win_transfer_vec(self, work, true);
+}
+
+static bool start_append(win *self, const cede_work *work)
+{
+    return cedi_win_append(self, work);
+}
+
+/* ---- Close ---------------------------------------------------------------------------------- */
+
+/* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), and
+ * goes to a thread; closing what is none never does. */
+static bool start_close(win *self, const cede_work *work)
+{
+    const win_file *file = cedi_win_file_find(self, work->native);
+    uint32_t error;
+    if (file && (file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK)) {
+        if (!cedi_win_to_pool(self, work))
+            return false;
+        cedi_win_file_closed(self, work->native);
+        return true;
+    }
+    cedi_win_file_closed(self, work->native);
+    error = self->calls.close_handle((HANDLE)work->native);
+    return cedi_win_done_now(self, work, error, 0);
+}
+
+/* ---- What blocks ---------------------------------------------------------------------------- */
+
+#define ON_POOL(name)                                          \
+    static bool start_##name(win *self, const cede_work *work) \
+    {                                                          \
+        return cedi_win_to_pool(self, work);                   \
+    }
+
+ON_POOL(work)
+ON_POOL(open)
+ON_POOL(fsync)
+ON_POOL(fdatasync)
+ON_POOL(stat)
+ON_POOL(stat_handle)
+ON_POOL(rename)
+ON_POOL(unlink)
+ON_POOL(mkdir)
+ON_POOL(rmdir)
+ON_POOL(link)
+ON_POOL(symlink)
+ON_POOL(readlink)
+ON_POOL(readdir)
+ON_POOL(set_times)
+ON_POOL(set_mode)
+ON_POOL(copy)
+
+static bool start_truncate(win *self, const cede_work *work)
+{
+    if (work->args->range.length_bytes > INT64_MAX)
+        return cedi_win_done_now(self, work, ERROR_FILE_TOO_LARGE, 0);
+    return cedi_win_to_pool(self, work);
+}
+
+static bool start_allocate(win *self, const cede_work *work)
+{
+    const cede_args *args = work->args;
+    if (args->range.offset > INT64_MAX || args->range.length_bytes > INT64_MAX ||
+        args->range.offset + args->range.length_bytes > INT64_MAX)
+        return cedi_win_done_now(self, work, ERROR_FILE_TOO_LARGE, 0);
+    return cedi_win_to_pool(self, work);
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+#define CORE(name)    NULL
+#define BACKEND(name) start_##name
+
+static start_fn *const starters[CEDE_OP_COUNT] = {
+#define CEDE_OP(NAME, name, handle, order, shape, host, promise) [CEDE_OP_##NAME] = host(name),
+#include "cede/ops.def"
+};
+
+bool cedi_win_supports(void *self, uint32_t op)
+{
+    (void)self;
+    return op < CEDE_OP_COUNT && starters[op];
+}
+
+uint32_t cedi_win_start(void *context, const cede_work *batch, uint32_t count)
+{
+    win *self = context;
+    uint32_t taken = 0;
+    while (taken < count && starters[batch[taken].op](self, &batch[taken]))
+        taken++;
+    return taken;
+}
+
+int cedi_win_cancel(void *context, uint64_t token)
+{
+    win *self = context;
+    win_record *record = cedi_win_record_find(self, token);
+    if (!record)
+        return CEDE_CANCEL_SENT; /* reported already */
+    if (record->what == WIN_RECORD_IO)
+        return cedi_win_io_cancel(self, CONTAINING_RECORD(record, win_io, record));
+    return cedi_win_job_cancel(self, CONTAINING_RECORD(record, win_job, record));
+}

@@ -1,0 +1,176 @@
+/*
+ * Paths. The rules are Windows' own, but for what its old forms change in silence: a name with a
+ * trailing dot or space, which it would cut, and the names of devices, which it would open, are
+ * refused.
+ */
+#include "path.h"
+
+#include <string.h>
+
+#define NAME_UNITS 255u /* of one component, on every file system */
+
+static bool is_separator(wchar_t c)
+{
+    return c == L'\\' || c == L'/';
+}
+
+static wchar_t upper(wchar_t c)
+{
+    return c >= L'a' && c <= L'z' ? (wchar_t)(c - L'a' + L'A') : c;
+}
+
+static bool starts_with(const wchar_t *name, size_t units, const char *word)
+{
+    size_t i = 0;
+    for (; word[i]; i++) {
+        if (i >= units || upper(name[i]) != (wchar_t)word[i])
+            return false;
+    }
+    return true;
+}
+
+/* CON, PRN, AUX, NUL, COM1 to LPT9, whatever follows a dot, a colon or spaces. */
+static bool is_reserved(const wchar_t *name, size_t units)
+{
+    static const char *const words[] = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"};
+    size_t end = 0;
+    while (end < units && name[end] != L'.' && name[end] != L':')
+        end++;
+    while (end > 0 && name[end - 1] == L' ')
+        end--;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strlen(words[i]) == end && starts_with(name, end, words[i]))
+            return true;
+    }
+    if (end != 4 || (!starts_with(name, end, "COM") && !starts_with(name, end, "LPT")))
+        return false;
+    return (name[3] >= L'1' && name[3] <= L'9') || name[3] == 0xb9 || name[3] == 0xb2 ||
+           name[3] == 0xb3; /* superscripts count as digits */
+}
+
+static uint32_t check_name(const wchar_t *name, size_t units)
+{
+    if (units == 0 || (units == 1 && name[0] == L'.') ||
+        (units == 2 && name[0] == L'.' && name[1] == L'.'))
+        return 0;
+    if (units > NAME_UNITS)
+        return ERROR_FILENAME_EXCED_RANGE;
+    for (size_t i = 0; i < units; i++) {
+        if (name[i] < 32 || (name[i] < 128 && strchr("<>:\"|?*", (char)name[i])))
+            return ERROR_INVALID_NAME;
+    }
+    if (name[units - 1] == L'.' || name[units - 1] == L' ' || is_reserved(name, units))
+        return ERROR_INVALID_NAME;
+    return 0;
+}
+
+static uint32_t check_names(const wchar_t *path)
+{
+    const wchar_t *at = path;
+    bool drive = upper(at[0]) >= L'A' && upper(at[0]) <= L'Z' && at[1] == L':';
+    if (drive)
+        at += 2;
+    while (*at) {
+        size_t units = 0;
+        uint32_t error;
+        while (at[units] && !is_separator(at[units]))
+            units++;
+        error = check_name(at, units);
+        if (error)
+            return error;
+        at += units;
+        while (is_separator(*at))
+            at++;
+    }
+    return 0;
+}
+
+uint32_t cedi_win_text(wchar_t *out, uint32_t units, const char *utf8)
+{
+    int made;
+    if (!*utf8)
+        return ERROR_FILE_NOT_FOUND;
+    made = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, utf8, -1, out, (int)units);
+    if (made > 0)
+        return 0;
+    return GetLastError() == ERROR_INSUFFICIENT_BUFFER ? ERROR_FILENAME_EXCED_RANGE
+                                                       : GetLastError();
+}
+
+/* What the full path needs before it, to be taken as it is. Returns how much of it is replaced. */
+static size_t long_prefix(const wchar_t *full, const wchar_t **prefix)
+{
+    if (full[0] == L'\\' && full[1] == L'\\') {
+        *prefix = L"\\\\?\\UNC\\";
+        return 2;
+    }
+    *prefix = L"\\\\?\\";
+    return 0;
+}
+
+static uint32_t make_full(win_path *path, const wchar_t *given)
+{
+    const wchar_t *prefix;
+    size_t before, cut, units;
+    wchar_t *text = path->text;
+    /* The longest prefix goes in front, so the full path is made behind its place. */
+    DWORD made = GetFullPathNameW(given, WIN_PATH_UNITS - 16, text + 8, NULL);
+    if (made == 0)
+        return GetLastError();
+    if (made >= WIN_PATH_UNITS - 16)
+        return ERROR_FILENAME_EXCED_RANGE;
+    units = made;
+    if (text[8] == L'\\' && text[9] == L'\\' && (text[10] == L'.' || text[10] == L'?')) {
+        memmove(text, text + 8, (units + 1) * sizeof *text); /* a device after all */
+        return 0;
+    }
+    cut = long_prefix(text + 8, &prefix);
+    before = wcslen(prefix);
+    memmove(text + before, text + 8 + cut, (units - cut + 1) * sizeof *text);
+    memcpy(text, prefix, before * sizeof *text);
+    units = before + units - cut;
+    while (units > before + 3 && text[units - 1] == L'\\')
+        text[--units] = 0; /* "name/" is "name" */
+    return 0;
+}
+
+uint32_t cedi_win_path(win_path *path, const char *utf8)
+{
+    wchar_t given[WIN_PATH_UNITS];
+    uint32_t error = cedi_win_text(given, WIN_PATH_UNITS, utf8);
+    path->device = false;
+    if (error)
+        return error;
+    if (is_separator(given[0]) && is_separator(given[1]) &&
+        (given[2] == L'.' || given[2] == L'?') && is_separator(given[3])) {
+        path->device = true;
+        memcpy(path->text, given, (wcslen(given) + 1) * sizeof *given);
+        return 0;
+    }
+    error = check_names(given);
+    return error ? error : make_full(path, given);
+}
+
+uint32_t cedi_win_path_why(const win_path *path, uint32_t error)
+{
+    wchar_t part[WIN_PATH_UNITS];
+    size_t units;
+    if ((error != ERROR_PATH_NOT_FOUND && error != ERROR_DIRECTORY &&
+         error != ERROR_INVALID_NAME) ||
+        path->device)
+        return error;
+    units = wcslen(path->text);
+    memcpy(part, path->text, (units + 1) * sizeof *part);
+    while (units > 0) {
+        DWORD attributes;
+        while (units > 0 && part[units - 1] != L'\\')
+            units--;
+        if (units <= 4)
+            break;
+        part[--units] = 0;
+        attributes = GetFileAttributesW(part);
+        if (attributes != INVALID_FILE_ATTRIBUTES)
+            return attributes & FILE_ATTRIBUTE_DIRECTORY ? error : ERROR_DIRECTORY;
+    }
+    return error;
+}

@@ -1,0 +1,33 @@
+/*
+ * From a path in UTF-8 to one that means exactly one file: absolute, in the long form, so that the
+ * system neither cuts nor reinterprets it. Stateless; any thread; a win_path is 64 KiB, for the
+ * stack of a pool thread.
+ */
+#ifndef CEDE_WIN32_PATH_H
+#define CEDE_WIN32_PATH_H
+
+#include "system.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WIN_PATH_UNITS 32768u
+
+typedef struct win_path {
+    wchar_t text[WIN_PATH_UNITS];
+    bool device; /* begins with \\.\ or \\?\: taken as it is */
+} win_path;
+
+/* 0, or why it names nothing: ERROR_FILE_NOT_FOUND (empty), ERROR_INVALID_NAME (a character, a
+ * trailing dot or space, a reserved name), ERROR_FILENAME_EXCED_RANGE, ERROR_NO_UNICODE_TRANSLATION
+ * (not UTF-8). */
+uint32_t cedi_win_path(win_path *, const char *utf8);
+
+/* The same characters in the system's form, nothing else: the text of a link. */
+uint32_t cedi_win_text(wchar_t *out, uint32_t units, const char *utf8);
+
+/* Windows says "path not found" for two things: ERROR_DIRECTORY, if something on the way is there
+ * and no directory; else the error as it was. */
+uint32_t cedi_win_path_why(const win_path *, uint32_t error);
+
+#endif

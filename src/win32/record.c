@@ -1,0 +1,263 @@
+/*
+ * Records of what was taken: transfers (win_io), what runs on threads (win_job), handles.
+ *
+ * Made in chunks that double, recycled, and freed by close: so the steady state allocates nothing,
+ * addresses are stable, and a packet or routine that comes late meets a record, not freed memory.
+ * Found by token through a hash: a cancel knows nothing else. The loop's thread.
+ */
+#include "win.h"
+
+#define FIRST_CHUNK 16u
+
+typedef struct win_shelf_chunk {
+    struct win_shelf_chunk *older;
+    uint64_t align;
+} win_shelf_chunk;
+
+/* As many as there are already, in one piece behind its header; NULL: out of memory. */
+static void *shelf_grow(win_shelf *shelf, size_t bytes, uint32_t *count)
+{
+    win_shelf_chunk *chunk;
+    *count = shelf->made ? shelf->made : FIRST_CHUNK;
+    chunk = cedi_memory_get(sizeof *chunk + *count * bytes);
+    if (!chunk)
+        return NULL;
+    chunk->older = shelf->chunks;
+    shelf->chunks = chunk;
+    shelf->made += *count;
+    return chunk + 1;
+}
+
+static void shelf_free(win_shelf *shelf)
+{
+    while (shelf->chunks) {
+        win_shelf_chunk *older = shelf->chunks->older;
+        cedi_memory_free(shelf->chunks);
+        shelf->chunks = older;
+    }
+}
+
+/* ---- The table of tokens -------------------------------------------------------------------- */
+
+static win_record **bucket_of(const win *self, uint64_t token)
+{
+    return &self->buckets[token * UINT64_C(0x9e3779b97f4a7c15) >> self->bucket_shift];
+}
+
+/* Room in the table for `total` records. Moves those that are in it. */
+static bool table_grow(win *self, uint32_t total)
+{
+    uint64_t old_count = self->buckets ? UINT64_C(1) << (64 - self->bucket_shift) : 0;
+    win_record **old = self->buckets, **made;
+    uint32_t shift = 58;
+    while (shift > 34 && UINT64_C(1) << (64 - shift) < total)
+        shift--;
+    if (old && shift >= self->bucket_shift)
+        return true;
+    made = cedi_memory_get((size_t)(UINT64_C(1) << (64 - shift)) * sizeof(win_record *));
+    if (!made)
+        return false;
+    self->buckets = made;
+    self->bucket_shift = shift;
+    for (uint64_t i = 0; i < old_count; i++) {
+        while (old[i]) {
+            win_record *record = old[i], **bucket = bucket_of(self, record->token);
+            old[i] = record->chain;
+            record->chain = *bucket;
+            *bucket = record;
+        }
+    }
+    cedi_memory_free(old);
+    return true;
+}
+
+static void record_enter(win *self, win_record *record, const cede_work *work, uint8_t what)
+{
+    win_record **bucket = bucket_of(self, work->token);
+    record->token = work->token;
+    record->op = (uint8_t)work->op;
+    record->what = what;
+    record->chain = *bucket;
+    *bucket = record;
+}
+
+static void record_leave(win *self, const win_record *record)
+{
+    win_record **place = bucket_of(self, record->token);
+    while (*place != record)
+        place = &(*place)->chain;
+    *place = record->chain;
+}
+
+win_record *cedi_win_record_find(const win *self, uint64_t token)
+{
+    win_record *record = self->buckets ? *bucket_of(self, token) : NULL;
+    while (record && record->token != token)
+        record = record->chain;
+    return record;
+}
+
+/* ---- Transfers ------------------------------------------------------------------------------ */
+
+static bool ios_grow(win *self)
+{
+    uint32_t count;
+    win_io *ios;
+    if (!table_grow(self, self->job_shelf.made + 2 * self->io_shelf.made + FIRST_CHUNK))
+        return false;
+    ios = shelf_grow(&self->io_shelf, sizeof *ios, &count);
+    if (!ios)
+        return false;
+    while (count-- > 0) {
+        ios[count].self = self;
+        ios[count].record.chain = self->free_ios;
+        self->free_ios = &ios[count].record;
+    }
+    return true;
+}
+
+win_io *cedi_win_io_new(win *self, const cede_work *work)
+{
+    win_io *io;
+    if (!self->free_ios && !ios_grow(self))
+        return NULL;
+    io = CONTAINING_RECORD(self->free_ios, win_io, record);
+    self->free_ios = io->record.chain;
+    record_enter(self, &io->record, work, WIN_RECORD_IO);
+    io->file = NULL;
+    io->next = NULL;
+    io->bounce = NULL;
+    io->writes = false;
+    return io;
+}
+
+void cedi_win_io_free(win *self, win_io *io)
+{
+    record_leave(self, &io->record);
+    io->stage = WIN_STAGE_IDLE;
+    if (io->bounce)
+        cedi_win_bounce_put(self, io->bounce);
+    io->bounce = NULL;
+    io->record.chain = self->free_ios;
+    self->free_ios = &io->record;
+}
+
+/* ---- Jobs ----------------------------------------------------------------------------------- */
+
+static bool jobs_grow(win *self)
+{
+    uint32_t count;
+    win_job *jobs;
+    if (!table_grow(self, self->io_shelf.made + 2 * self->job_shelf.made + FIRST_CHUNK))
+        return false;
+    jobs = shelf_grow(&self->job_shelf, sizeof *jobs, &count);
+    if (!jobs)
+        return false;
+    while (count-- > 0) {
+        jobs[count].self = self;
+        InitializeSRWLock(&jobs[count].lock);
+        jobs[count].record.chain = self->free_jobs;
+        self->free_jobs = &jobs[count].record;
+    }
+    return true;
+}
+
+win_job *cedi_win_job_new(win *self, const cede_work *work)
+{
+    win_job *job;
+    if (!self->free_jobs && !jobs_grow(self))
+        return NULL;
+    job = CONTAINING_RECORD(self->free_jobs, win_job, record);
+    self->free_jobs = job->record.chain;
+    record_enter(self, &job->record, work, WIN_RECORD_JOB);
+    job->args = *work->args;
+    job->native = work->native;
+    job->native_to = work->native_to;
+    job->moved = work->moved;
+    job->file = NULL;
+    job->access = 0;
+    job->scratch = NULL;
+    job->status = CEDE_OK;
+    job->error = 0;
+    job->count = 0;
+    job->thread = NULL;
+    job->wished = job->can_stop = false;
+    return job;
+}
+
+void cedi_win_job_free(win *self, win_job *job)
+{
+    record_leave(self, &job->record);
+    if (job->scratch)
+        cedi_win_bounce_put(self, job->scratch);
+    job->scratch = NULL;
+    job->record.chain = self->free_jobs;
+    self->free_jobs = &job->record;
+}
+
+/* ---- Handles, buffers ----------------------------------------------------------------------- */
+
+win_file *cedi_win_file_new(win *self)
+{
+    win_file *file = self->free_files, empty = {0};
+    if (!file) {
+        uint32_t count;
+        win_file *files = shelf_grow(&self->file_shelf, sizeof *files, &count);
+        if (!files)
+            return NULL;
+        while (count-- > 0) {
+            files[count].chain = self->free_files;
+            self->free_files = &files[count];
+        }
+        file = self->free_files;
+    }
+    self->free_files = file->chain;
+    *file = empty;
+    return file;
+}
+
+void cedi_win_file_free(win *self, win_file *file)
+{
+    file->chain = self->free_files;
+    self->free_files = file;
+}
+
+win_bounce *cedi_win_bounce_get(win *self)
+{
+    win_bounce *bounce = self->free_bounces;
+    if (bounce)
+        self->free_bounces = bounce->next;
+    else
+        bounce = cedi_memory_get(sizeof *bounce);
+    return bounce;
+}
+
+void cedi_win_bounce_put(win *self, win_bounce *bounce)
+{
+    bounce->next = self->free_bounces;
+    self->free_bounces = bounce;
+}
+
+static void events_free(win_record *ios)
+{
+    for (; ios; ios = ios->chain)
+        cedi_win_event_free(CONTAINING_RECORD(ios, win_io, record));
+}
+
+/* Nothing is out: all records and buffers are on their free lists. */
+void cedi_win_records_free(win *self)
+{
+    events_free(self->free_ios);
+    shelf_free(&self->io_shelf);
+    shelf_free(&self->job_shelf);
+    shelf_free(&self->file_shelf);
+    while (self->free_bounces) {
+        win_bounce *next = self->free_bounces->next;
+        cedi_memory_free(self->free_bounces);
+        self->free_bounces = next;
+    }
+    cedi_memory_free(self->buckets);
+    cedi_memory_free(self->files);
+    self->buckets = NULL;
+    self->files = NULL;
+}

@@ -1,0 +1,264 @@
+/*
+ * What a file is: stat, times, mode, the text of a link. On a pool thread; results lie in the job
+ * until the loop's thread gives them.
+ *
+ * Of the permission bits Windows has one, "read-only". So a file reads as 0644 or 0444, a directory
+ * as 0755, and setting a mode sets that one.
+ */
+#include "calls.h"
+#include "path.h"
+
+#include <string.h>
+
+#define EPOCH_TICKS INT64_C(116444736000000000) /* 1601 to 1970, in 100 ns */
+
+static int64_t ns_of(int64_t ticks)
+{
+    int64_t since = ticks - EPOCH_TICKS;
+    if (since > INT64_MAX / 100)
+        return INT64_MAX;
+    if (since < -(INT64_MAX / 100))
+        return -INT64_MAX;
+    return since * 100;
+}
+
+static int64_t ticks_of(int64_t ns)
+{
+    int64_t ticks = ns / 100;
+    if (ns % 100 < 0)
+        ticks--; /* before 1970: downwards */
+    return ticks + EPOCH_TICKS;
+}
+
+static uint64_t join(DWORD high, DWORD low)
+{
+    return (uint64_t)high << 32 | low;
+}
+
+/* ---- The text of a link --------------------------------------------------------------------- */
+
+/* What FSCTL_GET_REPARSE_POINT gives for symbolic links and for mount points. */
+typedef struct link_data {
+    DWORD tag;
+    WORD data_bytes, unused;
+    WORD target_at, target_bytes;
+    WORD print_at, print_bytes;
+    /* a symbolic link has flags here (4 bytes); then the texts */
+} link_data;
+
+static uint32_t utf8_of(const wchar_t *text, size_t units, win_bounce *room, uint64_t *bytes)
+{
+    int made;
+    if (units == 0)
+        return ERROR_INVALID_REPARSE_DATA;
+    made = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, (char *)room->bytes, WIN_BOUNCE_BYTES,
+                               NULL, NULL);
+    *bytes = made > 0 ? (uint64_t)made : 0;
+    return made > 0 ? 0 : GetLastError();
+}
+
+uint32_t cedi_win_link_text(HANDLE link, win_bounce *room, uint64_t *bytes)
+{
+    union {
+        link_data head;
+        unsigned char all[MAXIMUM_REPARSE_DATA_BUFFER_SIZE];
+    } data;
+    DWORD got = 0;
+    size_t texts = sizeof data.head, at, length;
+    if (!DeviceIoControl(link, FSCTL_GET_REPARSE_POINT, NULL, 0, &data, sizeof data, &got, NULL))
+        return GetLastError();
+    if (data.head.tag == IO_REPARSE_TAG_SYMLINK)
+        texts += 4;
+    else if (data.head.tag != IO_REPARSE_TAG_MOUNT_POINT)
+        return ERROR_NOT_A_REPARSE_POINT;
+    at = data.head.print_bytes ? data.head.print_at : data.head.target_at;
+    length = data.head.print_bytes ? data.head.print_bytes : data.head.target_bytes;
+    if (texts + at + length > got)
+        return ERROR_INVALID_REPARSE_DATA;
+    for (size_t i = 0; i + 1 < length; i += 2) { /* as it was given */
+        wchar_t unit;
+        memcpy(&unit, data.all + texts + at + i, sizeof unit);
+        if (unit == L'\\')
+            unit = L'/';
+        memcpy(data.all + i, &unit, sizeof unit);
+    }
+    return utf8_of((const wchar_t *)(const void *)data.all, length / sizeof(wchar_t), room, bytes);
+}
+
+static uint32_t open_link(const win_job *job, HANDLE *link)
+{
+    win_path path;
+    uint32_t error = cedi_win_path(&path, job->args.path.path);
+    *link = INVALID_HANDLE_VALUE;
+    if (error)
+        return error;
+    error = cedi_win_create_file(job->self, path.text, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                                 FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, link);
+    return cedi_win_path_why(&path, error);
+}
+
+uint32_t cedi_win_do_readlink(win_job *job)
+{
+    HANDLE link;
+    uint32_t error = open_link(job, &link);
+    if (error)
+        return error;
+    error = cedi_win_link_text(link, job->scratch, &job->count);
+    (void)CloseHandle(link);
+    if (error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED ||
+        error == ERROR_INVALID_PARAMETER)
+        return ERROR_NOT_A_REPARSE_POINT; /* a file system without links */
+    if (error == 0 && job->count > job->args.path.length_bytes) {
+        job->count = 0;
+        return ERROR_INSUFFICIENT_BUFFER;
+    }
+    return error;
+}
+
+/* ---- Stat ----------------------------------------------------------------------------------- */
+
+static uint32_t type_of(DWORD attributes, DWORD tag)
+{
+    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
+        (tag == IO_REPARSE_TAG_SYMLINK || tag == IO_REPARSE_TAG_MOUNT_POINT))
+        return CEDE_FILE_SYMLINK;
+    return attributes & FILE_ATTRIBUTE_DIRECTORY ? CEDE_FILE_DIRECTORY : CEDE_FILE_REGULAR;
+}
+
+static uint32_t mode_of(uint32_t type, DWORD attributes)
+{
+    if (type == CEDE_FILE_SYMLINK)
+        return 0777;
+    if (type == CEDE_FILE_DIRECTORY)
+        return 0755;
+    return attributes & FILE_ATTRIBUTE_READONLY ? 0444 : 0644;
+}
+
+static uint32_t stat_disk(win_job *job, HANDLE file)
+{
+    BY_HANDLE_FILE_INFORMATION info;
+    FILE_BASIC_INFO basic;
+    FILE_STANDARD_INFO standard;
+    FILE_ATTRIBUTE_TAG_INFO tag = {0};
+    cede_stat *out = &job->stat;
+    if (!GetFileInformationByHandle(file, &info) ||
+        !GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof basic))
+        return GetLastError();
+    if (info.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
+        (void)GetFileInformationByHandleEx(file, FileAttributeTagInfo, &tag, sizeof tag);
+    out->type = type_of(info.dwFileAttributes, tag.ReparseTag);
+    out->mode = mode_of(out->type, info.dwFileAttributes);
+    out->size_bytes = join(info.nFileSizeHigh, info.nFileSizeLow);
+    out->allocated_bytes = out->size_bytes;
+    if (GetFileInformationByHandleEx(file, FileStandardInfo, &standard, sizeof standard))
+        out->allocated_bytes = (uint64_t)standard.AllocationSize.QuadPart;
+    out->file_id = join(info.nFileIndexHigh, info.nFileIndexLow);
+    out->device = info.dwVolumeSerialNumber;
+    out->links = info.nNumberOfLinks;
+    out->accessed_ns = ns_of(basic.LastAccessTime.QuadPart);
+    out->modified_ns = ns_of(basic.LastWriteTime.QuadPart);
+    out->changed_ns = ns_of(basic.ChangeTime.QuadPart);
+    out->created_ns = basic.CreationTime.QuadPart ? ns_of(basic.CreationTime.QuadPart) : 0;
+    out->preferred_bytes = 65536;
+    return 0;
+}
+
+static uint32_t stat_any(win_job *job, HANDLE file)
+{
+    memset(&job->stat, 0, sizeof job->stat);
+    switch (GetFileType(file)) {
+    case FILE_TYPE_DISK:
+        return stat_disk(job, file);
+    case FILE_TYPE_PIPE:
+        job->stat.type = CEDE_FILE_PIPE;
+        break;
+    case FILE_TYPE_CHAR:
+        job->stat.type = CEDE_FILE_CHARACTER;
+        break;
+    default:
+        job->stat.type = CEDE_FILE_UNKNOWN;
+        break;
+    }
+    job->stat.mode = 0600;
+    job->stat.links = 1;
+    job->stat.preferred_bytes = 4096;
+    return 0;
+}
+
+uint32_t cedi_win_do_stat_handle(win_job *job)
+{
+    return stat_any(job, (HANDLE)job->native);
+}
+
+uint32_t cedi_win_do_stat(win_job *job)
+{
+    win_path path;
+    HANDLE file;
+    uint64_t bytes;
+    uint32_t flags = FILE_FLAG_BACKUP_SEMANTICS;
+    uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    if (job->args.path.flags & CEDE_NOFOLLOW)
+        flags |= FILE_FLAG_OPEN_REPARSE_POINT;
+    error = cedi_win_create_file(job->self, path.text, FILE_READ_ATTRIBUTES, OPEN_EXISTING, flags,
+                                 &file);
+    if (error)
+        return cedi_win_path_why(&path, error);
+    error = stat_any(job, file);
+    if (error == 0 && job->stat.type == CEDE_FILE_SYMLINK &&
+        cedi_win_link_text(file, job->scratch, &bytes) == 0)
+        job->stat.size_bytes = bytes;
+    (void)CloseHandle(file);
+    return error;
+}
+
+/* ---- Times and mode ------------------------------------------------------------------------- */
+
+/* The handle may lack the right, which on other systems comes with owning the file. */
+static uint32_t set_basic(const win_job *job, FILE_BASIC_INFO *info)
+{
+    HANDLE file = (HANDLE)job->native;
+    uint32_t error = 0;
+    if (SetFileInformationByHandle(file, FileBasicInfo, info, sizeof *info))
+        return 0;
+    error = GetLastError();
+    if (error != ERROR_ACCESS_DENIED)
+        return error;
+    file = cedi_win_reopen(job->self, file, FILE_WRITE_ATTRIBUTES);
+    if (file == INVALID_HANDLE_VALUE)
+        return error;
+    error =
+        SetFileInformationByHandle(file, FileBasicInfo, info, sizeof *info) ? 0 : GetLastError();
+    (void)CloseHandle(file);
+    return error;
+}
+
+uint32_t cedi_win_do_set_times(win_job *job)
+{
+    FILE_BASIC_INFO info;
+    memset(&info, 0, sizeof info); /* 0: as it is */
+    if (job->args.times.accessed_ns != CEDE_TIME_KEEP)
+        info.LastAccessTime.QuadPart = ticks_of(job->args.times.accessed_ns);
+    if (job->args.times.modified_ns != CEDE_TIME_KEEP)
+        info.LastWriteTime.QuadPart = ticks_of(job->args.times.modified_ns);
+    return set_basic(job, &info);
+}
+
+uint32_t cedi_win_do_set_mode(win_job *job)
+{
+    FILE_BASIC_INFO info;
+    DWORD wanted;
+    if (GetFileType((HANDLE)job->native) != FILE_TYPE_DISK)
+        return 0; /* nothing of it has a place there */
+    if (!GetFileInformationByHandleEx((HANDLE)job->native, FileBasicInfo, &info, sizeof info))
+        return GetLastError();
+    wanted = info.FileAttributes & ~(DWORD)FILE_ATTRIBUTE_READONLY;
+    if (!(job->args.path.mode & 0200) && !(wanted & FILE_ATTRIBUTE_DIRECTORY))
+        wanted |= FILE_ATTRIBUTE_READONLY;
+    if (wanted == info.FileAttributes)
+        return 0;
+    memset(&info, 0, sizeof info);
+    info.FileAttributes = wanted ? wanted : FILE_ATTRIBUTE_NORMAL;
+    return set_basic(job, &info);
+}

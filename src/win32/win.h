@@ -1,0 +1,316 @@
+/*
+ * The inside of the Windows backend.
+ *
+ *     win.c      the vtables "win32-iocp" and "win32-apc": open, close, bind, what is small
+ *     calls.c    the seam for injection: every system call whose odd results matter
+ *     ops.c      from work to what carries it out: one function an operation; cancel
+ *     io.c       transfers: issued, settled in ONE place, reported
+ *     port.c     the completion port: the wait, the batch of packets, wakes
+ *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
+ *     embed.c    the event for those who wait in a loop of their own
+ *     file.c     what is known of each handle: lane, kind, position; attach, detach
+ *     record.c   records of what was taken: made in chunks, recycled, found by token
+ *     job.c      what blocks, on threads; with a cancel that cannot hit the wrong call
+ *     pool.c     those threads
+ *     path.c     from UTF-8 to a path that means one thing; why a look-up failed
+ *     open.c name.c stat.c dir.c room.c copy.c    what the threads run, by subject
+ *     error.c    Win32 errors to statuses             os.c    what the core needs of the system
+ *
+ * What the kernel knows is a win_io: it holds the OVERLAPPED, is recycled and never freed before
+ * close, so that nothing that comes late can touch a caller's memory, nor another work's: a packet
+ * or routine is believed only if its record waits for one, and if the kernel has written its
+ * OVERLAPPED since the record was issued (io.c: cedi_win_arrived).
+ *
+ * Threads: everything is called on the loop's thread, but wake, discard, what a pool thread runs
+ * (job.c and the files behind it, which see a copy of the work and no record but their own), the
+ * event lane's waits, and the thread of embed.c. APCs run on the loop's thread, inside whatever
+ * alertable wait it makes, ours or the program's: they append to a list and do no more.
+ */
+#ifndef CEDE_WIN32_WIN_H
+#define CEDE_WIN32_WIN_H
+
+#include "system.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cede/backend.h"
+#include "cede/file.h"
+#include "cede/win32.h"
+
+#include "error.h"
+#include "pool.h"
+
+extern const cede_backend cede_win32_iocp_backend;
+extern const cede_backend cede_win32_apc_backend;
+
+/* The library's allocator (src/core/memory.c); zeroed memory. */
+void *cedi_memory_get(size_t bytes);
+void cedi_memory_free(void *);
+
+#define WIN_ROUND_BYTES  0x7ffff000u /* what one call is asked to move at most */
+#define WIN_BOUNCE_BYTES 65536u      /* vectors are gathered and scattered through so much */
+#define WIN_TO_END       UINT64_MAX  /* the offset of a write that appends */
+#define WIN_FILE_MOST    (UINT64_C(1) << 44) /* beyond it, not every file system goes */
+#define WIN_SHARE_ALL    (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+
+typedef struct win win;
+typedef struct win_io win_io;
+
+/* ---- Handles -------------------------------------------------------------------------------- */
+
+enum {
+    WIN_LANE_NONE,  /* not for transfers: a directory */
+    WIN_LANE_PORT,  /* bound to the loop's port */
+    WIN_LANE_APC,   /* bound to none: by completion routines */
+    WIN_LANE_EVENT, /* bound to somebody else's port: by events */
+    WIN_LANE_SYNC   /* not made for overlapped I/O: on threads */
+};
+
+/* What the loop knows of a handle that it has used. Two handles of cede may name one of the
+ * system's, if one is borrowed; they share this. */
+typedef struct win_file {
+    struct win_file *chain; /* in the table; free list */
+    intptr_t native;
+    uint64_t position;    /* the system keeps none for overlapped handles */
+    uint64_t end_seen;    /* how long it was known to be: what lies beyond leaves a hole */
+    win_io *at_position;  /* the one that uses the position now */
+    win_io *first, *last; /* those that wait for it */
+    uint32_t names;       /* handles of cede that are attached to it */
+    uint32_t pending;     /* transfers */
+    uint32_t access;      /* granted rights; 0: not known */
+    uint32_t quota;       /* pipes: what a write may have pending, see file.c */
+    uint8_t lane;
+    uint8_t kind;
+    bool skips;      /* what succeeds at once sends no packet */
+    bool appends;    /* every write goes to the end */
+    bool closed;     /* not in the table any more */
+    bool hole_asked; /* it was told to be sparse, whatever came of it */
+} win_file;
+
+/* ---- Records -------------------------------------------------------------------------------- */
+
+enum { WIN_RECORD_IO, WIN_RECORD_JOB };
+
+typedef struct win_record {
+    struct win_record *chain; /* in the table; free list */
+    uint64_t token;
+    uint8_t what;
+    uint8_t op;
+} win_record;
+
+enum {
+    WIN_STAGE_IDLE,
+    WIN_STAGE_WAITS, /* for the file's position */
+    WIN_STAGE_OWED,  /* the kernel has it, and a packet, routine or event will tell */
+    WIN_STAGE_FIRED  /* it was told, outside of wait */
+};
+
+/* A vectored transfer's way through one buffer; also what a job's results lie in. */
+typedef struct win_bounce {
+    struct win_bounce *next;
+    const cede_vec *vec;
+    uint64_t count;
+    uint64_t align; /* what follows is used for anything */
+    unsigned char bytes[WIN_BOUNCE_BYTES];
+} win_bounce;
+
+/* What the event lane needs; kept by its record for good. */
+typedef struct win_event {
+    HANDLE event;
+    PTP_WAIT wait;
+} win_event;
+
+struct win_io {
+    OVERLAPPED overlapped; /* first: the system names it */
+    win_record record;
+    win *self;
+    win_file *file;
+    win_io *next; /* fired; waiting for the position */
+    void *buffer;
+    win_bounce *bounce;
+    win_event *event;
+    uint32_t asked;
+    uint32_t error; /* of one that has fired */
+    uint32_t bytes;
+    uint8_t stage;
+    bool writes;
+};
+
+typedef struct win_job {
+    cedi_pool_job pool; /* first */
+    win_record record;
+    win *self;
+    cede_args args; /* a copy */
+    intptr_t native, native_to;
+    uint64_t moved;
+    uint64_t position;   /* of a transfer */
+    win_file *file;      /* for the loop's thread only */
+    uint32_t access;     /* of native */
+    uint32_t asked;      /* of a transfer */
+    win_bounce *scratch; /* what the result is made in */
+    /* what came of it */
+    cede_status status; /* if error is 0 */
+    uint32_t error;
+    uint64_t count;
+    cede_stat stat;
+    /* the handshake of a cancel: see job.c */
+    SRWLOCK lock;
+    HANDLE thread;
+    bool wished;
+    bool can_stop;
+} win_job;
+
+/* Memory for records of one kind. */
+typedef struct win_shelf {
+    struct win_shelf_chunk *chunks;
+    uint32_t made;
+} win_shelf;
+
+/* ---- The instance --------------------------------------------------------------------------- */
+
+/* Keys of packets. */
+enum { WIN_KEY_IO = 1, WIN_KEY_POST, WIN_KEY_WAKE, WIN_KEY_SENTINEL, WIN_KEY_STOP };
+
+struct win {
+    /* hot */
+    cede_core *core;
+    HANDLE port;
+    cede_win32_calls calls;
+    uint64_t owed; /* packets that will come */
+    uint64_t apcs; /* routines that will come */
+    win_io *fired; /* by routines, oldest first: the loop's thread alone */
+    win_io **fired_end;
+    win_record **buckets;  /* all that was taken and not reported, by token */
+    uint32_t bucket_shift; /* 64 - log2 of their number */
+    uint32_t packets;      /* taken at once, at most */
+    win_record *free_ios, *free_jobs;
+    win_file **files;
+    uint32_t file_shift, file_count;
+    win_file *free_files;
+    cedi_pool *pool;
+    uint8_t lane; /* of handles that say nothing */
+    bool armed;   /* the sentinel is */
+
+    /* cold */
+    cede_win32_config config;
+    win_shelf io_shelf, job_shelf, file_shelf;
+    win_bounce *free_bounces, *all_bounces;
+    HANDLE timer; /* for waits finer than milliseconds; or NULL */
+    HANDLE sentinel;
+    OVERLAPPED sentinel_overlapped;
+    struct win_embed *embed;
+    uint64_t strays; /* packets that nobody waited for */
+    char apart[64];
+    _Atomic bool woken;          /* a wake is on its way */
+    _Atomic bool stranded;       /* it found no way */
+    _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
+};
+
+/* ---- win.c ---------------------------------------------------------------------------------- */
+
+uint64_t cedi_win_now(void *self);
+
+/* ---- record.c ------------------------------------------------------------------------------- */
+
+/* NULL: out of memory. */
+win_io *cedi_win_io_new(win *, const cede_work *);
+void cedi_win_io_free(win *, win_io *);
+win_job *cedi_win_job_new(win *, const cede_work *);
+void cedi_win_job_free(win *, win_job *);
+win_record *cedi_win_record_find(const win *, uint64_t token);
+win_file *cedi_win_file_new(win *);
+void cedi_win_file_free(win *, win_file *);
+win_bounce *cedi_win_bounce_get(win *);
+void cedi_win_bounce_put(win *, win_bounce *);
+void cedi_win_records_free(win *); /* all of it */
+
+/* ---- file.c --------------------------------------------------------------------------------- */
+
+win_file *cedi_win_file_find(const win *, intptr_t native);
+cede_status cedi_win_attach(void *self, intptr_t native, uint32_t *kind);
+cede_status cedi_win_detach(void *self, intptr_t native);
+void cedi_win_forget(void *self, intptr_t native);
+void cedi_win_file_closed(win *, intptr_t native);
+void cedi_win_file_left(win *, win_file *); /* one less pending on it */
+
+/* ---- io.c ----------------------------------------------------------------------------------- */
+
+bool cedi_win_transfer(win *, const cede_work *, bool writes, uint64_t moved);
+bool cedi_win_transfer_vec(win *, const cede_work *, bool writes);
+bool cedi_win_append(win *, const cede_work *);
+bool cedi_win_roundtrip(win *, const cede_work *);
+int cedi_win_io_cancel(win *, win_io *);
+/* The kernel says that it is over with it: a packet, a routine, an event. */
+void cedi_win_arrived(win *, win_io *);
+void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
+/* Also of a transfer that a thread made. */
+void cedi_win_report_transfer(win *, const win_record *, bool writes, uint32_t error,
+                              uint64_t bytes);
+uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
+
+/* ---- port.c --------------------------------------------------------------------------------- */
+
+cede_status cedi_win_port_open(win *, char *why, size_t why_bytes);
+void cedi_win_port_close(win *);
+cede_status cedi_win_wait(void *self, uint64_t timeout_ns);
+void cedi_win_wake(void *self);
+bool cedi_win_arm(win *); /* the sentinel */
+
+/* ---- apc.c ---------------------------------------------------------------------------------- */
+
+uint32_t cedi_win_issue_apc(win *, win_io *);
+uint32_t cedi_win_issue_event(win *, win_io *);
+bool cedi_win_event_make(win_io *);
+void cedi_win_event_watch(win_io *); /* its event will tell */
+void cedi_win_event_free(win_io *);
+void cedi_win_run_apcs(win *);
+void cedi_win_report_fired(win *);
+static inline bool cedi_win_has_fired(const win *self)
+{
+    return self->fired || atomic_load_explicit(&self->signalled, memory_order_seq_cst);
+}
+
+/* ---- embed.c -------------------------------------------------------------------------------- */
+
+intptr_t cedi_win_waitable(void *self);
+void cedi_win_embed_close(win *);
+void cedi_win_embed_signal(win *);
+/* The packets of an embedded loop: like the port's own, by way of the thread that watches it. */
+uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t *count,
+                             uint32_t timeout_ms, bool alertable);
+
+/* ---- ops.c ---------------------------------------------------------------------------------- */
+
+uint32_t cedi_win_start(void *self, const cede_work *batch, uint32_t count);
+bool cedi_win_supports(void *self, uint32_t op);
+int cedi_win_cancel(void *self, uint64_t token);
+/* Taken and reported at once. Returns true. */
+bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
+
+/* ---- job.c ---------------------------------------------------------------------------------- */
+
+bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
+/* The transfer of a handle that was not made for overlapped I/O. */
+bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
+                            uint64_t length, uint64_t position, bool writes);
+void cedi_win_take_finished(win *);
+int cedi_win_job_cancel(win *, win_job *);
+
+/* Performers: a Win32 error or 0; they set count and what the result lies in. On a pool thread. */
+typedef uint32_t win_perform(win_job *);
+win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_do_mkdir,
+    cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
+    cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
+    cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
+    cedi_win_do_copy;
+
+/* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
+HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
+void cedi_win_make_sparse(HANDLE);
+/* The text of a symbolic link, in UTF-8; the error if it is none. */
+uint32_t cedi_win_link_text(HANDLE, win_bounce *room, uint64_t *bytes);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * APCs, the program's and the backend's own, and the situation that this library comes from: cases
+ * of the Windows lanes.
+ */
+#include "conformance.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <windows.h>
+
+static void await_on(cft *t, cede_loop *loop, const cft_rec *rec)
+{
+    CFT_CHECK(t, cft_wait_on(loop, rec->ticket, 10 * CEDE_SECOND) == CEDE_OK);
+    CFT_CHECK(t, cft_is_done(rec));
+}
+
+static cft_rec *read_pipe(cft *t, cede_loop *loop, cede_handle pipe)
+{
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, pipe, cft_buffer(read, 16), 16, CEDE_CURRENT);
+    cft_submit_on(read, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    return read;
+}
+
+/* An alertable wait for what does not come: runs the APCs that are there. */
+static void be_alertable(DWORD at_most_ms)
+{
+    (void)WaitForSingleObjectEx(GetCurrentProcess(), at_most_ms, TRUE);
+}
+
+static uint32_t apcs_run;
+
+static void CALLBACK count_apc(ULONG_PTR context)
+{
+    (void)context;
+    apcs_run++;
+}
+
+/* Somebody else's, queued to the loop's thread. */
+CFT_CASE(foreign_apcs_run_and_disturb_nothing)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    cede_loop *loop = cft_loop(t);
+    apcs_run = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        CFT_CHECK(t, QueueUserAPC(count_apc, GetCurrentThread(), 0));
+        cft_rec *read = read_pipe(t, loop, pipe.handle);
+        CFT_CHECK(t, QueueUserAPC(count_apc, GetCurrentThread(), 0));
+        CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) == 0);
+        CFT_CHECK(t, cft_peer_write(t, &pipe, "x", 1) == 1);
+        await_on(t, loop, read);
+        CFT_MOVED(t, read, 1);
+    }
+    be_alertable(0);
+    CFT_CHECK(t, apcs_run == 40);
+}
+
+static void wait_alertably(cft_rec *rec)
+{
+    cft_rec *other = rec->data;
+    for (uint32_t i = 0; i < 3; i++)
+        be_alertable(1);
+    CFT_CHECK(rec->t, other->done == 0); /* its routine may have run; its done may not (law 3) */
+}
+
+/* L5: a callback waits alertably while another read's routine is ready to run. */
+CFT_CASE(alertable_wait_inside_a_callback_delivers_nothing)
+{
+    cft_pipe first = cft_pipe_reader(t);
+    cft_pipe second = cft_pipe_reader(t);
+    cede_loop *loop = cft_loop(t);
+    cft_rec *outer = cft_new(t);
+    cft_rec *inner = cft_new(t);
+    cede_prep_read(inner->req, second.handle, cft_buffer(inner, 4), 4, CEDE_CURRENT);
+    cft_submit_on(inner, loop);
+    outer->then = wait_alertably;
+    outer->data = inner;
+    cede_prep_nop(outer->req);
+    CFT_CHECK(t, cft_run_on(loop, 0) == 0);
+    cft_submit_on(outer, loop);
+    CFT_CHECK(t, cft_peer_write(t, &second, "abcd", 4) == 4);
+    CFT_CHECK(t, cft_wait_on(loop, outer->ticket, 10 * CEDE_SECOND) == CEDE_OK);
+    await_on(t, loop, inner);
+    CFT_MOVED(t, inner, 4);
+    cft_closed(t, first.handle);
+}
+
+struct seed {
+    cede_req req;
+    char buffer[64];
+    cft *t;
+    uint32_t *ended;
+};
+
+static void end_of_seed(cede_req *req, cede_result result)
+{
+    struct seed *seed = CEDE_CONTAINER(req, struct seed, req);
+    CFT_CHECK(seed->t, result.status == CEDE_ECANCELED && result.count == 0);
+    ++*seed->ended;
+    memset(seed, 0xdd, sizeof *seed);
+    free(seed); /* the final act */
+}
+
+/*
+ * The article that this library comes from: a read is cancelled; its status says "cancelled"; the
+ * program waits, even alertably; and frees the memory, while the completion routine has yet to run.
+ * Here the memory is the callback's to free, and it comes when the loop says so, not before.
+ */
+CFT_CASE(ready_cancel_wait_for_it)
+{
+    uint32_t ended = 0;
+    cft_pipe pipe = cft_pipe_reader(t);
+    cede_loop *loop = cft_loop(t);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct seed *seed = malloc(sizeof *seed);
+        CFT_CHECK(t, seed != NULL);
+        seed->t = t;
+        seed->ended = &ended;
+        cede_prep_read(&seed->req, pipe.handle, seed->buffer, sizeof seed->buffer, CEDE_CURRENT);
+        cede_ticket ticket = cede_submit(loop, &seed->req, end_of_seed);
+        CFT_CHECK(t, cft_run_on(loop, 0) == 0);
+        cede_cancel(ticket);
+        be_alertable(i % 2); /* the routine may run here; the callback not */
+        CFT_CHECK(t, ended == i);
+        CFT_CHECK(t, cft_wait_on(loop, ticket, 10 * CEDE_SECOND) == CEDE_OK);
+        CFT_CHECK(t, ended == i + 1);
+        cede_cancel(ticket); /* a stale name */
+    }
+    CFT_CHECK(t, cft_peer_write(t, &pipe, "whole", 5) == 5);
+    cft_rec *read = read_pipe(t, loop, pipe.handle);
+    await_on(t, loop, read);
+    CFT_MOVED(t, read, 5);
+    CFT_CHECK(t, memcmp(read->bytes, "whole", 5) == 0);
+}

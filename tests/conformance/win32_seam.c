@@ -1,0 +1,392 @@
+/*
+ * See win32_seam.h. A transfer that is taken out of the system's hands is kept as a record, made
+ * later by a call of our own, and told of by a packet or a queued APC, as the system would.
+ */
+#include "win32_seam.h"
+
+#include <string.h>
+#include <windows.h>
+
+#define ROOM    64u
+#define HANDLES 16384u
+
+typedef void routine_fn(DWORD error, DWORD bytes, LPOVERLAPPED overlapped);
+
+/* A transfer that was taken out of the system's hands. */
+typedef struct held {
+    HANDLE file;
+    void *buffer;
+    uint32_t bytes;
+    OVERLAPPED *overlapped;
+    routine_fn *routine; /* the APC lane's */
+    HANDLE thread;       /* that issued it */
+    uint32_t error;      /* that came of it */
+    uint32_t cancels;
+    bool writes;
+    bool used;
+    bool cancelled;
+} held;
+
+static struct {
+    SRWLOCK lock;
+    uint32_t manner;
+    bool sends_packets;
+    uint64_t random;
+    held late[ROOM];
+    uint32_t late_count;
+    const unsigned char *frozen_from, *frozen_to;
+    held frozen;
+    bool limited;
+    int64_t room;
+    HANDLE ports[HANDLES]; /* that a handle leads into */
+} seam;
+
+static const cede_win32_calls *real(void)
+{
+    return cede_win32_system_calls();
+}
+
+static bool chance(void)
+{
+    seam.random = seam.random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return seam.random >> 63;
+}
+
+static HANDLE *port_of(HANDLE file)
+{
+    return &seam.ports[((uintptr_t)file >> 2) & (HANDLES - 1)];
+}
+
+/* ---- Making a transfer, and telling of it ---------------------------------------------------- */
+
+/* Its packet is kept from the port by bit 0 of the event. Returns the Win32 error, or 0. */
+static uint32_t perform(const held *it, OVERLAPPED *here)
+{
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    uint32_t error;
+    memset(here, 0, sizeof *here);
+    here->Offset = it->overlapped->Offset;
+    here->OffsetHigh = it->overlapped->OffsetHigh;
+    here->hEvent = (HANDLE)((uintptr_t)event | 1);
+    error = it->writes ? real()->write_file(it->file, it->buffer, it->bytes, here)
+                       : real()->read_file(it->file, it->buffer, it->bytes, here);
+    if (error == ERROR_IO_PENDING) {
+        WaitForSingleObject(event, INFINITE);
+        error = here->Internal == 0 ? 0 : ERROR_HANDLE_EOF; /* of a file, nothing else */
+    }
+    CloseHandle(event);
+    return error;
+}
+
+/* The NTSTATUS that the backend will make this error of again. */
+static ULONG_PTR status_of(uint32_t error)
+{
+    switch (error) {
+    case 0:
+        return 0;
+    case ERROR_HANDLE_EOF:
+        return 0xC0000011;
+    case ERROR_ACCESS_DENIED:
+        return 0xC0000022;
+    case ERROR_INVALID_PARAMETER:
+        return 0xC000000D;
+    default:
+        return 0xC0000001; /* ERROR_GEN_FAILURE */
+    }
+}
+
+static void CALLBACK call_routine(ULONG_PTR context)
+{
+    held *it = (held *)context;
+    it->routine(it->error, (DWORD)it->overlapped->InternalHigh, it->overlapped);
+    HeapFree(GetProcessHeap(), 0, it);
+}
+
+static void tell(const held *it)
+{
+    if (!it->routine) {
+        real()->post_completion(*port_of(it->file), (uint32_t)it->overlapped->InternalHigh, 1,
+                                it->overlapped);
+        return;
+    }
+    held *copy = HeapAlloc(GetProcessHeap(), 0, sizeof *copy);
+    *copy = *it;
+    QueueUserAPC(call_routine, it->thread, (ULONG_PTR)copy);
+}
+
+static void finish(held *it)
+{
+    OVERLAPPED here;
+    if (it->cancelled) {
+        it->error = ERROR_OPERATION_ABORTED;
+        it->overlapped->InternalHigh = 0;
+        it->overlapped->Internal = 0xC0000120; /* STATUS_CANCELLED */
+    } else {
+        it->error = perform(it, &here);
+        it->overlapped->InternalHigh = it->error ? 0 : here.InternalHigh;
+        it->overlapped->Internal = status_of(it->error);
+    }
+    tell(it);
+    if (it->thread)
+        CloseHandle(it->thread);
+}
+
+static void finish_late(void)
+{
+    held now[ROOM];
+    uint32_t count;
+    AcquireSRWLockExclusive(&seam.lock);
+    count = seam.late_count;
+    memcpy(now, seam.late, count * sizeof now[0]);
+    seam.late_count = 0;
+    ReleaseSRWLockExclusive(&seam.lock);
+    for (uint32_t i = 0; i < count; i++)
+        finish(&now[i]);
+}
+
+/* ---- Transfers ------------------------------------------------------------------------------- */
+
+static bool in_frozen(const held *it)
+{
+    const unsigned char *from = it->buffer;
+    return seam.frozen_from && !seam.frozen.used && from < seam.frozen_to &&
+           from + it->bytes > seam.frozen_from;
+}
+
+static bool leads_home(const held *it)
+{
+    return it->routine || *port_of(it->file);
+}
+
+static uint32_t at_once(const held *it)
+{
+    OVERLAPPED here;
+    uint32_t error = perform(it, &here);
+    if (error)
+        return error; /* nothing was started */
+    it->overlapped->InternalHigh = here.InternalHigh;
+    it->overlapped->Internal = here.Internal;
+    if (it->routine || seam.sends_packets) {
+        held copy = *it;
+        copy.thread = GetCurrentThread();
+        tell(&copy);
+    }
+    return 0;
+}
+
+/* True: it was taken care of. */
+static bool odd(held *it, uint32_t *error)
+{
+    bool taken = false;
+    if (!seam.frozen_from && seam.manner == SEAM_PLAIN)
+        return false;
+    AcquireSRWLockExclusive(&seam.lock);
+    it->used = true;
+    if (in_frozen(it) && leads_home(it)) {
+        it->thread = OpenThread(THREAD_SET_CONTEXT, FALSE, GetCurrentThreadId());
+        seam.frozen = *it;
+        *error = ERROR_IO_PENDING;
+        taken = true;
+    } else if (seam.manner == SEAM_LATE && seam.late_count < ROOM && leads_home(it) &&
+               GetFileType(it->file) == FILE_TYPE_DISK) {
+        it->thread = OpenThread(THREAD_SET_CONTEXT, FALSE, GetCurrentThreadId());
+        seam.late[seam.late_count++] = *it;
+        *error = ERROR_IO_PENDING;
+        taken = true;
+    }
+    ReleaseSRWLockExclusive(&seam.lock);
+    if (!taken && seam.manner == SEAM_AT_ONCE && leads_home(it) &&
+        GetFileType(it->file) == FILE_TYPE_DISK) {
+        *error = at_once(it);
+        taken = true;
+    }
+    return taken;
+}
+
+static uint32_t seam_read(void *file, void *buffer, uint32_t bytes, void *overlapped)
+{
+    held it = {.file = file, .buffer = buffer, .bytes = bytes, .overlapped = overlapped};
+    uint32_t error;
+    return odd(&it, &error) ? error : real()->read_file(file, buffer, bytes, overlapped);
+}
+
+static uint32_t seam_write(void *file, const void *buffer, uint32_t bytes, void *overlapped)
+{
+    held it = {.file = file,
+               .buffer = (void *)(uintptr_t)buffer,
+               .bytes = bytes,
+               .overlapped = overlapped,
+               .writes = true};
+    uint32_t error;
+    return odd(&it, &error) ? error : real()->write_file(file, buffer, bytes, overlapped);
+}
+
+static uint32_t seam_read_ex(void *file, void *buffer, uint32_t bytes, void *overlapped,
+                             void (*routine)(void))
+{
+    held it = {.file = file,
+               .buffer = buffer,
+               .bytes = bytes,
+               .overlapped = overlapped,
+               .routine = (routine_fn *)routine};
+    uint32_t error;
+    return odd(&it, &error) ? error
+                            : real()->read_file_ex(file, buffer, bytes, overlapped, routine);
+}
+
+static uint32_t seam_write_ex(void *file, const void *buffer, uint32_t bytes, void *overlapped,
+                              void (*routine)(void))
+{
+    held it = {.file = file,
+               .buffer = (void *)(uintptr_t)buffer,
+               .bytes = bytes,
+               .overlapped = overlapped,
+               .routine = (routine_fn *)routine,
+               .writes = true};
+    uint32_t error;
+    return odd(&it, &error) ? error
+                            : real()->write_file_ex(file, buffer, bytes, overlapped, routine);
+}
+
+/* ---- Cancel ---------------------------------------------------------------------------------- */
+
+/* What is frozen says no, then yes, and completes all the same. What is late says yes and is, or
+ * says yes and is too late, or says no. */
+static bool cancel_held(const void *overlapped, uint32_t *error)
+{
+    bool found = false;
+    AcquireSRWLockExclusive(&seam.lock);
+    if (seam.frozen.used && seam.frozen.overlapped == overlapped) {
+        found = true;
+        *error = seam.frozen.cancels++ == 0 ? ERROR_NOT_FOUND : 0;
+    }
+    for (uint32_t i = 0; i < seam.late_count; i++) {
+        if (seam.late[i].overlapped != overlapped)
+            continue;
+        found = true;
+        seam.late[i].cancelled = seam.late[i].cancelled || chance();
+        *error = seam.late[i].cancelled || chance() ? 0 : ERROR_NOT_FOUND;
+    }
+    ReleaseSRWLockExclusive(&seam.lock);
+    return found;
+}
+
+static uint32_t seam_cancel(void *file, void *overlapped)
+{
+    uint32_t error = 0;
+    return cancel_held(overlapped, &error) ? error : real()->cancel_io_ex(file, overlapped);
+}
+
+/* ---- The port -------------------------------------------------------------------------------- */
+
+static uint32_t seam_completions(void *port, void *entries, uint32_t most, uint32_t *count,
+                                 uint32_t timeout_ms, int alertable)
+{
+    if (seam.late_count)
+        finish_late();
+    return real()->get_completions(port, entries, most, count, timeout_ms, alertable);
+}
+
+static uint32_t seam_port(void *file, void *port, uintptr_t key, void **out)
+{
+    uint32_t error = real()->create_port(file, port, key, out);
+    if (error == 0 && file != INVALID_HANDLE_VALUE)
+        *port_of(file) = port;
+    return error;
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static uint32_t seam_create(const wchar_t *path, uint32_t access, uint32_t share,
+                            uint32_t disposition, uint32_t flags, void **out)
+{
+    bool refused;
+    uint32_t error;
+    AcquireSRWLockExclusive(&seam.lock);
+    refused = seam.limited && seam.room <= 0;
+    if (seam.limited && !refused)
+        seam.room--;
+    ReleaseSRWLockExclusive(&seam.lock);
+    if (refused) {
+        *out = INVALID_HANDLE_VALUE;
+        return ERROR_TOO_MANY_OPEN_FILES;
+    }
+    error = real()->create_file(path, access, share, disposition, flags, out);
+    if (error == 0)
+        *port_of(*out) = NULL;
+    return error;
+}
+
+static uint32_t seam_close(void *handle)
+{
+    AcquireSRWLockExclusive(&seam.lock);
+    *port_of(handle) = NULL;
+    seam.room++;
+    ReleaseSRWLockExclusive(&seam.lock);
+    return real()->close_handle(handle);
+}
+
+const cede_win32_calls cft_seam_calls = {
+    .read_file = seam_read,
+    .write_file = seam_write,
+    .read_file_ex = seam_read_ex,
+    .write_file_ex = seam_write_ex,
+    .cancel_io_ex = seam_cancel,
+    .get_completions = seam_completions,
+    .create_port = seam_port,
+    .create_file = seam_create,
+    .close_handle = seam_close,
+};
+
+/* ---- What the world asks for ----------------------------------------------------------------- */
+
+void cft_seam_begin(uint32_t manner, bool sends_packets, uint64_t seed)
+{
+    memset(&seam, 0, sizeof seam);
+    InitializeSRWLock(&seam.lock);
+    seam.manner = manner;
+    seam.sends_packets = sends_packets;
+    seam.random = seed;
+}
+
+void cft_seam_end(void)
+{
+    memset(&seam, 0, sizeof seam);
+}
+
+void cft_seam_freeze(const void *memory, size_t bytes)
+{
+    AcquireSRWLockExclusive(&seam.lock);
+    seam.frozen_from = memory;
+    seam.frozen_to = seam.frozen_from + bytes;
+    ReleaseSRWLockExclusive(&seam.lock);
+}
+
+bool cft_seam_frozen(void)
+{
+    bool frozen;
+    AcquireSRWLockExclusive(&seam.lock);
+    frozen = seam.frozen.used;
+    ReleaseSRWLockExclusive(&seam.lock);
+    return frozen;
+}
+
+void cft_seam_thaw(void)
+{
+    held it;
+    AcquireSRWLockExclusive(&seam.lock);
+    it = seam.frozen;
+    seam.frozen.used = false;
+    seam.frozen_from = seam.frozen_to = NULL;
+    ReleaseSRWLockExclusive(&seam.lock);
+    if (it.used)
+        finish(&it);
+}
+
+void cft_seam_limit(uint32_t more)
+{
+    AcquireSRWLockExclusive(&seam.lock);
+    seam.limited = true;
+    seam.room = more;
+    ReleaseSRWLockExclusive(&seam.lock);
+}
