@@ -1,7 +1,7 @@
 /*
  * The little that unit and regression tests need of the operating system: threads, an event, the
- * time, a process that must break off, pipes for cede_import, a folder. Everything is checked: what
- * fails ends the test.
+ * time, a process that must break off, pipes for cede_import, a folder, a page. Everything is
+ * checked: what fails ends the test.
  */
 #ifndef TESTS_PORT_H
 #define TESTS_PORT_H
@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -162,6 +163,19 @@ static inline void port_folder_gone(const char *path)
     port_must(RemoveDirectoryA(path), "removing a folder");
 }
 
+/* 4096 bytes that are not the allocator's, and cannot be touched any more when they are gone. */
+static inline void *port_page(void)
+{
+    void *page = VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    port_must(page != NULL, "a page");
+    return page;
+}
+
+static inline void port_page_gone(void *page)
+{
+    port_must(VirtualFree(page, 0, MEM_RELEASE), "giving a page back");
+}
+
 #else
 
 static inline void *port_thread_main(void *context)
@@ -272,6 +286,18 @@ static inline void port_folder(char *out, size_t bytes)
 static inline void port_folder_gone(const char *path)
 {
     port_must(rmdir(path) == 0, "removing a folder");
+}
+
+static inline void *port_page(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    port_must(page != MAP_FAILED, "a page");
+    return page;
+}
+
+static inline void port_page_gone(void *page)
+{
+    port_must(munmap(page, 4096) == 0, "giving a page back");
 }
 
 #endif

@@ -390,9 +390,10 @@ static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_don
 /* What needs no more than a slot takes a short way. */
 cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
 {
-    if (CEDI_UNLIKELY(!loop || !req || !done || req->seal_ != CEDI_PREPARED) ||
+    if (CEDI_IS_CHECKED || /* first: a request in flight is poisoned */
+        CEDI_UNLIKELY(!loop || !req || !done || req->seal_ != CEDI_PREPARED) ||
         !(loop->express >> req->op_ & 1) || req->attributes_ || CEDI_UNLIKELY(!loop->free.next) ||
-        CEDI_UNLIKELY(cedi_is_foreign(loop)) || CEDI_IS_CHECKED || CEDI_FAULT(INLINE_DONE))
+        CEDI_UNLIKELY(cedi_is_foreign(loop)) || CEDI_FAULT(INLINE_DONE))
         return submit(loop, req, done, where);
     return cedi_req_express(loop, req, done, where);
 }

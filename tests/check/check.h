@@ -51,8 +51,12 @@ void check_fail(const char *file, int line, const char *what);
             check_fail(__FILE__, __LINE__, #holding); \
     } while (0)
 
-/* The case's process: makes the stage, runs the case. */
-int check_child(const char *backend, check_fn *);
+#define CHECK_SKIPPED 77
+
+/* The case's process: makes the stage, in an empty folder, and runs the case. */
+int check_child(const char *backend, check_fn *, const char *folder);
+/* The case makes no sense here. */
+void check_skip(const char *why);
 
 /* A done that keeps nothing, and one that frees the request, which was allocated alone. */
 void check_done(cede_req *, cede_result);

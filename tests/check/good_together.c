@@ -2,9 +2,8 @@
  * What a program may do with what is lent, with several requests together, and with bad arguments:
  * nothing here may be reported by any build or tool. good.c has places and lives.
  */
+#include "../port.h"
 #include "check.h"
-
-#include <pthread.h>
 
 static void run(stage *s)
 {
@@ -130,7 +129,7 @@ void check_good_scope(stage *s)
     run(s);
 }
 
-static void *send_many(void *context)
+static void send_many(void *context)
 {
     const stage *s = context;
     for (unsigned i = 0; i < 300; i++) {
@@ -139,17 +138,16 @@ static void *send_many(void *context)
         cede_prep_read(&a->req, s->file, a->buffer, 20, 0);
         cede_submit_remote(s->loop, &a->req, free_both, NULL);
     }
-    return NULL;
 }
 
 void check_good_remote(stage *s)
 {
-    pthread_t threads[2];
+    port_thread threads[2];
     for (unsigned i = 0; i < 2; i++)
-        HOLDS(pthread_create(&threads[i], NULL, send_many, s) == 0);
+        port_start(&threads[i], send_many, s);
     HOLDS(cede_run(s->loop, 0) >= 0);
     for (unsigned i = 0; i < 2; i++)
-        HOLDS(pthread_join(threads[i], NULL) == 0);
+        port_join(&threads[i]);
     run(s);
 }
 

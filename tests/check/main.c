@@ -4,20 +4,13 @@
  *   cede_check --list
  *   cede_check --backend NAME --case NAME [-- TOOL ARGUMENT...]
  *
- * Ends with 0 if it went as it should, 77 if the case makes no sense in this build. POSIX.
+ * Ends with 0 if it went as it should, 77 if the case makes no sense in this build.
  */
+#include "../port.h"
 #include "check.h"
+#include "child.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define SKIPPED       77
 #define LIMIT_SECONDS 60
-#define OUTPUT_MOST   (1u << 20)
 #define WANTS_MOST    16
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -55,83 +48,33 @@ static const struct row *find(const char *name)
 
 /* ---- The other process ---------------------------------------------------------------------- */
 
-struct end {
-    char output[OUTPUT_MOST];
-    size_t bytes;
-    int status;
-    bool hung;
-};
+/* The case's folder, which the judge makes: the case may end before it could clear up. */
+static char folder[256];
 
-static void collect(struct end *end, int from)
-{
-    struct pollfd wait_for = {from, POLLIN, 0};
-    for (;;) {
-        ssize_t got;
-        int ready = poll(&wait_for, 1, LIMIT_SECONDS * 1000);
-        if (ready == 0)
-            end->hung = true;
-        if (ready <= 0)
-            return;
-        got = read(from, end->output + end->bytes, OUTPUT_MOST - 1 - end->bytes);
-        if (got <= 0)
-            return;
-        end->bytes += (size_t)got;
-    }
-}
-
-static void run(struct end *end, char **tool, char *self, char *backend, const struct row *row)
+static void run(child_end *end, char **tool, char *self, char *backend, const struct row *row)
 {
     char *arguments[64];
     size_t count = 0;
-    int ends[2];
-    pid_t child;
     while (*tool && count < 56)
         arguments[count++] = *tool++;
     arguments[count++] = self;
     arguments[count++] = (char *)(uintptr_t) "--child";
     arguments[count++] = backend;
     arguments[count++] = (char *)(uintptr_t)row->name;
+    arguments[count++] = folder;
     arguments[count] = NULL;
-    if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
-        perror("cede_check");
-        exit(2);
-    }
-    if (child == 0) {
-        (void)dup2(ends[1], STDOUT_FILENO);
-        (void)dup2(ends[1], STDERR_FILENO);
-        (void)execvp(arguments[0], arguments);
-        perror(arguments[0]);
-        _exit(127);
-    }
-    (void)close(ends[1]);
-    collect(end, ends[0]);
-    if (end->hung)
-        (void)kill(child, SIGKILL);
-    (void)close(ends[0]);
-    while (waitpid(child, &end->status, 0) < 0 && errno == EINTR)
-        ;
-}
-
-/* The case's folder: it may end before it could clear up. */
-static char folder[] = "/tmp/cede-check-XXXXXX";
-
-static void folder_make(void)
-{
-    if (!mkdtemp(folder) || setenv("CEDE_CHECK_DIR", folder, 1) != 0) {
-        perror(folder);
-        exit(2);
-    }
+    child_run(end, arguments, LIMIT_SECONDS);
 }
 
 static void folder_remove(void)
 {
     static const char *const names[] = {"file", "link", "absent"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char path[64];
+        char path[sizeof folder + 16];
         (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        (void)unlink(path);
+        (void)remove(path);
     }
-    (void)rmdir(folder);
+    port_folder_gone(folder);
 }
 
 /* ---- Judging -------------------------------------------------------------------------------- */
@@ -140,10 +83,10 @@ static void folder_remove(void)
 struct told {
     const char *lines[WANTS_MOST], *wants[WANTS_MOST];
     size_t line_count, want_count;
-    char said[OUTPUT_MOST];
+    char said[CHILD_OUTPUT_MOST];
 };
 
-static void sort_out(struct end *end, struct told *told)
+static void sort_out(child_end *end, struct told *told)
 {
     char *at = told->said;
     for (char *line = strtok(end->output, "\n"); line; line = strtok(NULL, "\n")) {
@@ -182,7 +125,7 @@ static bool tool_says(const struct told *told, const char *text)
 /* One line of the library's, with everything that is wanted in it. */
 static bool one_line_says(struct told *told, const char *text)
 {
-    static char copy[OUTPUT_MOST];
+    static char copy[CHILD_OUTPUT_MOST];
     memcpy(copy, told->said, sizeof copy);
     for (char *line = strtok(copy, "\n"); line; line = strtok(NULL, "\n")) {
         size_t i = 0;
@@ -251,19 +194,19 @@ static bool makes_sense(enum kind kind, bool valgrind)
     }
 }
 
-static int judge(const struct row *row, struct end *end, bool valgrind)
+static int judge(const struct row *row, child_end *end, bool valgrind)
 {
     static struct told told;
-    bool died = !WIFEXITED(end->status) || WEXITSTATUS(end->status) != 0;
+    bool died = end->code != 0;
     bool good;
-    if (WIFEXITED(end->status) && WEXITSTATUS(end->status) == SKIPPED) {
+    if (end->code == CHECK_SKIPPED) {
         (void)fputs(end->output, stdout);
-        return SKIPPED;
+        return CHECK_SKIPPED;
     }
     sort_out(end, &told);
     good = as_it_should(row->kind, &told, valgrind);
     if (died == (row->kind == GOOD)) {
-        printf("it ended %s (status %x)\n", died ? "badly" : "well", (unsigned)end->status);
+        printf("it ended %s (code %d)\n", died ? "badly" : "well", end->code);
         good = false;
     }
     if (end->hung)
@@ -276,7 +219,7 @@ static int judge(const struct row *row, struct end *end, bool valgrind)
 
 int main(int argc, char **argv)
 {
-    static struct end end;
+    static child_end end;
     const struct row *row;
     bool valgrind;
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
@@ -284,8 +227,8 @@ int main(int argc, char **argv)
             printf("%s: %s\n", rows[i].name, rows[i].sentence);
         return 0;
     }
-    if (argc == 4 && strcmp(argv[1], "--child") == 0)
-        return check_child(argv[2], find(argv[3])->fn);
+    if (argc == 5 && strcmp(argv[1], "--child") == 0)
+        return check_child(argv[2], find(argv[3])->fn, argv[4]);
     if (argc < 5 || strcmp(argv[1], "--backend") != 0 || strcmp(argv[3], "--case") != 0 ||
         (argc > 5 && strcmp(argv[5], "--") != 0)) {
         fprintf(stderr, "usage: %s --backend NAME --case NAME [-- TOOL ARGUMENT...]\n", argv[0]);
@@ -295,9 +238,9 @@ int main(int argc, char **argv)
     valgrind = argc > 6 && strstr(argv[6], "valgrind") != NULL;
     if (!makes_sense(row->kind, valgrind)) {
         printf("skipped: in this build nothing looks at that\n");
-        return SKIPPED;
+        return CHECK_SKIPPED;
     }
-    folder_make();
+    port_folder(folder, sizeof folder);
     run(&end, argc > 6 ? argv + 6 : argv + argc, argv[0], argv[2], row);
     folder_remove();
     return judge(row, &end, valgrind);

@@ -1,12 +1,9 @@
 /*
  * The stage of a case: a loop, a pipe, a file, on one of the two backends. In the case's process.
  */
+#include "../port.h"
 #include "check.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#define SKIPPED    77
 #define FILE_BYTES 4096
 
 volatile char check_sink;
@@ -35,6 +32,12 @@ void check_fail(const char *file, int line, const char *what)
 {
     printf("%s: does not hold: %s\n", check_place(file, line), what);
     exit(3);
+}
+
+void check_skip(const char *why)
+{
+    printf("skipped: %s\n", why);
+    exit(CHECK_SKIPPED);
 }
 
 void check_done(cede_req *req, cede_result r)
@@ -73,7 +76,7 @@ static cede_handle open_now(stage *s, const char *path, uint32_t flags)
 }
 
 static const char *dir_path; /* made and removed by the process that judges */
-static char file_path[80], link_path[80], absent_path[80];
+static char file_path[300], link_path[300], absent_path[300];
 
 static void name_files(stage *s)
 {
@@ -85,14 +88,23 @@ static void name_files(stage *s)
     s->absent = absent_path;
 }
 
+static void make_link(stage *s)
+{
+    static cede_req req;
+    cede_prep_symlink(&req, "file", s->link);
+    (void)cede_submit(s->loop, &req, check_done);
+    HOLDS(cede_run(s->loop, CEDE_FOREVER) > 0);
+}
+
 static void dress_real(stage *s)
 {
     static const char zeros[FILE_BYTES];
-    int ends[2], fd;
+    intptr_t ends[2];
     name_files(s);
-    fd = open(s->path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    HOLDS(fd >= 0 && write(fd, zeros, sizeof zeros) == FILE_BYTES && close(fd) == 0);
-    HOLDS(symlink("file", s->link) == 0 && pipe2(ends, O_CLOEXEC) == 0);
+    FILE *file = fopen(s->path, "wb");
+    HOLDS(file && fwrite(zeros, sizeof zeros, 1, file) == 1 && fclose(file) == 0);
+    make_link(s);
+    port_pipe(&ends[0], &ends[1]);
     s->in = cede_import(ends[0], CEDE_KIND_PIPE, 0);
     s->out = cede_import(ends[1], CEDE_KIND_PIPE, 0);
 }
@@ -100,23 +112,19 @@ static void dress_real(stage *s)
 static void dress_simulated(stage *s)
 {
     static const char zeros[FILE_BYTES];
-    static cede_req req;
     name_files(s);
     HOLDS(cede_sim_put(s->world, s->path, zeros, sizeof zeros) == CEDE_OK);
-    cede_prep_symlink(&req, "file", s->link);
-    (void)cede_submit(s->loop, &req, check_done);
-    HOLDS(cede_run(s->loop, CEDE_FOREVER) > 0);
+    make_link(s);
     HOLDS(cede_sim_pipe_new(s->world, 0, &s->in, &s->out));
 }
 
-int check_child(const char *backend, check_fn *fn)
+int check_child(const char *backend, check_fn *fn, const char *folder)
 {
     static cede_sim_config config;
     stage s = {0};
     cede_options options = CEDE_OPTIONS_INIT;
     char why[256];
-    dir_path = getenv("CEDE_CHECK_DIR");
-    HOLDS(dir_path);
+    dir_path = folder;
     (void)setvbuf(stdout, NULL, _IONBF, 0);
     options.backend = backend;
     options.why = why;
@@ -128,7 +136,7 @@ int check_child(const char *backend, check_fn *fn)
     }
     if (cede_loop_open(&options, &s.loop)) {
         printf("skipped: no %s here: %s\n", backend, why);
-        return SKIPPED;
+        return CHECK_SKIPPED;
     }
     if (s.world)
         dress_simulated(&s);
