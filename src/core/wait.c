@@ -207,8 +207,11 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
             any = true;
             most--;
         }
-        /* What it has made ready stands behind it; if it waited too, begin again. */
-        from = link = loop->counts.delivered - delivered < 2 ? before->next : loop->ready.next;
+        /* What it has made ready stands behind it. If it waited too, begin again: what stood before
+         * it may have been delivered, or set aside (then it is linked to itself). */
+        if (loop->counts.delivered - delivered > 1 || before->next == before)
+            before = &loop->ready;
+        from = link = before->next;
     }
     forget_all(from, link);
     return any;
