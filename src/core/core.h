@@ -301,7 +301,7 @@ struct cede_loop {
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
-    cede_req *orphan_closes; /* of those, closes whose handle is not closed yet */
+    cede_req *orphan_closes; /* closes whose handle is not closed yet, scopes that wait for them */
     uint32_t id;
     uint8_t family; /* of its backend's native descriptors */
     cedi_chunk *chunks;
@@ -364,7 +364,7 @@ void cedi_req_seal_by_fact(cede_loop *, cedi_slot *, cede_status, int32_t os_err
 void cedi_req_seal_by_cause(cede_loop *, cedi_slot *);
 /* Work remains: begins anew, unless a cause is recorded. */
 void cedi_req_restart(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
-void cedi_req_deliver_orphan(cede_loop *, cede_req *);
+bool cedi_req_deliver_orphan(cede_loop *, cede_req *before);
 bool cedi_req_retry_cancels(cede_loop *, unsigned most);
 void cedi_req_unpark_all(cede_loop *);
 void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first staged fails */
@@ -408,7 +408,8 @@ void cedi_orphan_send(cede_loop *, cede_req *, cede_done *); /* any thread */
 void cedi_orphan_arrived(cede_loop *, cede_req *);
 void cedi_orphan_chain(cede_loop *, cede_req *, cede_done *, cede_status, uint32_t flags);
 void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_error);
-cede_req *cedi_orphan_take(cede_loop *, cede_req *before); /* the one behind it; NULL: the first */
+/* The one behind `before`, or the first; NULL: a scope, which was set aside. */
+cede_req *cedi_orphan_take(cede_loop *, cede_req *before);
 cede_req *cedi_orphan_next(const cede_req *);
 
 #include "slot.h"

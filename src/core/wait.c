@@ -178,8 +178,7 @@ static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket
             req = cedi_orphan_next(req);
             continue;
         }
-        cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, before));
-        any = true;
+        any |= cedi_req_deliver_orphan(loop, before);
         before = NULL; /* the callback may have waited too */
         req = loop->orphans;
     }
@@ -247,7 +246,7 @@ static cede_status wait_for_orphans(cede_loop *loop, uint64_t until)
         cede_status status;
         cedi_inbox_take(loop);
         for (most = loop->orphan_count; most-- && loop->orphans;)
-            cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, NULL));
+            (void)cedi_req_deliver_orphan(loop, NULL);
         if (!loop->orphans && !loop->orphan_closes)
             return CEDE_OK;
         if (!first && is_over(loop, until))
