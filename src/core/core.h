@@ -392,7 +392,7 @@ enum {
     CEDI_ORPHAN_NEXT,
     CEDI_ORPHAN_WHERE,
     CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
-    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id */
+    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id; on the way by the inbox: those inherited */
     CEDI_ORPHAN_FLAGS,
     CEDI_ORPHAN_ENTRY /* a close's */
 };

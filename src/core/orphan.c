@@ -184,6 +184,8 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
     make(req, done);
+    /* a retry by this way counts too (law 17) */
+    req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? loop->frame->slot->refusals : 0;
     if (!cedi_inbox_post(loop, req))
         cedi_misuse_of("law 11: remote submit to a closed loop", req, NULL);
 }
@@ -191,6 +193,7 @@ void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 void cedi_orphan_arrived(cede_loop *loop, cede_req *req)
 {
     cede_req *behind = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
+    loop->inherited = (uint16_t)req->args_.words[CEDI_ORPHAN_SCOPE];
     add(loop, req, CEDE_ENOMEM, 0);
     cedi_orphan_chain(loop, behind, req->next_done_, CEDE_ECANCELED, CEDE_BY_LINK);
 }

@@ -335,6 +335,7 @@ void cedi_take_post(cede_loop *loop, cede_req *req)
     slot = cedi_slot_take(loop);
     if (!slot) {
         req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
+        req->args_.words[CEDI_ORPHAN_SCOPE] = 0; /* inherits nothing */
         cedi_orphan_arrived(loop, req);
         return;
     }
