@@ -279,6 +279,7 @@ struct cede_loop {
     bool stamp_known;
     bool bound;         /* backend's bind was called */
     bool taking;        /* inside cedi_inbox_take */
+    uint32_t takes;     /* from the inbox, of nodes */
     uint16_t inherited; /* refusals, by the remote submission that is being taken */
     bool watched;       /* from outside, by cede_loop_waitable: a wake has to be cleared */
     uint32_t stamp_ms;  /* when what is submitted in this turn was */
@@ -301,6 +302,7 @@ struct cede_loop {
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
+    cede_req *late;          /* arrived before what they stand behind: inbox.c */
     cede_req *orphan_closes; /* closes whose handle is not closed yet, scopes that wait for them */
     uint32_t id;
     uint8_t family; /* of its backend's native descriptors */
@@ -394,7 +396,8 @@ enum {
     CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
     CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id; on the way by the inbox: those inherited */
     CEDI_ORPHAN_FLAGS,
-    CEDI_ORPHAN_ENTRY /* a close's */
+    CEDI_ORPHAN_BEHIND = CEDI_ORPHAN_FLAGS, /* on the way by the inbox: what it found there */
+    CEDI_ORPHAN_ENTRY                       /* a close's */
 };
 
 /* Of a scope that found no slot. (What was not prepared may say so too, and is refused by that.) */
@@ -493,8 +496,9 @@ enum { CEDI_NODE_SUBMIT = 0, CEDI_NODE_WISH = 1, CEDI_NODE_DROP = 2 };
 
 bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; false: closed */
 void cedi_inbox_take(cede_loop *);
-bool cedi_inbox_post(cede_loop *, cede_req *); /* any thread; false: closed */
-bool cedi_inbox_has_nodes(const cede_loop *);  /* any thread */
+bool cedi_inbox_post(cede_loop *, cede_req *);        /* any thread; false: closed */
+bool cedi_inbox_send_orphan(cede_loop *, cede_req *); /* the same; it keeps its turn */
+bool cedi_inbox_has_nodes(const cede_loop *);         /* any thread */
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
 void cedi_wake(cede_loop *);        /* any thread */

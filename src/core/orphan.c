@@ -186,7 +186,7 @@ void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
     make(req, done);
     /* a retry by this way counts too (law 17) */
     req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? loop->frame->slot->refusals : 0;
-    if (!cedi_inbox_post(loop, req))
+    if (!cedi_inbox_send_orphan(loop, req))
         cedi_misuse_of("law 11: remote submit to a closed loop", req, NULL);
 }
 

@@ -323,10 +323,6 @@ void cedi_take_post(cede_loop *loop, cede_req *req)
     cede_done *done = (cede_done *)(uintptr_t)req->args_.words[CEDI_ORPHAN_DONE];
     const char *where = (const char *)(uintptr_t)req->args_.words[CEDI_ORPHAN_WHERE];
     cedi_slot *slot;
-    if (CEDI_UNLIKELY(req->seal_ != (CEDI_POSTED ^ (uintptr_t)req))) {
-        cedi_orphan_arrived(loop, req);
-        return;
-    }
     loop->counts.remote++;
     if (CEDI_LIKELY(loop->free.next && (loop->express & CEDI_BIT(NOP)))) {
         (void)cedi_req_express(loop, req, done, where);
