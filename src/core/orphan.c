@@ -184,6 +184,10 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
     make(req, done);
+    if (req->op_ == CEDE_OP_CLOSE && !(req->attributes_ & CEDI_IS_INVALID)) {
+        uint32_t index;
+        (void)cedi_handle_bind(loop, req->handle_, &index); /* in the call (1b: Handles) */
+    }
     /* a retry by this way counts too (law 17) */
     req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? loop->frame->slot->refusals : 0;
     if (!cedi_inbox_send_orphan(loop, req))
