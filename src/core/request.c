@@ -521,6 +521,7 @@ static void deliver_orphan(cede_loop *loop, cede_req *req)
                           .os_error = (int32_t)(words[CEDI_ORPHAN_STATUS] >> 32),
                           .flags = (uint32_t)words[CEDI_ORPHAN_FLAGS]};
     const cedi_slot shown = {.scope = scope ? scope->id : 0,
+                             .at.scope.active = cedi_joins_orphan(req), /* for wait.c */
                              .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
                              .op = req->op_};
     cedi_frame frame = {loop->frame, &shown};

@@ -235,7 +235,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     cedi_req_start(loop, slot);
 }
 
-/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking. */
+/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or is to
+ * come before a scope that has none. */
 static bool fill_chain(cede_loop *loop, cedi_slot *head)
 {
     cedi_slot *slot = head;
@@ -245,7 +246,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         cedi_check_submit(next, head->where);
         if (cedi_in_flight(next))
             cedi_misuse("law 17: linked while in flight", cedi_slot_find(next->slot_), head->where);
-        follower = cedi_slot_take(loop);
+        follower = cedi_joins_orphan(next) ? NULL : cedi_slot_take(loop);
         if (!follower)
             break;
         fill(follower, next, slot->req->next_done_, head->where);
