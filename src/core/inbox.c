@@ -14,10 +14,10 @@
  *
  * Each thread's order holds (1b: Threads), though there are two lists. A post is only made while
  * the list of nodes is empty, else it goes there, in a slot. The loop takes the nodes first, leaves
- * a mark in their place, and takes the posts then; it deals with the posts, then with the nodes, and
- * then takes the mark away. So of one thread's, a post before a node is among the posts taken, or
- * was before; and a post behind a node found the node, or the mark, and stands behind it. What has
- * no slot cannot stand there: it carries what it found, and is dealt with behind that.
+ * a mark in their place, and takes the posts then; it deals with the posts, then with the nodes,
+ * and then takes the mark away. So of one thread's, a post before a node is among the posts taken,
+ * or was before; and a post behind a node found the node, or the mark, and stands behind it. What
+ * has no slot cannot stand there: it carries what it found, and is dealt with behind that.
  *
  * The wake: a pusher looks at `sleeping` after it pushed; the loop sets it and then looks at the
  * lists before it sleeps. All in the one total order of sequentially consistent operations, so one

@@ -6,7 +6,7 @@
  * A close is carried out all the same, as a drop of its handle, and delivered when that is over.
  * What is linked behind an orphan ends by its link, in order, unless it is a close. What joins a
  * scope that found no slot becomes an orphan too, and is delivered before the scope: whose done may
- * free what its members lie in (law 12); while a close of them is under way, the scope is set aside.
+ * free what its members lie in (law 12). While a close of them is under way, it is set aside.
  *
  * Threads: cedi_orphan_send is for any thread, all else for the loop's.
  */

@@ -235,8 +235,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     cedi_req_start(loop, slot);
 }
 
-/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or is to
- * come before a scope that has none. */
+/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or if
+ * one is to come before a scope that has none. */
 static bool fill_chain(cede_loop *loop, cedi_slot *head)
 {
     cedi_slot *slot = head;

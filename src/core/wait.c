@@ -193,7 +193,7 @@ static void forget_all(cedi_link *from, const cedi_link *end)
         forget(cedi_slot_of(from));
 }
 
-/* Those without a slot that are members of what is awaited, or of a scope without a slot that is. */
+/* Those without a slot that are members of what is awaited, or of such a scope that is. */
 static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
 {
     uint64_t most = loop->orphan_count;
