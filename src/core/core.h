@@ -279,6 +279,7 @@ struct cede_loop {
     bool stamp_known;
     bool bound;         /* backend's bind was called */
     bool taking;        /* inside cedi_inbox_take */
+    uint32_t takes;     /* from the inbox, of nodes */
     uint16_t inherited; /* refusals, by the remote submission that is being taken */
     bool watched;       /* from outside, by cede_loop_waitable: a wake has to be cleared */
     uint32_t stamp_ms;  /* when what is submitted in this turn was */
@@ -301,7 +302,8 @@ struct cede_loop {
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
-    cede_req *orphan_closes; /* of those, closes whose handle is not closed yet */
+    cede_req *late;          /* arrived before what they stand behind: inbox.c */
+    cede_req *orphan_closes; /* closes whose handle is not closed yet, scopes that wait for them */
     uint32_t id;
     uint8_t family; /* of its backend's native descriptors */
     cedi_chunk *chunks;
@@ -364,7 +366,7 @@ void cedi_req_seal_by_fact(cede_loop *, cedi_slot *, cede_status, int32_t os_err
 void cedi_req_seal_by_cause(cede_loop *, cedi_slot *);
 /* Work remains: begins anew, unless a cause is recorded. */
 void cedi_req_restart(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
-void cedi_req_deliver_orphan(cede_loop *, cede_req *);
+bool cedi_req_deliver_orphan(cede_loop *, cede_req *before);
 bool cedi_req_retry_cancels(cede_loop *, unsigned most);
 void cedi_req_unpark_all(cede_loop *);
 void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first staged fails */
@@ -392,9 +394,10 @@ enum {
     CEDI_ORPHAN_NEXT,
     CEDI_ORPHAN_WHERE,
     CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
-    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id */
+    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id; on the way by the inbox: those inherited */
     CEDI_ORPHAN_FLAGS,
-    CEDI_ORPHAN_ENTRY /* a close's */
+    CEDI_ORPHAN_BEHIND = CEDI_ORPHAN_FLAGS, /* on the way by the inbox: what it found there */
+    CEDI_ORPHAN_ENTRY                       /* a close's */
 };
 
 /* Of a scope that found no slot. (What was not prepared may say so too, and is refused by that.) */
@@ -408,7 +411,8 @@ void cedi_orphan_send(cede_loop *, cede_req *, cede_done *); /* any thread */
 void cedi_orphan_arrived(cede_loop *, cede_req *);
 void cedi_orphan_chain(cede_loop *, cede_req *, cede_done *, cede_status, uint32_t flags);
 void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_error);
-cede_req *cedi_orphan_take(cede_loop *, cede_req *before); /* the one behind it; NULL: the first */
+/* The one behind `before`, or the first; NULL: a scope, which was set aside. */
+cede_req *cedi_orphan_take(cede_loop *, cede_req *before);
 cede_req *cedi_orphan_next(const cede_req *);
 
 #include "slot.h"
@@ -492,8 +496,9 @@ enum { CEDI_NODE_SUBMIT = 0, CEDI_NODE_WISH = 1, CEDI_NODE_DROP = 2 };
 
 bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; false: closed */
 void cedi_inbox_take(cede_loop *);
-bool cedi_inbox_post(cede_loop *, cede_req *); /* any thread; false: closed */
-bool cedi_inbox_has_nodes(const cede_loop *);  /* any thread */
+bool cedi_inbox_post(cede_loop *, cede_req *);        /* any thread; false: closed */
+bool cedi_inbox_send_orphan(cede_loop *, cede_req *); /* the same; it keeps its turn */
+bool cedi_inbox_has_nodes(const cede_loop *);         /* any thread */
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
 void cedi_wake(cede_loop *);        /* any thread */

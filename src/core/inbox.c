@@ -9,14 +9,15 @@
  *
  * The list of posts holds requests: no-ops without attributes or ticket, which nobody can aim at.
  * They travel in their own memory and get a slot on the loop's thread, so that a post moves one
- * line of memory between the processors, and not five. (Submissions that found no slot come this
- * way too, see orphan.c.)
+ * line of memory between the processors, and not five. Submissions that found no slot come this way
+ * too (see orphan.c).
  *
  * Each thread's order holds (1b: Threads), though there are two lists. A post is only made while
  * the list of nodes is empty, else it goes there, in a slot. The loop takes the nodes first, leaves
- * a mark in their place (BUSY), and takes the posts then; it deals with the posts, then with the
- * nodes, and then takes the mark away. So of one thread's, a post before a node is among the posts
- * taken, or was before; and a post behind a node found the node, or the mark, and stands behind it.
+ * a mark in their place, and takes the posts then; it deals with the posts, then with the nodes,
+ * and then takes the mark away. So of one thread's, a post before a node is among the posts taken,
+ * or was before; and a post behind a node found the node, or the mark, and stands behind it. What
+ * has no slot cannot stand there: it carries what it found, and is dealt with behind that.
  *
  * The wake: a pusher looks at `sleeping` after it pushed; the loop sets it and then looks at the
  * lists before it sleeps. All in the one total order of sequentially consistent operations, so one
@@ -27,7 +28,7 @@
 #define KIND_SHIFT 30u
 #define ID_MASK    ((UINT32_C(1) << KIND_SHIFT) - 1)
 #define END        UINT32_C(0xfffffffe) /* a link that ends the list; 0 says "not in a list" */
-#define BUSY       END                  /* the head, while what was taken is dealt with */
+#define MARKS      3u                   /* the kind of what is no node: numbered marks, and these */
 #define CLOSED     UINT32_C(0xffffffff) /* the head of a closed loop */
 
 static _Atomic uint32_t *link_of(uint32_t node)
@@ -43,6 +44,11 @@ static _Atomic uint32_t *link_of(uint32_t node)
     }
 }
 
+static bool is_node(uint32_t head)
+{
+    return head && head >> KIND_SHIFT != MARKS;
+}
+
 bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
 {
     uint32_t node = kind << KIND_SHIFT | id;
@@ -51,7 +57,7 @@ bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
     do {
         if (head == CLOSED)
             return false;
-        atomic_store_explicit(link, head ? head : END, memory_order_relaxed);
+        atomic_store_explicit(link, is_node(head) ? head : END, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak(&loop->inbox, &head, node));
     cedi_wake(loop);
     return true;
@@ -82,6 +88,18 @@ bool cedi_inbox_post(cede_loop *loop, cede_req *req)
     return true;
 }
 
+bool cedi_inbox_send_orphan(cede_loop *loop, cede_req *req)
+{
+    uint32_t head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+    req->args_.words[CEDI_ORPHAN_BEHIND] = head;
+    while (!cedi_inbox_post(loop, req)) {
+        if (atomic_load(&loop->inbox) == CLOSED)
+            return false;
+        cede_os_yield(); /* the loop was about to close, and does not: see cedi_inbox_close */
+    }
+    return true;
+}
+
 bool cedi_inbox_has_nodes(const cede_loop *loop)
 {
     return atomic_load_explicit(&loop->inbox, memory_order_relaxed) != 0;
@@ -108,23 +126,89 @@ static void arrived(cede_loop *loop, uint32_t node)
     }
 }
 
-static void take_posts(cede_loop *loop)
+/* ---- What has no slot ----------------------------------------------------------------------- */
+
+typedef struct line {
+    cede_req *first, *last;
+} line;
+
+static void append(line *to, cede_req *req)
+{
+    link_post(req, NULL);
+    if (to->first)
+        link_post(to->last, req);
+    else
+        to->first = req;
+    to->last = req;
+}
+
+/* In a list of nodes as they were pushed. */
+static bool stands_in(uint32_t list, uint32_t node)
+{
+    while (is_node(list) && list != node)
+        list = atomic_load_explicit(link_of(list), memory_order_relaxed);
+    return is_node(list);
+}
+
+/* Dealt with now, or behind one of the nodes that were taken, or, if the node that it found was
+ * pushed since, the next time. */
+static void place_orphan(cede_loop *loop, cede_req *req, uint32_t nodes, uint32_t mark,
+                         line *behind, line *late)
+{
+    uint32_t found = (uint32_t)req->args_.words[CEDI_ORPHAN_BEHIND];
+    if (mark && (found == mark || (is_node(found) && stands_in(nodes, found))))
+        append(behind, req);
+    else if (is_node(found) && stands_in(atomic_load(&loop->inbox), found))
+        append(late, req);
+    else
+        cedi_orphan_arrived(loop, req);
+}
+
+/* Those behind this node; 0: all that are left. */
+static void deal_behind(cede_loop *loop, line *behind, uint32_t node)
+{
+    cede_req *req = behind->first;
+    line rest = {NULL, NULL};
+    while (req) {
+        cede_req *next = next_post(req);
+        if (node && req->args_.words[CEDI_ORPHAN_BEHIND] != node)
+            append(&rest, req);
+        else
+            cedi_orphan_arrived(loop, req);
+        req = next;
+    }
+    *behind = rest;
+}
+
+/* ---- Taking --------------------------------------------------------------------------------- */
+
+static void take_posts(cede_loop *loop, uint32_t nodes, uint32_t mark, line *behind)
 {
     cede_req *list = atomic_exchange(&loop->posts, NULL), *ordered = NULL;
+    line late = {NULL, NULL};
     while (list) {
         cede_req *next = next_post(list);
         link_post(list, ordered);
         ordered = list;
         list = next;
     }
+    while (CEDI_UNLIKELY(loop->late)) { /* they came before; they are few, if any */
+        cede_req *req = loop->late;
+        loop->late = next_post(req);
+        place_orphan(loop, req, nodes, mark, behind, &late);
+    }
     while (ordered) {
         cede_req *req = ordered;
         ordered = next_post(req);
-        cedi_take_post(loop, req);
+        if (CEDI_LIKELY(req->seal_ == (CEDI_POSTED ^ (uintptr_t)req)))
+            cedi_take_post(loop, req);
+        else
+            place_orphan(loop, req, nodes, mark, behind, &late);
     }
+    loop->late = late.first;
 }
 
-static void take_nodes(cede_loop *loop, uint32_t node)
+static void take_nodes(cede_loop *loop, uint32_t node, line *behind)
 {
     uint32_t ordered = END;
     while (node != END) {
@@ -140,25 +224,31 @@ static void take_nodes(cede_loop *loop, uint32_t node)
     while (ordered != END) {
         uint32_t next = atomic_load_explicit(link_of(ordered), memory_order_relaxed);
         arrived(loop, ordered);
+        if (CEDI_UNLIKELY(behind->first))
+            deal_behind(loop, behind, ordered);
         ordered = next;
     }
+    deal_behind(loop, behind, 0);
     if (loop->remote_debt)
         cedi_slot_pay_remote(loop);
 }
 
 void cedi_inbox_take(cede_loop *loop)
 {
-    uint32_t nodes = atomic_load_explicit(&loop->inbox, memory_order_relaxed), busy = BUSY;
+    uint32_t nodes = atomic_load_explicit(&loop->inbox, memory_order_relaxed), mark = 0;
+    line behind = {NULL, NULL};
     const cede_req *post = atomic_load_explicit(&loop->posts, memory_order_relaxed);
     if (CEDI_LIKELY(nodes == 0 && !post) || nodes == CLOSED || loop->taking)
         return;
     loop->taking = true;
-    if (nodes)
-        nodes = atomic_exchange(&loop->inbox, BUSY);
-    take_posts(loop);
     if (nodes) {
-        take_nodes(loop, nodes);
-        (void)atomic_compare_exchange_strong(&loop->inbox, &busy, 0); /* else there are new ones */
+        mark = MARKS << KIND_SHIFT | (++loop->takes & ID_MASK >> 1); /* not END, not CLOSED */
+        nodes = atomic_exchange(&loop->inbox, mark);
+    }
+    take_posts(loop, nodes, mark, &behind);
+    if (nodes) {
+        take_nodes(loop, nodes, &behind);
+        (void)atomic_compare_exchange_strong(&loop->inbox, &mark, 0); /* else there are new ones */
     }
     loop->taking = false;
 }

@@ -6,7 +6,7 @@
  * A close is carried out all the same, as a drop of its handle, and delivered when that is over.
  * What is linked behind an orphan ends by its link, in order, unless it is a close. What joins a
  * scope that found no slot becomes an orphan too, and is delivered before the scope: whose done may
- * free what its members lie in (law 12).
+ * free what its members lie in (law 12). While a close of them is under way, it is set aside.
  *
  * Threads: cedi_orphan_send is for any thread, all else for the loop's.
  */
@@ -73,6 +73,46 @@ static void close_handle(cede_loop *loop, cede_req *req)
     cedi_handle_shut(loop, index, 0, CEDE_BY_CLOSE);
 }
 
+static void forget_close(cede_loop *loop, cede_req *before, const cede_req *req)
+{
+    if (before)
+        set_next(before, next_of(req));
+    else
+        loop->orphan_closes = next_of(req);
+}
+
+/* Whether a close that joined a scope without a slot is not over. Of which one nobody knows. */
+static bool scopes_wait(const cede_loop *loop)
+{
+    const cede_req *req = loop->orphan_closes;
+    while (req && (req->op_ == CEDE_OP_SCOPE || !cedi_joins_orphan(req)))
+        req = next_of(req);
+    return req;
+}
+
+/* Until then their scopes stand among the closes; and back, in the order from before. */
+static void set_aside(cede_loop *loop, cede_req *scope)
+{
+    scope->args_.words[CEDI_ORPHAN_ENTRY] = 0;
+    set_next(scope, loop->orphan_closes);
+    loop->orphan_closes = scope;
+}
+
+static void resume_scopes(cede_loop *loop)
+{
+    cede_req *before = NULL, *next;
+    for (cede_req *req = loop->orphan_closes; req; req = next) {
+        uint64_t status = req->args_.words[CEDI_ORPHAN_STATUS];
+        next = next_of(req);
+        if (req->op_ != CEDE_OP_SCOPE) {
+            before = req;
+            continue;
+        }
+        forget_close(loop, before, req);
+        queue(loop, req, (cede_status)(uint32_t)status, (int32_t)(status >> 32));
+    }
+}
+
 void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int32_t os_error)
 {
     cede_req *before = NULL, *req = loop->orphan_closes;
@@ -82,11 +122,10 @@ void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int
     }
     if (!req)
         return; /* a drop */
-    if (before)
-        set_next(before, next_of(req));
-    else
-        loop->orphan_closes = next_of(req);
+    forget_close(loop, before, req);
     queue(loop, req, status, os_error);
+    if (cedi_joins_orphan(req) && !scopes_wait(loop))
+        resume_scopes(loop);
 }
 
 static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t flags)
@@ -145,13 +184,20 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
     make(req, done);
-    if (!cedi_inbox_post(loop, req))
+    if (req->op_ == CEDE_OP_CLOSE && !(req->attributes_ & CEDI_IS_INVALID)) {
+        uint32_t index;
+        (void)cedi_handle_bind(loop, req->handle_, &index); /* in the call (1b: Handles) */
+    }
+    /* a retry by this way counts too (law 17) */
+    req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? loop->frame->slot->refusals : 0;
+    if (!cedi_inbox_send_orphan(loop, req))
         cedi_misuse_of("law 11: remote submit to a closed loop", req, NULL);
 }
 
 void cedi_orphan_arrived(cede_loop *loop, cede_req *req)
 {
     cede_req *behind = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
+    loop->inherited = (uint16_t)req->args_.words[CEDI_ORPHAN_SCOPE];
     add(loop, req, CEDE_ENOMEM, 0);
     cedi_orphan_chain(loop, behind, req->next_done_, CEDE_ECANCELED, CEDE_BY_LINK);
 }
@@ -168,7 +214,10 @@ cede_req *cedi_orphan_take(cede_loop *loop, cede_req *before)
     if (loop->orphans_front == req)
         loop->orphans_front = before;
     loop->orphan_count--;
-    return req;
+    if (CEDI_LIKELY(req->op_ != CEDE_OP_SCOPE || !scopes_wait(loop)))
+        return req;
+    set_aside(loop, req);
+    return NULL;
 }
 
 cede_req *cedi_orphan_next(const cede_req *req)

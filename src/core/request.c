@@ -512,8 +512,7 @@ void cedi_req_deliver(cede_loop *loop, cedi_slot *slot)
     loop->frame = frame.outer;
 }
 
-/* See orphan.c; it is off the list already. */
-void cedi_req_deliver_orphan(cede_loop *loop, cede_req *req)
+static void deliver_orphan(cede_loop *loop, cede_req *req)
 {
     const uint64_t *words = req->args_.words;
     cede_done *done = (cede_done *)(uintptr_t)words[CEDI_ORPHAN_DONE];
@@ -522,6 +521,7 @@ void cedi_req_deliver_orphan(cede_loop *loop, cede_req *req)
                           .os_error = (int32_t)(words[CEDI_ORPHAN_STATUS] >> 32),
                           .flags = (uint32_t)words[CEDI_ORPHAN_FLAGS]};
     const cedi_slot shown = {.scope = scope ? scope->id : 0,
+                             .at.scope.active = cedi_joins_orphan(req), /* for wait.c */
                              .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
                              .op = req->op_};
     cedi_frame frame = {loop->frame, &shown};
@@ -534,6 +534,15 @@ void cedi_req_deliver_orphan(cede_loop *loop, cede_req *req)
     if (scope)
         cedi_scope_returned(loop, scope->id);
     loop->frame = frame.outer;
+}
+
+/* See orphan.c: the one behind `before`, or the first. Whether it was its turn. */
+bool cedi_req_deliver_orphan(cede_loop *loop, cede_req *before)
+{
+    cede_req *req = cedi_orphan_take(loop, before);
+    if (req)
+        deliver_orphan(loop, req);
+    return req;
 }
 
 /* A sealed scope that was joined since waits, off the queue, until those have returned. */
@@ -572,9 +581,7 @@ int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
             break;
     }
     loop->frame = frame.outer;
-    while (CEDI_UNLIKELY(orphans) && orphans-- && loop->orphans && !cedi_stop_asked(loop)) {
-        cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, NULL));
-        count++;
-    }
+    while (CEDI_UNLIKELY(orphans) && orphans-- && loop->orphans && !cedi_stop_asked(loop))
+        count += cedi_req_deliver_orphan(loop, NULL);
     return count;
 }

@@ -235,7 +235,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     cedi_req_start(loop, slot);
 }
 
-/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking. */
+/* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or if
+ * one is to come before a scope that has none. */
 static bool fill_chain(cede_loop *loop, cedi_slot *head)
 {
     cedi_slot *slot = head;
@@ -245,7 +246,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         cedi_check_submit(next, head->where);
         if (cedi_in_flight(next))
             cedi_misuse("law 17: linked while in flight", cedi_slot_find(next->slot_), head->where);
-        follower = cedi_slot_take(loop);
+        follower = cedi_joins_orphan(next) ? NULL : cedi_slot_take(loop);
         if (!follower)
             break;
         fill(follower, next, slot->req->next_done_, head->where);
@@ -323,10 +324,6 @@ void cedi_take_post(cede_loop *loop, cede_req *req)
     cede_done *done = (cede_done *)(uintptr_t)req->args_.words[CEDI_ORPHAN_DONE];
     const char *where = (const char *)(uintptr_t)req->args_.words[CEDI_ORPHAN_WHERE];
     cedi_slot *slot;
-    if (CEDI_UNLIKELY(req->seal_ != (CEDI_POSTED ^ (uintptr_t)req))) {
-        cedi_orphan_arrived(loop, req);
-        return;
-    }
     loop->counts.remote++;
     if (CEDI_LIKELY(loop->free.next && (loop->express & CEDI_BIT(NOP)))) {
         (void)cedi_req_express(loop, req, done, where);
@@ -335,6 +332,7 @@ void cedi_take_post(cede_loop *loop, cede_req *req)
     slot = cedi_slot_take(loop);
     if (!slot) {
         req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
+        req->args_.words[CEDI_ORPHAN_SCOPE] = 0; /* inherits nothing */
         cedi_orphan_arrived(loop, req);
         return;
     }

@@ -139,16 +139,44 @@ static bool precedes(cedi_slot *slot, const cedi_slot *target)
 
 /* ---- Waiting -------------------------------------------------------------------------------- */
 
+static bool leads_to(const cede_req *orphan, const cedi_slot *target)
+{
+    uint32_t scope = (uint32_t)orphan->args_.words[CEDI_ORPHAN_SCOPE];
+    if (orphan->op_ != CEDE_OP_SCOPE)
+        return false;
+    return !target || (scope && precedes(cedi_slot_at(scope), target));
+}
+
+/* Whether a scope without a slot comes before the target; NULL: whether there is one at all. It may
+ * be that of any member that has no slot. */
+static bool orphan_scope_before(const cede_loop *loop, const cedi_slot *target)
+{
+    for (const cede_req *req = loop->orphans; req; req = cedi_orphan_next(req)) {
+        if (leads_to(req, target))
+            return true;
+    }
+    for (const cede_req *req = loop->orphan_closes; req; req = cedi_orphan_next(req)) {
+        if (leads_to(req, target))
+            return true;
+    }
+    return false;
+}
+
 static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
                                   const cedi_slot *target)
 {
+    bool orphan = ticket.id & CEDI_TICKET_ORPHAN;
     for (const cedi_frame *frame = loop->frame; frame; frame = frame->outer) {
         const cedi_slot *slot = frame->slot;
         if (CEDI_FAULT(WAITS_FOR_ITSELF))
             break;
-        if (slot->id == (uint32_t)ticket.id && cedi_slot_generation(slot) == ticket.generation + 1)
+        if (!orphan && slot->id == (uint32_t)ticket.id &&
+            cedi_slot_generation(slot) == ticket.generation + 1)
             return true;
         if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))
+            return true;
+        if (slot->at.scope.active && !slot->id && (target || orphan) &&
+            orphan_scope_before(loop, target))
             return true;
     }
     return false;
@@ -165,7 +193,7 @@ static void forget_all(cedi_link *from, const cedi_link *end)
         forget(cedi_slot_of(from));
 }
 
-/* Those without a slot that are members of what is awaited. */
+/* Those without a slot that are members of what is awaited, or of such a scope that is. */
 static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
 {
     uint64_t most = loop->orphan_count;
@@ -173,13 +201,13 @@ static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket
     bool any = false;
     while (req && most-- && !is_stale(target, ticket)) {
         cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
-        if (!scope || !precedes(scope, target)) {
+        if (!(scope && precedes(scope, target)) &&
+            !(cedi_joins_orphan(req) && orphan_scope_before(loop, target))) {
             before = req;
             req = cedi_orphan_next(req);
             continue;
         }
-        cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, before));
-        any = true;
+        any |= cedi_req_deliver_orphan(loop, before);
         before = NULL; /* the callback may have waited too */
         req = loop->orphans;
     }
@@ -207,8 +235,11 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
             any = true;
             most--;
         }
-        /* What it has made ready stands behind it; if it waited too, begin again. */
-        from = link = loop->counts.delivered - delivered < 2 ? before->next : loop->ready.next;
+        /* What it has made ready stands behind it. If it waited too, begin again: what stood before
+         * it may have been delivered, or set aside (then it is linked to itself). */
+        if (loop->counts.delivered - delivered > 1 || before->next == before)
+            before = &loop->ready;
+        from = link = before->next;
     }
     forget_all(from, link);
     return any;
@@ -244,8 +275,8 @@ static cede_status wait_for_orphans(cede_loop *loop, uint64_t until)
         cede_status status;
         cedi_inbox_take(loop);
         for (most = loop->orphan_count; most-- && loop->orphans;)
-            cedi_req_deliver_orphan(loop, cedi_orphan_take(loop, NULL));
-        if (!loop->orphans && !loop->orphan_closes)
+            (void)cedi_req_deliver_orphan(loop, NULL);
+        if (!loop->orphans && !loop->orphan_closes && !loop->late)
             return CEDE_OK;
         if (!first && is_over(loop, until))
             return CEDE_EDEADLINE;
@@ -270,6 +301,8 @@ static cede_status wait_by_ticket(cede_loop *loop, cede_ticket ticket, uint64_t 
             return CEDE_OK;
         if (cedi_slot_loop(target) != loop)
             return CEDE_EINVAL;
+    } else if (would_wait_for_itself(loop, ticket, NULL)) {
+        return CEDE_EDEADLK;
     }
     if (until != 0 && until != CEDE_FOREVER)
         until = cedi_add(cedi_clock(loop), at_most_ns);
