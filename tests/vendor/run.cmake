@@ -126,6 +126,7 @@ elseif(CASE STREQUAL "cxx17")
 elseif(CASE STREQUAL "exports")
     # Declared: CEDE_API in front of a function or an object, in the headers of the library.
     file(GLOB headers ${SOURCE}/include/cede/*.h)
+    list(FILTER headers EXCLUDE REGEX "/win32\\.h$") # of another system
     set(declared "")
     foreach(header IN LISTS headers)
         file(READ ${header} text)
