@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define ROUND_BYTES (UINT64_C(8) << 20)
+#define ROUND_BYTES  (UINT64_C(8) << 20)
+#define BUFFER_BYTES 131072u
 
 typedef struct pair {
     win_job *job;
@@ -40,12 +41,12 @@ static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t b
 /* What is left of an error if something moved before it: the next round meets it again. */
 static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_t length)
 {
-    unsigned char *buffer = pair->job->scratch->bytes;
+    unsigned char buffer[BUFFER_BYTES]; /* on the stack of a pool thread */
     uint64_t done = 0;
     uint32_t error = 0;
     while (done < length && error == 0) {
         uint64_t left = length - done;
-        uint32_t ask = left < WIN_BOUNCE_BYTES ? (uint32_t)left : WIN_BOUNCE_BYTES, got, put = 0;
+        uint32_t ask = left < BUFFER_BYTES ? (uint32_t)left : BUFFER_BYTES, got, put = 0;
         error = transfer(pair, false, buffer, ask, from + done, &got);
         if (error || got == 0)
             break;

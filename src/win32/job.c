@@ -134,10 +134,10 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
 
 /* ---- To the threads ------------------------------------------------------------------------- */
 
+/* A result of any length, which has to lie somewhere until the loop's thread gives it. */
 static bool needs_scratch(uint32_t op)
 {
-    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK || op == CEDE_OP_COPY ||
-           op == CEDE_OP_STAT;
+    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK;
 }
 
 /* A close does not fail for want of a thread (law 10): it is made here and now. */

@@ -190,11 +190,19 @@ uint32_t cedi_win_do_stat_handle(win_job *job)
     return stat_any(job, (HANDLE)job->native);
 }
 
+/* As elsewhere, a link is as long as its text. */
+static void measure_link(win_job *job, HANDLE link)
+{
+    win_bounce room; /* on the stack of a pool thread */
+    uint64_t bytes;
+    if (cedi_win_link_text(link, &room, &bytes) == 0)
+        job->stat.size_bytes = bytes;
+}
+
 uint32_t cedi_win_do_stat(win_job *job)
 {
     win_path path;
     HANDLE file;
-    uint64_t bytes;
     uint32_t flags = FILE_FLAG_BACKUP_SEMANTICS;
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
@@ -206,9 +214,8 @@ uint32_t cedi_win_do_stat(win_job *job)
     if (error)
         return cedi_win_path_why(&path, error);
     error = stat_any(job, file);
-    if (error == 0 && job->stat.type == CEDE_FILE_SYMLINK &&
-        cedi_win_link_text(file, job->scratch, &bytes) == 0)
-        job->stat.size_bytes = bytes;
+    if (error == 0 && job->stat.type == CEDE_FILE_SYMLINK)
+        measure_link(job, file);
     (void)CloseHandle(file);
     return error;
 }

@@ -197,7 +197,7 @@ struct win {
     /* cold */
     cede_win32_config config;
     win_shelf io_shelf, job_shelf, file_shelf;
-    win_bounce *free_bounces, *all_bounces;
+    win_bounce *free_bounces;
     HANDLE timer; /* for waits finer than milliseconds; or NULL */
     HANDLE sentinel;
     OVERLAPPED sentinel_overlapped;

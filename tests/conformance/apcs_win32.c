@@ -4,6 +4,7 @@
  */
 #include "conformance.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
@@ -132,4 +133,93 @@ CFT_CASE(ready_cancel_wait_for_it)
     await_on(t, loop, read);
     CFT_MOVED(t, read, 5);
     CFT_CHECK(t, memcmp(read->bytes, "whole", 5) == 0);
+}
+
+/* ---- A message loop -------------------------------------------------------------------------- */
+
+enum { MESSAGES = 100 };
+
+struct sender {
+    cft *t;
+    cft_pipe pipe;
+    cede_loop *loop;
+    DWORD thread;
+    _Atomic uint32_t turn; /* how far the loop's thread is */
+    cft_rec *posted[MESSAGES];
+    uint64_t random;
+};
+
+/* What a window's thread meets: bytes, posts from other threads, messages; in any order. */
+static void send_all(void *context)
+{
+    struct sender *sender = context;
+    for (uint32_t i = 0; i < MESSAGES; i++) {
+        cft_dawdle(&sender->random);
+        switch (i % 3) {
+        case 0:
+            CFT_CHECK(sender->t, cft_peer_write(sender->t, &sender->pipe, "x", 1) == 1);
+            break;
+        case 1:
+            cft_submit_remote(sender->posted[i], sender->loop);
+            break;
+        default:
+            CFT_CHECK(sender->t, PostThreadMessageW(sender->thread, WM_APP, i, 0));
+            break;
+        }
+    }
+}
+
+static uint32_t take_messages(void)
+{
+    uint32_t count = 0;
+    MSG message;
+    while (PeekMessageW(&message, NULL, 0, 0, PM_REMOVE))
+        count += message.message == WM_APP;
+    return count;
+}
+
+static void count_up(cft_rec *rec)
+{
+    ++*(uint32_t *)rec->data;
+}
+
+/* It sleeps for messages and for the loop's event, alertably and without a limit: a wake that is
+ * lost is a hang. */
+CFT_CASE(loop_lives_in_a_message_loop)
+{
+    struct sender *sender = cft_alloc(t, sizeof *sender);
+    uint32_t messages = 0, posts = 0, bytes = 0;
+    cede_loop *loop = cft_loop(t);
+    sender->t = t;
+    sender->loop = loop;
+    sender->random = cft_random(t);
+    sender->pipe = cft_pipe_reader(t);
+    sender->thread = GetCurrentThreadId();
+    (void)take_messages(); /* makes the queue */
+    for (uint32_t i = 0; i < MESSAGES; i++) {
+        sender->posted[i] = cft_new(t);
+        sender->posted[i]->then = count_up;
+        sender->posted[i]->data = &posts;
+        cede_prep_nop(sender->posted[i]->req);
+    }
+    cft_rec *read = read_pipe(t, loop, sender->pipe.handle);
+    cft_thread(t, send_all, sender);
+    while (messages + posts + bytes < MESSAGES) {
+        uint64_t timeout_ns;
+        HANDLE event = (HANDLE)cede_loop_waitable(loop, &timeout_ns);
+        CFT_CHECK(t, (intptr_t)event > 0);
+        (void)MsgWaitForMultipleObjectsEx(
+            1, &event, timeout_ns == CEDE_FOREVER ? INFINITE : (DWORD)(timeout_ns / 1000000 + 1),
+            QS_ALLINPUT, MWMO_ALERTABLE | MWMO_INPUTAVAILABLE);
+        messages += take_messages();
+        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+        while (read->done) { /* the next one may find its bytes there */
+            CFT_CHECK(t, read->result.status == CEDE_OK && read->result.count > 0);
+            bytes += (uint32_t)read->result.count;
+            read = read_pipe(t, loop, sender->pipe.handle);
+        }
+    }
+    cft_join(t);
+    CFT_CHECK(t, messages == MESSAGES / 3 && posts == MESSAGES / 3);
+    cft_closed(t, sender->pipe.handle);
 }

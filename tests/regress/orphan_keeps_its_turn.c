@@ -44,18 +44,18 @@ static void send_close(void)
     cede_submit_remote(loop, &closing.req, note_done, NULL);
 }
 
-static void *send(void *nothing)
+static void send(void *nothing)
 {
+    (void)nothing;
     cede_complete(lone, CEDE_OK, 0);
     send_close();
     cede_cancel(reading);
-    return nothing;
 }
 
 int main(void)
 {
     static fake backends[2];
-    pthread_t thread;
+    port_thread thread;
 
     use_short_memory();
     file = fake_handle(CEDE_KIND_FILE, 0);
@@ -71,8 +71,8 @@ int main(void)
     loop = begin(&backends[1], &lone);
     send_read();
     CHECK(cede_run(loop, 0) == 0 && fake_find(&backends[1], CEDE_OP_READ));
-    CHECK(pthread_create(&thread, NULL, send, NULL) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
+    port_start(&thread, send, NULL);
+    port_join(&thread);
     CHECK(cede_run(loop, CEDE_FOREVER) >= 2);
     CHECK(first.result.status == CEDE_ECANCELED && first.result.flags & CEDE_BY_CLOSE);
     CHECK(closing.result.status == CEDE_OK && first.order < closing.order);

@@ -274,6 +274,13 @@ static void start_open(lane *l)
     (void)cede_submit(l->s->loop, &l->aside, opened);
 }
 
+/* Wine makes none, and Windows only for those who may. */
+#ifdef _WIN32
+#define HAS_LINKS false
+#else
+#define HAS_LINKS true
+#endif
+
 /* Each lane has names of its own, which it makes, moves and removes. */
 static void start_path(lane *l)
 {
@@ -284,7 +291,10 @@ static void start_path(lane *l)
     case 5:
         (void)snprintf(from, 64, "%s/a%u", l->s->folder, l->number);
         (void)snprintf(to, 64, "%s/b%u", l->s->folder, l->number);
-        cede_prep_symlink(&l->req, "somewhere", from);
+        if (HAS_LINKS)
+            cede_prep_symlink(&l->req, "somewhere", from);
+        else
+            cede_prep_mkdir(&l->req, from, 0700);
         break;
     case 4:
         cede_prep_rename(&l->req, from, to, 0);
@@ -293,7 +303,10 @@ static void start_path(lane *l)
         cede_prep_stat(&l->req, to, &stats[l->number], CEDE_NOFOLLOW);
         break;
     case 2:
-        cede_prep_unlink(&l->req, to);
+        if (HAS_LINKS)
+            cede_prep_unlink(&l->req, to);
+        else
+            cede_prep_rmdir(&l->req, to);
         break;
     case 1:
         cede_prep_mkdir(&l->req, from, 0700);
