@@ -87,6 +87,15 @@ static void explore(const job *job)
     job->world->explore(explore_program, (void *)job);
 }
 
+/* The first step of a slice: each case has another, so that all together see every kind. */
+static uint64_t first_step(const job *job)
+{
+    uint32_t sum = 0;
+    for (const char *c = job->kase->name; *c; c++)
+        sum = sum * 31 + (unsigned char)*c;
+    return 1 + (uint64_t)(sum % job->set->every);
+}
+
 /* A schedule's variants, one after the other. */
 static int run_schedule(const job *job)
 {
@@ -96,7 +105,7 @@ static int run_schedule(const job *job)
         for (uint32_t v = 0; v < variants; v++) {
             if (set->only_variant && set->variant != v)
                 continue;
-            uint64_t k = job->schedule == 12 ? 1 : 0;
+            uint64_t k = job->schedule == 12 ? first_step(job) : 0;
             if (set->only_variant && set->k)
                 k = set->k;
             for (;;) {
@@ -105,7 +114,8 @@ static int run_schedule(const job *job)
                     break;
                 if (code != CFT_EXIT_OK)
                     return code;
-                if (job->schedule != 12 || set->only_variant || ++k > STEPS_MAX)
+                k += set->every;
+                if (job->schedule != 12 || set->only_variant || k > STEPS_MAX)
                     break;
             }
         }
@@ -120,7 +130,7 @@ static int run_fault(const job *job)
     int code = CFT_EXIT_OK;
     if (job->k)
         return run_one(job, 0, job->variant, job->k, NULL);
-    for (uint64_t k = 1; k <= FAULTS_MAX && code == CFT_EXIT_OK; k++)
+    for (uint64_t k = first_step(job); k <= FAULTS_MAX && code == CFT_EXIT_OK; k += job->set->every)
         code = run_one(job, 0, job->variant, k, NULL);
     return code;
 }
@@ -209,9 +219,10 @@ static void write_arguments(const job *job, char *out, size_t bytes)
     else if (set->only_schedule != CFT_SCHEDULES)
         snprintf(schedule, sizeof schedule, "--schedule S%u", set->only_schedule);
     snprintf(out, bytes,
-             "--board %s --backend %s --case %s %s --seed %" PRIu64 " --repeat %u --limit %u%s",
+             "--board %s --backend %s --case %s %s --seed %" PRIu64
+             " --repeat %u --limit %u --every %u%s",
              cft_os_shared_name(), job->world->name, job->kase->name, schedule, set->seed,
-             set->repeat, set->limit_seconds, set->verbose ? " --verbose" : "");
+             set->repeat, set->limit_seconds, set->every, set->verbose ? " --verbose" : "");
 }
 
 static bool run_child(const job *job, tally *sum, int *code)
@@ -245,9 +256,9 @@ static bool run_faults(job *job, tally *sum)
                 return false;
             continue;
         }
-        for (job->k = 1; job->k <= FAULTS_MAX; job->k++) {
-            if (job->set->only_variant && job->set->k && job->set->k != job->k)
-                continue;
+        bool one = job->set->only_variant && job->set->k;
+        uint64_t last = one ? job->set->k : FAULTS_MAX;
+        for (job->k = one ? last : first_step(job); job->k <= last; job->k += job->set->every) {
             if (!run_child(job, sum, &code))
                 return false;
             if (code == CFT_EXIT_NO_MORE)
