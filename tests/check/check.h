@@ -25,7 +25,8 @@ typedef struct stage {
     cede_handle file;    /* 4096 bytes, open for both */
     cede_handle dir;     /* its directory, open */
     const char *path;    /* the file's */
-    const char *link;    /* of a symbolic link to it */
+    const char *link;    /* of a symbolic link to it, */
+    bool has_link;       /* where they can be made */
     const char *absent;  /* of nothing, in the same directory */
 } stage;
 

@@ -88,11 +88,22 @@ static void name_files(stage *s)
     s->absent = absent_path;
 }
 
+static void note_link(cede_req *req, cede_result r)
+{
+    ((stage *)req->user_data)->has_link = r.status == CEDE_OK;
+}
+
+/* Looks whether it is there: Wine says that it made a link, and makes none. */
 static void make_link(stage *s)
 {
     static cede_req req;
+    static cede_stat stat;
     cede_prep_symlink(&req, "file", s->link);
     (void)cede_submit(s->loop, &req, check_done);
+    HOLDS(cede_run(s->loop, CEDE_FOREVER) > 0);
+    cede_prep_stat(&req, s->link, &stat, CEDE_NOFOLLOW);
+    req.user_data = s;
+    (void)cede_submit(s->loop, &req, note_link);
     HOLDS(cede_run(s->loop, CEDE_FOREVER) > 0);
 }
 
