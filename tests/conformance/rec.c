@@ -37,7 +37,7 @@ struct cft_grave {
 
 void cft_bury(cft *t, void *memory, size_t bytes)
 {
-    static int at_once = -1;
+    static _Atomic int at_once = -1; /* runs may have threads of their own */
     if (at_once < 0)
         at_once = FREE_AT_ONCE || getenv("CEDE_CONFORMANCE_FREE") != NULL;
     if (at_once) {
