@@ -49,6 +49,9 @@ void cede_not_gone_(void *);
 /* Whether the library was built checked. Any thread. */
 CEDE_API bool cede_is_checked(void);
 
+CEDE_API void *cede_checked_alloc(size_t bytes);
+CEDE_API void cede_checked_free(void *);
+
 #ifdef __cplusplus
 }
 #endif
