@@ -19,6 +19,8 @@ static void is_ok(cede_req *req, cede_result r)
 
 static void keep_count(cede_req *req, cede_result r)
 {
+    if (r.status != CEDE_OK)
+        printf("operation %u: %s\n", (unsigned)cede_req_op(req), cede_status_name(r.status));
     HOLDS(r.status == CEDE_OK);
     if (req->user_data)
         *(uint64_t *)req->user_data = r.count;
@@ -131,21 +133,25 @@ void check_good_guarded_paths(stage *s)
     memset(stat, 0, sizeof *stat);
     cede_prep_stat_handle(req, s->file, stat), (void)go(s, req);
     HOLDS(stat->type == CEDE_FILE_REGULAR && stat->size_bytes == 4096);
-    cede_prep_readlink(req, link, text, 7);
-    HOLDS(go(s, req) == 4 && memcmp(text, "file", 4) == 0 && text[4] == 0);
+    if (s->has_link) {
+        cede_prep_readlink(req, link, text, 7);
+        HOLDS(go(s, req) == 4 && memcmp(text, "file", 4) == 0 && text[4] == 0);
+    }
     cede_prep_readdir(req, s->dir, entries, CEDE_READDIR_BYTES);
     bytes = go(s, req);
     while (cede_next_entry(entries, bytes, &at))
         names++;
-    HOLDS(names == 2);
+    HOLDS(names == 1u + s->has_link);
     cede_prep_rename(req, path, absent, 0), (void)go(s, req);
     cede_prep_rename(req, absent, path, CEDE_RENAME_NOREPLACE), (void)go(s, req);
-    cede_prep_unlink(req, link), (void)go(s, req);
-    cede_prep_symlink(req, text_in_pages("file"), link), (void)go(s, req);
-    cede_prep_link(req, path, absent), (void)go(s, req);
-    cede_prep_unlink(req, absent), (void)go(s, req);
+    if (s->has_link) {
+        cede_prep_unlink(req, link), (void)go(s, req);
+        cede_prep_symlink(req, text_in_pages("file"), link), (void)go(s, req);
+    }
     cede_prep_mkdir(req, absent, 0700), (void)go(s, req);
     cede_prep_rmdir(req, absent), (void)go(s, req);
+    cede_prep_link(req, path, absent), (void)go(s, req);
+    cede_prep_unlink(req, absent), (void)go(s, req);
     cede_prep_open(req, path, CEDE_OPEN_READ, 0), (void)go(s, req);
     cede_prep_append(req, s->file, path, 5);
     HOLDS(go(s, req) == 5);

@@ -4,6 +4,12 @@
  */
 #include "check.h"
 
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <signal.h>
+#endif
+
 #define PAGE  65536u /* no system's is larger, and all divide it */
 #define BYTES 64
 
@@ -209,6 +215,52 @@ void check_guard_change_mixed(stage *s)
     cede_ticket ticket = HERE(cede_submit(s->loop, &both->req, check_done));
     LOOK(both->data);
     HIT(&both->req.user_data);
+    check_finish(s, ticket);
+}
+
+/* ---- The program's own handler -------------------------------------------------------------- */
+
+static char *touched;
+
+static void other_handler(const void *address)
+{
+    WANT(address == touched ? "touched while it is ceded" : "not this address");
+    _Exit(4); /* which is no trap */
+}
+
+#if defined(_WIN32)
+static LONG CALLBACK on_exception(EXCEPTION_POINTERS *exception)
+{
+    other_handler((const void *)exception->ExceptionRecord->ExceptionInformation[1]);
+    return EXCEPTION_CONTINUE_SEARCH;
+}
+
+static void handle(void)
+{
+    (void)SetUnhandledExceptionFilter(on_exception);
+}
+#else
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    (void)number;
+    other_handler(info->si_addr);
+}
+
+static void handle(void)
+{
+    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
+    HOLDS(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
+}
+#endif
+
+/* It was there first, and is called after the line, with the address. */
+void check_guard_handler(stage *s)
+{
+    handle();
+    touched = get(PAGE);
+    cede_ticket ticket = pending_read(s, &plain, touched, PAGE);
+    LOOK(touched);
     check_finish(s, ticket);
 }
 
