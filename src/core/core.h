@@ -221,6 +221,7 @@ enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
 typedef struct cedi_chunk {
     _Atomic(cede_loop *) loop; /* whose it is; NULL: in the process-wide pool */
     struct cedi_chunk *next;   /* of the same loop, or in the pool */
+    void *older_memory;        /* see chunk_new */
     uint32_t number;
     _Alignas(64) cedi_slot slots[CEDI_CHUNK_SLOTS];
 } cedi_chunk;
