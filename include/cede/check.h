@@ -88,8 +88,8 @@ CEDE_API bool cede_is_checked(void);
  * 8192 allocations with pages at a time, because systems limit the number of mappings; what comes
  * beyond is plain memory, held by checksums.
  *
- * Zeroed; aligned to 16 where it has pages, else as the allocator does. 0 bytes give memory too. NULL:
- * out of memory. Any thread.
+ * Zeroed; aligned to 16 where it has pages, else as the allocator does. 0 bytes give memory too.
+ * NULL: out of memory. Any thread.
  */
 CEDE_API void *cede_checked_alloc(size_t bytes);
 

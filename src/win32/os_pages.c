@@ -2,8 +2,8 @@
  * The pages of src/core/os.h on Windows, in checked builds.
  *
  * The handler is a vectored one and only looks: the search for one that handles the exception goes
- * on, and where there is none the process ends at the access, as it would have, and a debugger shows
- * that line.
+ * on, and where there is none the process ends at the access, as it would have, and a debugger
+ * shows that line.
  */
 #include "../core/os.h"
 

@@ -124,7 +124,8 @@ void check_good_guarded_paths(stage *s)
 {
     cede_req *req = get(sizeof *req);
     char *path = text_in_pages(s->path), *absent = text_in_pages(s->absent);
-    char *link = text_in_pages(s->link), *entries = get(CEDE_READDIR_BYTES), *text = get(7);
+    char *link = text_in_pages(s->link), *target = text_in_pages("file");
+    char *entries = get(CEDE_READDIR_BYTES), *text = get(7);
     cede_stat *stat = get(sizeof *stat);
     unsigned *number = get(sizeof *number);
     uint64_t at = 0, bytes, names = 0;
@@ -146,7 +147,7 @@ void check_good_guarded_paths(stage *s)
     cede_prep_rename(req, absent, path, CEDE_RENAME_NOREPLACE), (void)go(s, req);
     if (s->has_link) {
         cede_prep_unlink(req, link), (void)go(s, req);
-        cede_prep_symlink(req, text_in_pages("file"), link), (void)go(s, req);
+        cede_prep_symlink(req, target, link), (void)go(s, req);
     }
     cede_prep_mkdir(req, absent, 0700), (void)go(s, req);
     cede_prep_rmdir(req, absent), (void)go(s, req);
@@ -162,6 +163,9 @@ void check_good_guarded_paths(stage *s)
     cede_prep_roundtrip(req), (void)go(s, req);
     cede_prep_timer(req, 1), (void)go(s, req);
     cede_prep_fsync(req, s->file), (void)go(s, req);
+    void *const all[] = {req, path, absent, link, target, entries, text, stat, number};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        cede_checked_free(all[i]);
 }
 
 static void count_up(cede_req *req, cede_result r)
