@@ -14,22 +14,16 @@
  *
  * AddressSanitizer's poison has a granule of eight bytes; one that is shared with foreign memory is
  * left out. valgrind is told of each byte.
+ *
+ * What lies in memory from cede_checked_alloc is besides guarded by pages: guard.c.
  */
-#include "core.h"
+#include "guard.h"
 
 #ifdef CEDI_CHECKED
 
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-
-#ifdef WITH_ASAN
+#ifdef CEDI_WITH_ASAN
 #include <sanitizer/asan_interface.h>
 #define POISON(memory, bytes)   __asan_poison_memory_region(memory, bytes)
 #define UNPOISON(memory, bytes) __asan_unpoison_memory_region(memory, bytes)
@@ -75,8 +69,6 @@ typedef struct region {
     uintptr_t from, to;
 } region;
 
-typedef void region_fn(const void *memory, uint64_t bytes, region *context);
-
 static bool granules(const void *memory, uint64_t bytes, region *out)
 {
     out->from = ((uintptr_t)memory + 7) & ~(uintptr_t)7;
@@ -84,7 +76,7 @@ static bool granules(const void *memory, uint64_t bytes, region *out)
     return out->from < out->to;
 }
 
-static void shut(const void *memory, uint64_t bytes, region *context)
+static void shut(const void *memory, uint64_t bytes, void *context)
 {
     region part;
     (void)context;
@@ -95,7 +87,7 @@ static void shut(const void *memory, uint64_t bytes, region *context)
         POISON((void *)part.from, part.to - part.from);
 }
 
-static void open_up(const void *memory, uint64_t bytes, region *context)
+static void open_up(const void *memory, uint64_t bytes, void *context)
 {
     region part;
     (void)context;
@@ -106,11 +98,11 @@ static void open_up(const void *memory, uint64_t bytes, region *context)
         UNPOISON((void *)part.from, part.to - part.from);
 }
 
-/* Also called for requests that are shut. */
-THROUGH_POISON static void each_output(const cedi_slot *slot, region_fn *visit, region *context)
+/* Of arguments that mean something. Also called for requests that are shut. */
+THROUGH_POISON void cedi_each_output(uint8_t op, const cede_args *args, cedi_region_fn *visit,
+                                     void *context)
 {
-    const cede_args *args = &slot->req->args_;
-    switch (slot->op) {
+    switch (op) {
     case CEDE_OP_READ:
     case CEDE_OP_READ_ALL:
     case CEDE_OP_READDIR:
@@ -132,15 +124,63 @@ THROUGH_POISON static void each_output(const cedi_slot *slot, region_fn *visit, 
     }
 }
 
+static void visit_text(const char *text, cedi_region_fn *visit, void *context)
+{
+    if (text)
+        visit(text, strlen(text) + 1, context);
+}
+
+void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, void *context)
+{
+    switch (op) {
+    case CEDE_OP_WRITE:
+    case CEDE_OP_WRITE_ALL:
+    case CEDE_OP_APPEND:
+        visit(args->io.buffer, args->io.length_bytes, context);
+        break;
+    case CEDE_OP_WRITEV:
+        for (uint64_t i = 0; i < args->vec.count; i++)
+            visit(args->vec.vec[i].base, args->vec.vec[i].length_bytes, context);
+        visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);
+        break;
+    case CEDE_OP_READV:
+        visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);
+        break;
+    case CEDE_OP_OPEN:
+    case CEDE_OP_STAT:
+    case CEDE_OP_RENAME:
+    case CEDE_OP_UNLINK:
+    case CEDE_OP_MKDIR:
+    case CEDE_OP_RMDIR:
+    case CEDE_OP_LINK:
+    case CEDE_OP_SYMLINK:
+    case CEDE_OP_READLINK:
+        visit_text(args->path.path, visit, context);
+        visit_text(args->path.to, visit, context);
+        break;
+    default:
+        break;
+    }
+}
+
 /* A refused request has been told what is wrong with it: its arguments are not looked at. */
 THROUGH_POISON static bool has_arguments(const cedi_slot *slot)
 {
+    if (slot->guard)
+        return slot->guard->arguments;
     return slot->op != CEDE_OP_NONE && !(slot->req->attributes_ & CEDI_IS_INVALID);
+}
+
+static void each_output(const cedi_slot *slot, cedi_region_fn *visit, void *context)
+{
+    const cede_args *args = slot->guard ? &slot->guard->given : &slot->req->args_;
+    if (has_arguments(slot))
+        cedi_each_output(slot->op, args, visit, context);
 }
 
 /* ---- Checksums ------------------------------------------------------------------------------ */
 
-static uint64_t mix(uint64_t sum, const void *memory, uint64_t bytes)
+uint64_t cedi_mix(uint64_t sum, const void *memory, uint64_t bytes)
 {
     const unsigned char *at = memory;
     if (bytes > LARGEST)
@@ -158,54 +198,27 @@ static uint64_t mix(uint64_t sum, const void *memory, uint64_t bytes)
     return sum;
 }
 
-static uint64_t mix_text(uint64_t sum, const char *text)
+static void mix_input(const void *memory, uint64_t bytes, void *context)
 {
-    return text ? mix(sum, text, strlen(text)) : sum;
-}
-
-static uint64_t mix_inputs(uint64_t sum, const cedi_slot *slot)
-{
-    const cede_args *args = &slot->req->args_;
-    switch (slot->op) {
-    case CEDE_OP_WRITE:
-    case CEDE_OP_WRITE_ALL:
-    case CEDE_OP_APPEND:
-        return mix(sum, args->io.buffer, args->io.length_bytes);
-    case CEDE_OP_WRITEV:
-        for (uint64_t i = 0; i < args->vec.count; i++)
-            sum = mix(sum, args->vec.vec[i].base, args->vec.vec[i].length_bytes);
-        return mix(sum, args->vec.vec, args->vec.count * sizeof *args->vec.vec);
-    case CEDE_OP_READV:
-        return mix(sum, args->vec.vec, args->vec.count * sizeof *args->vec.vec);
-    case CEDE_OP_OPEN:
-    case CEDE_OP_STAT:
-    case CEDE_OP_RENAME:
-    case CEDE_OP_UNLINK:
-    case CEDE_OP_MKDIR:
-    case CEDE_OP_RMDIR:
-    case CEDE_OP_LINK:
-    case CEDE_OP_SYMLINK:
-    case CEDE_OP_READLINK:
-        return mix_text(mix_text(sum, args->path.path), args->path.to);
-    default:
-        return sum;
-    }
+    uint64_t *sum = context;
+    *sum = cedi_mix(*sum, memory, bytes);
 }
 
 static uint64_t checksum(const cedi_slot *slot)
 {
-    uint64_t sum = mix(0, slot->req, sizeof *slot->req);
+    uint64_t sum = cedi_mix(0, slot->req, sizeof *slot->req);
     if (has_arguments(slot))
-        sum = mix_inputs(sum, slot);
+        cedi_each_input(slot->op, &slot->req->args_, mix_input, &sum);
     VALGRIND_MAKE_MEM_DEFINED(&sum, sizeof sum); /* fields that are not in use may be undefined */
     return sum;
 }
 
 /* ---- Poison met ----------------------------------------------------------------------------- */
 
-#ifdef WITH_ASAN
-static void overlap(const void *memory, uint64_t bytes, region *block)
+#ifdef CEDI_WITH_ASAN
+static void overlap(const void *memory, uint64_t bytes, void *context)
 {
+    region *block = context;
     uintptr_t from = (uintptr_t)memory;
     if (bytes && bytes <= LARGEST && from < block->to && from + (uintptr_t)bytes > block->from)
         block->to = block->from; /* found: nothing else overlaps an empty block */
@@ -223,8 +236,7 @@ static cedi_slot *ceded_in(uintptr_t from, uintptr_t to)
             if (!slots[i].shut || !slots[i].req)
                 continue;
             overlap(slots[i].req, sizeof *slots[i].req, &block);
-            if (has_arguments(&slots[i]))
-                each_output(&slots[i], overlap, &block);
+            each_output(&slots[i], overlap, &block);
             if (block.from == block.to)
                 return &slots[i];
         }
@@ -249,7 +261,7 @@ static void on_free(const volatile void *memory)
 /* The kernel writes past the end of memory, or into what was freed, without a word from
  * AddressSanitizer: so an output is tried as a whole where it is ceded. What another request has
  * ceded is left to that one's done. */
-static void probe(const void *memory, uint64_t bytes, region *context)
+static void probe(const void *memory, uint64_t bytes, void *context)
 {
     const volatile char *bad;
     (void)context;
@@ -272,7 +284,7 @@ static void install_hooks(void)
         (void)__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
 }
 #else
-static void probe(const void *memory, uint64_t bytes, region *context)
+static void probe(const void *memory, uint64_t bytes, void *context)
 {
     (void)memory, (void)bytes, (void)context;
 }
@@ -286,8 +298,11 @@ static void install_hooks(void)
  * anew. In a fresh request it is any number; that one names a slot of the request is impossible. */
 THROUGH_POISON void cedi_check_submit(const cede_req *req, const char *where)
 {
-    uint32_t id = req->slot_;
-    cedi_slot *slot;
+    const cedi_slot *slot = cedi_guard_in_flight(req); /* whose memory cannot be read */
+    uint32_t id;
+    if (slot)
+        cedi_misuse("law 17: submitted while in flight", slot, where);
+    id = req->slot_;
     VALGRIND_MAKE_MEM_DEFINED(&id, sizeof id);
     slot = cedi_slot_find(id);
     if (slot && slot->req == req && slot->shut)
@@ -305,11 +320,12 @@ static void shut_request(const cedi_slot *slot)
 void cedi_check_cede(cedi_slot *slot)
 {
     install_hooks();
+    slot->guard = cedi_guard_new(slot, has_arguments(slot));
     slot->checksum = checksum(slot);
-    if (has_arguments(slot)) {
-        each_output(slot, probe, NULL);
-        each_output(slot, shut, NULL);
-    }
+    each_output(slot, probe, NULL);
+    if (slot->guard)
+        cedi_guard_shut(slot);
+    each_output(slot, shut, NULL);
     slot->shut = true;
     shut_request(slot);
 }
@@ -325,26 +341,43 @@ void cedi_check_return(cedi_slot *slot, uint64_t count)
 {
     (void)count;
     slot->shut = false;
+    if (slot->guard)
+        cedi_guard_open(slot);
     if (VALGRIND_CHECK_MEM_IS_ADDRESSABLE(&slot->req->unused_, sizeof slot->req->unused_))
         cedi_misuse("law 5: freed, or its stack frame left, while it is ceded", slot, NULL);
     open_up(slot->req, sizeof *slot->req, NULL);
     verify(slot);
-    if (has_arguments(slot))
-        each_output(slot, open_up, NULL);
+    each_output(slot, open_up, NULL);
+    if (slot->guard) {
+        cedi_guard_return(slot);
+        cedi_guard_free(slot->guard);
+        slot->guard = NULL;
+    }
 }
 
+/* A backend has accesses of its own to the copies only that it is shown of a guarded request. */
 void cedi_check_touch(const cedi_slot *slot, bool open, bool outputs)
 {
     if (!slot->req || !slot->shut)
         return; /* a pin, or not yet */
+    if (slot->guard && !outputs)
+        cedi_guard_touch(slot, open);
     if (open)
         open_up(slot->req, sizeof *slot->req, NULL);
-    if (open && outputs && slot->op == CEDE_OP_READV)
+    if (open && outputs && slot->op == CEDE_OP_READV && !slot->guard)
         verify(slot); /* its vector says what the outputs are */
-    if (outputs && has_arguments(slot))
+    if (outputs)
         each_output(slot, open ? open_up : shut, NULL);
     if (!open)
         shut_request(slot);
+}
+
+cede_args *cedi_check_args(const cedi_slot *slot)
+{
+    if (slot->guard)
+        return &slot->guard->shown;
+    cedi_check_touch(slot, true, false);
+    return &slot->req->args_;
 }
 
 void cede_core_touch(cede_core *core, uint64_t token, bool open)

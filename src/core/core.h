@@ -16,6 +16,7 @@
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
  *     check.c     checked builds: poison, checksums
+ *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
  *     memory.c    the allocator                       backends.c the list of backends
  *     prep.c prep_file.c                              preparations
@@ -89,18 +90,10 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
 
-#if defined(__SANITIZE_ADDRESS__)
-#define CEDI_CHECKED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CEDI_CHECKED 1
-#endif
-#endif
-#if !defined(CEDI_CHECKED) && defined(CEDE_CHECKED) && CEDE_CHECKED
-#define CEDI_CHECKED 1
-#endif
-
 /* ---- Slots ---------------------------------------------------------------------------------- */
+
+typedef struct cedi_guarded
+    cedi_guarded; /* guard.c: of a request in memory from cede_checked_alloc */
 
 /* slot.bits */
 enum {
@@ -212,8 +205,9 @@ typedef struct cedi_slot {
     uint32_t scope;    /* slot id */
     uint32_t scope_next, scope_prev;
 #ifdef CEDI_CHECKED
-    uint64_t checksum; /* of the request and its lent inputs */
-    bool shut;         /* poisoned */
+    uint64_t checksum;   /* of the request and its lent inputs */
+    cedi_guarded *guard; /* if something of it lies in checked memory */
+    bool shut;           /* poisoned */
 #endif
 } cedi_slot;
 
@@ -227,6 +221,7 @@ enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
 typedef struct cedi_chunk {
     _Atomic(cede_loop *) loop; /* whose it is; NULL: in the process-wide pool */
     struct cedi_chunk *next;   /* of the same loop, or in the pool */
+    void *older_memory;        /* see chunk_new */
     uint32_t number;
     _Alignas(64) cedi_slot slots[CEDI_CHUNK_SLOTS];
 } cedi_chunk;

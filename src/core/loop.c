@@ -208,9 +208,8 @@ uint64_t cede_now(cede_loop *loop)
 /* What the backend is shown of a slot. */
 static inline void show(cedi_slot *slot, cede_work *work)
 {
-    cedi_check_touch(slot, true, false);
     work->token = cedi_slot_token(slot);
-    work->args = &slot->req->args_;
+    work->args = cedi_check_args(slot);
     work->native = work->native_to = -1;
     work->moved = slot->count;
     work->op = slot->op;

@@ -250,9 +250,8 @@ const cede_entry *cede_next_entry(const void *buffer, uint64_t count, uint64_t *
 
 uint64_t cedi_req_asked(const cedi_slot *slot)
 {
-    const cede_args *args = &slot->req->args_;
+    const cede_args *args = cedi_check_args(slot);
     uint64_t total = 0;
-    cedi_check_touch(slot, true, false);
     switch (slot->op) {
     case CEDE_OP_READV:
     case CEDE_OP_WRITEV:

@@ -20,6 +20,10 @@ _Atomic(cedi_chunk *) cedi_chunks[MAX_CHUNKS];
 static cedi_chunk *pool;           /* under the process lock */
 static uint32_t chunk_numbers = 1; /* 0 is nobody's: slot id 0 names nothing */
 
+/* Leak checkers want to see the start of what was allocated, which alignment hides: a list of all
+ * starts, from the newest on. */
+static void *newest_memory;
+
 static cedi_chunk *chunk_new(void)
 {
     unsigned char *memory;
@@ -31,6 +35,8 @@ static cedi_chunk *chunk_new(void)
         return NULL;
     chunk = (cedi_chunk *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     chunk->number = chunk_numbers++;
+    chunk->older_memory = newest_memory;
+    newest_memory = memory;
     for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
         chunk->slots[i].id = chunk->number << CEDI_CHUNK_SHIFT | i;
         atomic_init(&chunk->slots[i].word, UINT64_C(1) << CEDI_GENERATION);

@@ -17,6 +17,17 @@
 #include "cede/cede.h"
 #include "cede/sim.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN 1
+#endif
+#endif
+#ifndef WITH_ASAN
+#define WITH_ASAN 0
+#endif
+
 /* What a case finds. */
 typedef struct stage {
     cede_loop *loop;

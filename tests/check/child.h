@@ -10,7 +10,8 @@
 typedef struct child_end {
     char output[CHILD_OUTPUT_MOST]; /* NUL-terminated */
     size_t bytes;
-    int code; /* its exit code; -1: a signal, or it was killed because it did not end */
+    int code;     /* its exit code; -1: a signal, or it was killed because it did not end */
+    bool faulted; /* it died of an access that the system refused */
     bool hung;
 } child_end;
 

@@ -50,4 +50,6 @@ void child_run(child_end *end, char *const *arguments, unsigned limit_seconds)
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     end->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    end->faulted =
+        WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS);
 }

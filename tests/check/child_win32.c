@@ -79,6 +79,7 @@ void child_run(child_end *end, char *const *arguments, unsigned limit_seconds)
     GetExitCodeProcess(child.hProcess, &code);
     end->hung = killer.hung;
     end->code = killer.hung ? -1 : (int)code;
+    end->faulted = code == EXCEPTION_ACCESS_VIOLATION;
     CloseHandle(thread);
     CloseHandle(from);
     CloseHandle(child.hProcess);

@@ -13,18 +13,7 @@
 #define LIMIT_SECONDS 60
 #define WANTS_MOST    16
 
-#if defined(__SANITIZE_ADDRESS__)
-#define WITH_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define WITH_ASAN 1
-#endif
-#endif
-#ifndef WITH_ASAN
-#define WITH_ASAN 0
-#endif
-
-enum kind { TOUCH, CHANGE, LENT, FREE, POISON, SHADOW, FREED, ANEW, MISUSE, GOOD };
+enum kind { TOUCH, CHANGE, LENT, FREE, POISON, SHADOW, FREED, TRAP, STOP, ANEW, MISUSE, GOOD };
 
 static const struct row {
     enum kind kind;
@@ -141,6 +130,16 @@ static bool one_line_says(struct told *told, const char *text)
     return false;
 }
 
+/* The library's line, and no other of its lines. */
+static bool one_line_only(struct told *told, const char *text)
+{
+    const char *second = strstr(told->said, "cede: ");
+    second = second ? strstr(second + 1, "cede: ") : NULL;
+    if (second)
+        printf("there is a second line\n");
+    return one_line_says(told, text) && !second;
+}
+
 static bool as_it_should(enum kind kind, struct told *told, bool valgrind)
 {
     bool tool = WITH_ASAN || valgrind;
@@ -163,6 +162,9 @@ static bool as_it_should(enum kind kind, struct told *told, bool valgrind)
         return tool_says(told, "AddressSanitizer: heap-");
     case FREED:
         return tool_says(told, WITH_ASAN ? "heap-use-after-free" : "free'd");
+    case TRAP:
+    case STOP:
+        return one_line_only(told, "law 5: ");
     case ANEW:
         return tool ? tool_says(told, trap) : one_line_says(told, "law 17: ");
     case MISUSE:
@@ -187,6 +189,9 @@ static bool makes_sense(enum kind kind, bool valgrind)
         return cede_is_checked();
     case POISON:
         return WITH_ASAN;
+    case TRAP:
+    case STOP:
+        return cede_is_checked() && !WITH_ASAN;
     case SHADOW:
         return valgrind && cede_is_checked();
     default:
@@ -207,6 +212,10 @@ static int judge(const struct row *row, child_end *end, bool valgrind)
     good = as_it_should(row->kind, &told, valgrind);
     if (died == (row->kind == GOOD)) {
         printf("it ended %s (code %d)\n", died ? "badly" : "well", end->code);
+        good = false;
+    }
+    if ((row->kind == TRAP && !end->faulted) || (row->kind == STOP && end->faulted)) {
+        printf("it ended at %s (code %d)\n", end->faulted ? "an access" : "no access", end->code);
         good = false;
     }
     if (end->hung)

@@ -105,8 +105,11 @@ void cft_settle(cft *);
 /* Closes the run's loop: all that is recorded must be delivered. CEDE_OK or CEDE_EDEADLINE. */
 cede_status cft_close(cft *, uint64_t at_most_ns);
 
-/* How often the library has asked its allocator for memory, in this process. */
+/* How often the library has asked its allocator for memory, in this process. A checked build does
+ * so
+ * for each request in memory of pages of its own; the case has none of that from here on. */
 uint64_t cft_allocations(void);
+void cft_plain_memory(cft *);
 
 /* ---- Requests under record ------------------------------------------------------------------ */
 

@@ -74,7 +74,8 @@ struct cft {
     uint32_t record_count;
     struct cft_block *blocks;
     struct cft_grave *graves;
-    cft_gate *gate; /* guards blocks, graves, records, threads */
+    bool plain_memory; /* of what is ceded, also where it could have pages of its own */
+    cft_gate *gate;    /* guards blocks, graves, records, threads */
     uint32_t waits_in_callbacks;
 
     struct cft_actor *actor;

@@ -112,6 +112,7 @@ static void steady(cft *t)
 
 CFT_CASE(nothing_is_allocated_in_the_steady_state)
 {
+    cft_plain_memory(t);
     steady(t);
     uint64_t before = cft_allocations();
     steady(t);
@@ -126,6 +127,7 @@ CFT_CASE(ending_things_allocates_nothing)
     cft_rec *reads[8];
     cft_rec *pends[8];
     cft_rec *closes[4];
+    cft_plain_memory(t);
     cft_rec *scope = cft_new(t);
     cede_prep_scope(scope->req);
     cft_submit(scope);

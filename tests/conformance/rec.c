@@ -6,7 +6,8 @@
  * cede_wait, the ticket names this submission, and the result keeps law 7's form. When done has
  * returned the request, the buffer and the inputs are freed: at once under AddressSanitizer or
  * with CEDE_CONFORMANCE_FREE set (valgrind), else they are kept, filled with a pattern that must be
- * intact at the end of the run (law 4).
+ * intact at the end of the run (law 4). In checked builds where no such tool looks, they have pages
+ * of their own, so that a touch between submit and done traps, and one after it too.
  */
 #include "inner.h"
 
@@ -27,7 +28,44 @@
 
 #define GRAVE_BYTE 0xa5
 
-/* ---- Memory after done ---------------------------------------------------------------------- */
+/* ---- What is ceded, and after done ----------------------------------------------------------- */
+
+static bool has_tool(void)
+{
+    static _Atomic int known = -1; /* runs may have threads of their own */
+    if (known < 0)
+        known = FREE_AT_ONCE || getenv("CEDE_CONFORMANCE_FREE") != NULL;
+    return known;
+}
+
+static bool has_pages(void)
+{
+    return cede_is_checked() && !has_tool();
+}
+
+static void *memory_new(const cft *t, size_t bytes)
+{
+    void *memory = has_pages() && !t->plain_memory ? cede_checked_alloc(bytes) : NULL;
+    if (!memory) /* S9 may refuse the library's allocator what the pages need */
+        memory = malloc(bytes ? bytes : 1);
+    if (!memory)
+        abort();
+    return memory;
+}
+
+/* Of either kind. */
+static void memory_free(void *memory)
+{
+    if (has_pages())
+        cede_checked_free(memory);
+    else
+        free(memory);
+}
+
+void cft_plain_memory(cft *t)
+{
+    t->plain_memory = true;
+}
 
 struct cft_grave {
     struct cft_grave *next;
@@ -37,11 +75,8 @@ struct cft_grave {
 
 void cft_bury(cft *t, void *memory, size_t bytes)
 {
-    static _Atomic int at_once = -1; /* runs may have threads of their own */
-    if (at_once < 0)
-        at_once = FREE_AT_ONCE || getenv("CEDE_CONFORMANCE_FREE") != NULL;
-    if (at_once) {
-        free(memory);
+    if (has_tool() || has_pages()) {
+        memory_free(memory);
         return;
     }
     struct cft_grave *grave = malloc(sizeof *grave);
@@ -78,9 +113,7 @@ cft_rec *cft_new(cft *t)
 {
     cft_rec *rec = cft_alloc(t, sizeof *rec);
     rec->t = t;
-    rec->req = malloc(sizeof *rec->req);
-    if (!rec->req)
-        abort();
+    rec->req = memory_new(rec->t, sizeof *rec->req);
     memset(rec->req, 0xc3, sizeof *rec->req); /* prep needs no initialised memory */
     rec->req->user_data = rec;
     cft_gate_lock(t->gate);
@@ -95,9 +128,7 @@ cft_rec *cft_reuse(cft_rec *rec)
 {
     CFT_CHECK(rec->t, cft_is_done(rec));
     if (!rec->req) {
-        rec->req = malloc(sizeof *rec->req);
-        if (!rec->req)
-            abort();
+        rec->req = memory_new(rec->t, sizeof *rec->req);
         memset(rec->req, 0x3c, sizeof *rec->req);
         rec->req->user_data = rec;
     }
@@ -107,9 +138,7 @@ cft_rec *cft_reuse(cft_rec *rec)
 static void *cede_memory(cft_rec *rec, size_t bytes)
 {
     CFT_CHECK(rec->t, rec->ceded_count_ < 4);
-    void *memory = malloc(bytes ? bytes : 1);
-    if (!memory)
-        abort();
+    void *memory = memory_new(rec->t, bytes);
     rec->ceded_[rec->ceded_count_] = memory;
     rec->ceded_bytes_[rec->ceded_count_++] = bytes;
     return memory;
@@ -218,7 +247,7 @@ static void on_done(cede_req *req, cede_result result)
     if (rec->submitted == submitted && rec->heir_) {
         cft_rec *heir = rec->heir_;
         rec->heir_ = NULL;
-        free(heir->req);
+        memory_free(heir->req);
         heir->req = rec->req;
         rec->req = NULL;
         heir->req->user_data = heir;
@@ -383,9 +412,9 @@ void cft_records_check(cft *t, bool all_done)
 void cft_records_free(cft *t)
 {
     for (cft_rec *rec = t->records; rec; rec = rec->next) {
-        free(rec->req); /* never submitted, or given a fresh one */
+        memory_free(rec->req); /* never submitted, or given a fresh one */
         for (uint32_t i = 0; i < rec->ceded_count_; i++)
-            free(rec->ceded_[i]);
+            memory_free(rec->ceded_[i]);
     }
     t->records = NULL;
 }
