@@ -18,7 +18,8 @@ static const cede_backend *const backends[] = {
 #if defined(__linux__)
     &cede_uring_backend,
 #elif defined(_WIN32)
-    &cede_win32_iocp_backend, &cede_win32_apc_backend,
+    &cede_win32_iocp_backend,
+    &cede_win32_apc_backend,
 #endif
     &cede_sim_backend,
 };
