@@ -1,8 +1,7 @@
 #!/bin/sh
-# ready_cancel_wait.sh PROGRAM: its output, line by line. Each expected line is an extended regular
+# ready_cancel_wait.sh COMMAND...: its output, line by line. Each expected line is an extended regular
 # expression, because whether the second cancel is still seen by the kernel is a race.
 set -eu
-program=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -36,7 +35,7 @@ stale     another cancel does nothing: the ticket names what is over
 closed    CEDE_OK: nothing of the program's memory is in anybody's hands
 END
 
-"$program" >"$work/got" || { echo "exit status $?"; cat "$work/got"; exit 1; }
+"$@" >"$work/got" || { echo "exit status $?"; cat "$work/got"; exit 1; }
 [ "$(wc -l <"$work/got")" = "$(wc -l <"$work/expected")" ] || {
     echo "not the expected number of lines:"
     cat "$work/got"
