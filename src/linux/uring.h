@@ -31,9 +31,9 @@
 #include "cede/file.h"
 #include "cede/uring.h"
 
+#include "../pool/pool.h"
 #include "../posix/blocking.h"
 #include "../posix/error.h"
-#include "../posix/pool.h"
 
 extern const cede_backend cede_uring_backend;
 

@@ -144,12 +144,13 @@ static void wait_for_other_end(waiter *self)
     }
 }
 
-static void wait_on_thread(cedi_pool_job *pool_job)
+static void wait_on_thread(cedi_pool_job *pool_job, void *thread)
 {
     uring_job *job = (uring_job *)pool_job;
     waiter self = {.job = job, .opened = -1};
     int native = job->fifo.native;
     int error = -io_uring_queue_init(8, &self.ring, 0);
+    (void)thread;
     if (error == 0) {
         if (native >= 0)
             (void)snprintf(self.again, sizeof self.again, "/proc/self/fd/%d", native);

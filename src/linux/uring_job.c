@@ -122,8 +122,9 @@ void cedi_uring_jobs_free(uring *self)
 
 /* ---- On the pool ---------------------------------------------------------------------------- */
 
-static void run_on_pool(cedi_pool_job *job)
+static void run_on_pool(cedi_pool_job *job, void *thread)
 {
+    (void)thread;
     cedi_blocking_perform(&((uring_job *)job)->work);
 }
 

@@ -11,7 +11,7 @@
  *     file.c     what is known of each handle: lane, kind, position; attach, detach
  *     record.c   records of what was taken: made in chunks, recycled, found by token
  *     job.c      what blocks, on threads; with a cancel that cannot hit the wrong call
- *     pool.c     those threads
+ *     ../pool/   those threads
  *     path.c     from UTF-8 to a path that means one thing; why a look-up failed
  *     open.c name.c stat.c dir.c room.c copy.c    what the threads run, by subject
  *     error.c    Win32 errors to statuses             os.c    what the core needs of the system
@@ -40,8 +40,8 @@
 #include "cede/file.h"
 #include "cede/win32.h"
 
+#include "../pool/pool.h"
 #include "error.h"
-#include "pool.h"
 
 extern const cede_backend cede_win32_iocp_backend;
 extern const cede_backend cede_win32_apc_backend;

@@ -5,27 +5,29 @@
  */
 #include "pool.h"
 
-#include "system.h"
+#include "os_sync.h" /* by the include path */
 
-#include <process.h>
+#include <stddef.h>
 
 /* The library's allocator (src/core/memory.c). */
 void *cedi_memory_get(size_t bytes);
 void cedi_memory_free(void *);
 
 struct cedi_pool {
-    _Atomic(cedi_pool_job *) finished; /* newest first */
-    SRWLOCK lock;
-    CONDITION_VARIABLE more; /* or one that ran alone has ended */
-    cedi_pool_job queue;     /* its links only: a ring, oldest at next */
+    _Atomic(cedi_pool_job *) finished; /* first: cedi_pool_has_finished reads it; newest first */
+    cede_os_mutex lock;
+    cede_os_cond more;   /* or one that ran alone has ended */
+    cedi_pool_job queue; /* its links only: a ring, oldest at next */
     uint64_t queued;
-    uint32_t waiting; /* threads inside the wait, woken for or not */
+    uint32_t waiting; /* threads inside the wait, signalled for or not */
     uint32_t made;
     uint32_t alone; /* threads of single jobs */
     bool stopping;
     cedi_pool_setup setup;
-    HANDLE *threads;
+    cede_os_thread_id threads[];
 };
+
+_Static_assert(offsetof(cedi_pool, finished) == 0, "cedi_pool_has_finished reads it");
 
 /* With the lock held, like the next. */
 static void unlink_job(cedi_pool *pool, cedi_pool_job *job)
@@ -50,55 +52,54 @@ static void finish(cedi_pool *pool, cedi_pool_job *job)
     cedi_pool_job *head = atomic_load_explicit(&pool->finished, memory_order_relaxed);
     do {
         job->next = head;
-    } while (!atomic_compare_exchange_weak(&pool->finished, &head, job));
+    } while (!atomic_compare_exchange_weak_explicit(&pool->finished, &head, job,
+                                                    memory_order_seq_cst, memory_order_relaxed));
     pool->setup.notify(pool->setup.context);
 }
 
-/* A handle that means this thread on every thread; the pool's own, if it could be had no other way.
- * NULL only makes that its calls cannot be cancelled. */
-static HANDLE own_handle(void)
-{
-    return OpenThread(THREAD_TERMINATE, FALSE, GetCurrentThreadId());
-}
-
-static unsigned __stdcall thread_main(void *context)
+static cede_os_result CEDE_OS_CALL thread_main(void *context)
 {
     cedi_pool *pool = context;
-    HANDLE thread = own_handle();
-    AcquireSRWLockExclusive(&pool->lock);
+    void *thread = cede_os_own_thread();
+    cede_os_mutex_lock(&pool->lock);
     for (;;) {
         cedi_pool_job *job = next_job(pool);
         if (job) {
-            ReleaseSRWLockExclusive(&pool->lock);
+            cede_os_mutex_unlock(&pool->lock);
             job->run(job, thread);
             finish(pool, job);
-            AcquireSRWLockExclusive(&pool->lock);
+            cede_os_mutex_lock(&pool->lock);
         } else if (pool->stopping) {
             break;
         } else {
             pool->waiting++;
-            (void)SleepConditionVariableSRW(&pool->more, &pool->lock, INFINITE, 0);
+            cede_os_cond_wait(&pool->more, &pool->lock);
             pool->waiting--;
         }
     }
-    ReleaseSRWLockExclusive(&pool->lock);
-    if (thread)
-        (void)CloseHandle(thread);
+    cede_os_mutex_unlock(&pool->lock);
+    cede_os_own_thread_free(thread);
     return 0;
 }
 
 cedi_pool *cedi_pool_open(const cedi_pool_setup *setup)
 {
     uint32_t threads = setup->threads ? setup->threads : 1;
-    cedi_pool *pool = cedi_memory_get(sizeof *pool + threads * sizeof(HANDLE));
+    cedi_pool *pool = cedi_memory_get(sizeof *pool + threads * sizeof(cede_os_thread_id));
     if (!pool)
         return NULL;
     pool->setup = *setup;
     pool->setup.threads = threads;
-    pool->threads = (HANDLE *)(void *)(pool + 1);
     pool->queue.next = pool->queue.prev = &pool->queue;
-    InitializeSRWLock(&pool->lock);
-    InitializeConditionVariable(&pool->more);
+    if (!cede_os_mutex_init(&pool->lock)) {
+        cedi_memory_free(pool);
+        return NULL;
+    }
+    if (!cede_os_cond_init(&pool->more)) {
+        cede_os_mutex_destroy(&pool->lock);
+        cedi_memory_free(pool);
+        return NULL;
+    }
     return pool;
 }
 
@@ -106,68 +107,68 @@ void cedi_pool_close(cedi_pool *pool)
 {
     if (!pool)
         return;
-    AcquireSRWLockExclusive(&pool->lock);
+    cede_os_mutex_lock(&pool->lock);
     pool->stopping = true;
-    WakeAllConditionVariable(&pool->more);
+    cede_os_cond_broadcast(&pool->more);
     while (pool->alone > 0)
-        (void)SleepConditionVariableSRW(&pool->more, &pool->lock, INFINITE, 0);
-    ReleaseSRWLockExclusive(&pool->lock);
-    for (uint32_t i = 0; i < pool->made; i++) {
-        (void)WaitForSingleObject(pool->threads[i], INFINITE);
-        (void)CloseHandle(pool->threads[i]);
-    }
+        cede_os_cond_wait(&pool->more, &pool->lock);
+    cede_os_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < pool->made; i++)
+        cede_os_thread_join(pool->threads[i]);
+    cede_os_cond_destroy(&pool->more);
+    cede_os_mutex_destroy(&pool->lock);
     cedi_memory_free(pool);
 }
 
-static HANDLE make_thread(cedi_pool *pool, unsigned(__stdcall *run)(void *), void *context)
+static bool make_thread(cedi_pool *pool, cede_os_thread_id *thread,
+                        cede_os_result(CEDE_OS_CALL *run)(void *), void *context)
 {
     if (pool->setup.fault && pool->setup.fault(pool->setup.fault_context, "thread") != 0)
-        return NULL;
-    return (HANDLE)_beginthreadex(NULL, 0, run, context, 0, NULL);
+        return false;
+    return cede_os_thread_start(thread, run, context);
 }
 
 /* With the lock held: the new thread's first act is to wait for it. */
 static void one_more(cedi_pool *pool)
 {
-    HANDLE thread = make_thread(pool, thread_main, pool);
-    if (thread)
-        pool->threads[pool->made++] = thread;
+    if (make_thread(pool, &pool->threads[pool->made], thread_main, pool))
+        pool->made++;
 }
 
-static unsigned __stdcall alone_main(void *context)
+static cede_os_result CEDE_OS_CALL alone_main(void *context)
 {
     cedi_pool_job *job = context;
     cedi_pool *pool = job->pool;
-    HANDLE thread = own_handle();
+    void *thread = cede_os_own_thread();
     job->run(job, thread);
     finish(pool, job);
-    if (thread)
-        (void)CloseHandle(thread);
-    AcquireSRWLockExclusive(&pool->lock);
+    cede_os_own_thread_free(thread);
+    cede_os_mutex_lock(&pool->lock);
     pool->alone--;
-    WakeAllConditionVariable(&pool->more);
-    ReleaseSRWLockExclusive(&pool->lock);
+    cede_os_cond_broadcast(&pool->more);
+    cede_os_mutex_unlock(&pool->lock);
     return 0;
 }
 
 cede_status cedi_pool_run_alone(cedi_pool *pool, cedi_pool_job *job)
 {
-    HANDLE thread;
+    cede_os_thread_id thread;
+    bool made;
     job->pool = pool;
     job->queued = false;
-    AcquireSRWLockExclusive(&pool->lock);
-    thread = make_thread(pool, alone_main, job);
-    pool->alone += thread ? 1 : 0;
-    ReleaseSRWLockExclusive(&pool->lock);
-    if (thread)
-        (void)CloseHandle(thread);
-    return thread ? CEDE_OK : CEDE_EAGAIN;
+    cede_os_mutex_lock(&pool->lock);
+    made = make_thread(pool, &thread, alone_main, job);
+    pool->alone += made;
+    cede_os_mutex_unlock(&pool->lock);
+    if (made)
+        cede_os_thread_detach(thread);
+    return made ? CEDE_OK : CEDE_EAGAIN;
 }
 
 cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
 {
     cede_status status = CEDE_OK;
-    AcquireSRWLockExclusive(&pool->lock);
+    cede_os_mutex_lock(&pool->lock);
     if (pool->queued >= pool->waiting && pool->made < pool->setup.threads)
         one_more(pool);
     if (pool->made == 0) {
@@ -180,20 +181,20 @@ cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
         job->queued = true;
         pool->queued++;
         if (pool->waiting > 0)
-            WakeConditionVariable(&pool->more);
+            cede_os_cond_signal(&pool->more);
     }
-    ReleaseSRWLockExclusive(&pool->lock);
+    cede_os_mutex_unlock(&pool->lock);
     return status;
 }
 
 bool cedi_pool_remove(cedi_pool *pool, cedi_pool_job *job)
 {
     bool removed;
-    AcquireSRWLockExclusive(&pool->lock);
+    cede_os_mutex_lock(&pool->lock);
     removed = job->queued;
     if (removed)
         unlink_job(pool, job);
-    ReleaseSRWLockExclusive(&pool->lock);
+    cede_os_mutex_unlock(&pool->lock);
     return removed;
 }
 
@@ -208,9 +209,4 @@ cedi_pool_job *cedi_pool_take(cedi_pool *pool)
         job = older;
     }
     return oldest;
-}
-
-bool cedi_pool_has_finished(const cedi_pool *pool)
-{
-    return atomic_load_explicit(&pool->finished, memory_order_seq_cst) != NULL;
 }

@@ -1,16 +1,15 @@
 /*
  * A small pool of threads for calls that may block and that the system cannot do asynchronously.
  *
- * One pool an instance. Threads are made when there is work and none is idle, up to a limit, and
- * joined by close. Jobs are the caller's memory: the pool allocates nothing after open, but what
- * the system needs for a thread. A job is queued, then runs on some thread, then is finished until
- * the owner takes it.
+ * One pool an instance of a backend. Threads are made when there is work and none is idle, up to
+ * a limit, and joined by close. Jobs are the caller's memory: the pool allocates nothing after
+ * open. A job is queued, then runs on some thread, then is finished until the owner takes it.
  *
  * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and
  * lock-free.
  */
-#ifndef CEDE_WIN32_POOL_H
-#define CEDE_WIN32_POOL_H
+#ifndef CEDE_POOL_H
+#define CEDE_POOL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,10 +20,10 @@
 typedef struct cedi_pool_job cedi_pool_job;
 struct cedi_pool_job {
     cedi_pool_job *next, *prev;
-    /* `thread` is a handle to the thread it runs on, for CancelSynchronousIo. */
+    /* `thread` names the thread it runs on, for what ends its blocking calls; or NULL. */
     void (*run)(cedi_pool_job *, void *thread);
-    struct cedi_pool *pool;
-    bool queued; /* under the pool's lock: not yet begun */
+    bool queued;            /* under the pool's lock: not yet begun */
+    struct cedi_pool *pool; /* of one that runs alone */
 };
 
 typedef struct cedi_pool cedi_pool;
@@ -47,7 +46,7 @@ void cedi_pool_close(cedi_pool *);
 cede_status cedi_pool_submit(cedi_pool *, cedi_pool_job *);
 
 /* The same on a thread of its own, beyond the limit, that ends with the job: for what may wait for
- * ever. */
+ * ever and has a way of its own to be told to end. */
 cede_status cedi_pool_run_alone(cedi_pool *, cedi_pool_job *);
 
 /* True: it was still queued, and will never run. False: it runs, or has run. */
@@ -56,7 +55,12 @@ bool cedi_pool_remove(cedi_pool *, cedi_pool_job *);
 /* The finished jobs, oldest first, linked by next; NULL if there are none. */
 cedi_pool_job *cedi_pool_take(cedi_pool *);
 
-/* For one who says that he sleeps, and then looks: what is not seen here is notified of. */
-bool cedi_pool_has_finished(const cedi_pool *);
+/* For one who says that he sleeps, and then looks: what is not seen here is notified of. The head
+ * of the list of finished jobs lies first in the pool. */
+static inline bool cedi_pool_has_finished(const cedi_pool *pool)
+{
+    const _Atomic(cedi_pool_job *) *head = (const _Atomic(cedi_pool_job *) *)(const void *)pool;
+    return atomic_load_explicit(head, memory_order_seq_cst) != NULL;
+}
 
 #endif
