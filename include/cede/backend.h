@@ -38,7 +38,8 @@ typedef struct cede_work {
     intptr_t native; /* the handle's descriptor; -1 if the operation has none */
     intptr_t native_to; /* copy: the destination's; else -1 */
     uint64_t moved;     /* whole transfers: bytes that earlier rounds moved; go on behind them */
-    uint32_t op;        /* CEDE_OP_... */
+    uint16_t op;        /* CEDE_OP_... */
+    uint16_t kind;      /* the handle's, CEDE_KIND_...; 0 if the operation has none */
     uint32_t how;       /* CEDE_WORK_... */
 } cede_work;
 
@@ -139,7 +140,8 @@ typedef struct cede_backend {
 
 /* Reports a work, exactly once. `status` is CEDE_OK, a failure or a CEDE_REPORT_; os_error the
  * system's number or 0; count the bytes moved in this round, or for operations that open, the new
- * native descriptor. A transfer that was cut off by a cancel reports what moved with CEDE_OK, or
+ * native descriptor. A pair's second one is written to the output (as an intptr_t, before the
+ * report); a datagram that did not fit has a count above what was asked for. A transfer that was cut off by a cancel reports what moved with CEDE_OK, or
  * CEDE_ECANCELED if nothing did: the core knows why. */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);

@@ -21,6 +21,7 @@
 #ifndef CEDE_REQ_H
 #define CEDE_REQ_H
 
+#include "cede/address.h"
 #include "cede/types.h"
 
 #ifdef __cplusplus
@@ -55,12 +56,12 @@ typedef union cede_args {
         void *buffer;
         uint64_t length_bytes;
         int64_t offset;
-    } io; /* read write read_all write_all append readdir */
+    } io; /* read write read_all write_all append readdir recv recv_all send send_all */
     struct {
         const cede_vec *vec;
         uint64_t count;
         int64_t offset;
-    } vec; /* readv writev */
+    } vec; /* readv writev sendv */
     struct {
         const char *path;
         const char *to;
@@ -84,6 +85,22 @@ typedef union cede_args {
         uint64_t to_offset;
         uint64_t length_bytes;
     } copy;
+    struct {
+        cede_address address;
+        void *out;      /* accept, name: a cede_address; pair: a cede_handle, see backend.h */
+        uint32_t flags; /* pair, name, group: which or what */
+        uint32_t count; /* listen: the backlog; group: the interface */
+    } net;              /* listen connect accept pair datagram group name */
+    struct {
+        void *buffer;
+        uint64_t length_bytes;
+        cede_address address; /* sendto */
+        cede_address *from;   /* recvfrom */
+    } datagram;
+    struct {
+        int64_t value;
+        uint32_t name;
+    } option; /* set_option get_option */
     struct {
         cede_work_fn *run;
         void *argument;

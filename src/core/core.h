@@ -70,13 +70,13 @@ enum {
 };
 
 /* Rows of ops.def. */
-enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_APPEND };
+enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_TURN_IN, CEDI_TURN_OUT };
 enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS };
 enum { CEDI_CORE, CEDI_BACKEND };
 
 typedef struct cedi_op {
     const char *name;
-    uint8_t kinds;
+    uint16_t kinds;
     uint8_t order;
     uint8_t shape;
     uint8_t host;
@@ -187,8 +187,11 @@ typedef struct cedi_slot {
     union {
         struct {
             uint32_t next, prev; /* in its handle's list */
-            uint32_t entry;      /* handle index; operations that open: the one reserved */
-            uint32_t pin;        /* copy: the slot that stands for it at the other handle */
+            uint32_t entry;      /* handle index; pair: the second one reserved */
+            union {
+                uint32_t pin;  /* copy: the slot that stands for it at the other handle */
+                uint32_t made; /* operations that open: the handle index reserved */
+            };
         } on;
         struct {
             uint32_t members, owned; /* list heads */
@@ -436,17 +439,17 @@ typedef struct cedi_entry {
     } list[CEDI_LISTS];
     uint32_t owner, owned_next, owned_prev;
     _Atomic uint32_t inbox; /* link in the inbox; 0: not in it, and free to be recycled */
-    uint8_t kind;
+    uint16_t kind;
     uint8_t flags;
-    uint8_t family;   /* index of its backend family */
-    uint8_t imported; /* CEDE_IMPORT_ flags */
-    uint32_t close;   /* slot id of the request that closes it, 0: a drop */
+    uint8_t family : 4;   /* index of its backend family */
+    uint8_t imported : 4; /* CEDE_IMPORT_ flags */
+    uint32_t close;       /* slot id of the request that closes it, 0: a drop */
 } cedi_entry;
 
 cedi_entry *cedi_entry_at(uint32_t index);
 uint32_t cedi_entry_reserve(cede_loop *); /* 0: out of memory */
 void cedi_entry_free(uint32_t index);
-cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native);
+cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native, uint32_t kind);
 /* Finds the live entry of a handle and binds it to the loop. Any thread. */
 cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
 cede_status cedi_handle_attach(cede_loop *, uint32_t index);

@@ -215,10 +215,10 @@ cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32
         return 0;
     entry = cedi_entry_at(index);
     entry->native = native;
-    entry->kind = (uint8_t)kind;
+    entry->kind = (uint16_t)kind;
     entry->flags = flags & CEDE_IMPORT_BORROW ? CEDI_BORROWED : 0;
-    entry->imported = (uint8_t)flags;
-    entry->family = (uint8_t)family;
+    entry->imported = (uint8_t)(flags & 0xfu);
+    entry->family = (uint8_t)(family & 0xf);
     next_generation(entry);
     return cedi_handle_value(entry, index);
 }
@@ -238,12 +238,12 @@ uint32_t cedi_entry_reserve(cede_loop *loop)
     return index;
 }
 
-cede_handle cedi_entry_publish(cede_loop *loop, uint32_t index, intptr_t native)
+cede_handle cedi_entry_publish(cede_loop *loop, uint32_t index, intptr_t native, uint32_t kind)
 {
     cedi_entry *entry = cedi_entry_at(index);
     (void)loop;
     entry->native = native;
-    entry->kind = CEDE_KIND_AUTO;
+    entry->kind = (uint16_t)kind;
     entry->flags = 0;
     next_generation(entry);
     return cedi_handle_value(entry, index);
@@ -284,7 +284,7 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
         kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
-        entry->kind = (uint8_t)kind;
+        entry->kind = (uint16_t)kind;
         entry->flags |= CEDI_ATTACHED;
         if (!entry->owner)
             list_join(loop, index);
@@ -372,7 +372,8 @@ void cedi_handle_drops_start(cede_loop *loop)
                           .args = &none,
                           .native = entry->native,
                           .native_to = -1,
-                          .op = CEDE_OP_CLOSE};
+                          .op = CEDE_OP_CLOSE,
+                          .kind = entry->kind};
         loop->drops = entry->owned_next;
         if (!loop->drops)
             loop->drops_tail = 0;

@@ -213,9 +213,13 @@ static inline void show(cedi_slot *slot, cede_work *work)
     work->native = work->native_to = -1;
     work->moved = slot->count;
     work->op = slot->op;
+    work->kind = 0;
     work->how = slot->bits & CEDI_POLL ? CEDE_WORK_POLL : 0;
-    if (slot->op == CEDE_OP_CLOSE || (slot->bits & CEDI_LISTED))
-        work->native = cedi_entry_at(slot->at.on.entry)->native;
+    if (slot->op == CEDE_OP_CLOSE || (slot->bits & CEDI_LISTED)) {
+        const cedi_entry *entry = cedi_entry_at(slot->at.on.entry);
+        work->native = entry->native;
+        work->kind = entry->kind;
+    }
     if (CEDI_UNLIKELY(slot->op == CEDE_OP_COPY))
         work->native_to = cedi_entry_at(cedi_slot_at(slot->at.on.pin)->at.on.entry)->native;
 }

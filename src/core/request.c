@@ -369,11 +369,11 @@ void cedi_req_starve(cede_loop *loop)
 /* ---- From the kernel ------------------------------------------------------------------------ */
 
 /* Out of room while nothing is under way that could make any, and after some tries: that is the
- * outcome (law 15). A close keeps trying. */
+ * outcome (law 15). A close keeps trying, and an accept waits for as long as it takes. */
 static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 {
     if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
-        slot->op == CEDE_OP_CLOSE)
+        slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_ACCEPT)
         return false;
     return ++slot->tries > 3;
 }
@@ -391,6 +391,8 @@ void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t
             cedi_req_seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
             return;
         }
+        if (slot->op == CEDE_OP_ACCEPT && slot->tries++ == 0)
+            cedi_say(loop, "cede: an accept waits for a free descriptor");
         move(slot, HELD);
         slot->holds |= CEDI_HOLD_PARK;
         cedi_list_push(&loop->parked, &slot->link);

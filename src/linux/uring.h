@@ -9,6 +9,7 @@
  *     uring_wake.c   wakes from other threads; the descriptor for foreign loops; wait's timeout
  *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
+ *     uring_net.c    sockets
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -34,6 +35,7 @@
 #include "../pool/pool.h"
 #include "../posix/blocking.h"
 #include "../posix/error.h"
+#include "../posix/net.h"
 
 extern const cede_backend cede_uring_backend;
 
@@ -69,8 +71,18 @@ enum {
     URING_STAT,    /* the kernel's form is to be rewritten */
     URING_OPEN,    /* might be a named pipe */
     URING_FIFO,    /* is one, and waits for the other end on a thread */
-    URING_POLL     /* waits until a descriptor is ready */
+    URING_POLL,    /* waits until a descriptor is ready */
+    URING_NET      /* uring_net.c: what the kernel is told in structures */
 };
+
+/* What a socket operation keeps while the kernel has it. */
+typedef struct uring_net {
+    int native; /* connect: the socket that is to be; else -1 */
+    socklen_t name_bytes;
+    cedi_sockaddr name;
+    struct msghdr message;
+    struct iovec piece;
+} uring_net;
 
 typedef struct uring_job {
     cedi_pool_job pool; /* first */
@@ -79,11 +91,14 @@ typedef struct uring_job {
     struct uring_job *chain; /* hash chain; free list */
     uint64_t token;
     uint8_t kind;
-    struct {
-        int flags;     /* of the open, as the system was given them */
-        int native;    /* what it opened, or -1 */
-        int cancel_fd; /* an eventfd, while it waits */
-    } fifo;
+    union {
+        struct {
+            int flags;     /* of the open, as the system was given them */
+            int native;    /* what it opened, or -1 */
+            int cancel_fd; /* an eventfd, while it waits */
+        } fifo;
+        uring_net net;
+    };
 } uring_job;
 
 /* ---- The instance --------------------------------------------------------------------------- */
@@ -95,6 +110,7 @@ enum {
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
     URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
     URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait in the kernel: see signal_flags */
+    URING_ODD_LINGERS = 0x80,  /* a socket may be one whose close waits for unsent data */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
 
@@ -223,6 +239,14 @@ cede_status cedi_uring_wait(void *self, uint64_t timeout_ns);
 /* ---- uring_ops.c ---------------------------------------------------------------------------- */
 
 uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
+/* Taken, and reported: what the kernel need not be asked. Returns true. */
+bool cedi_uring_failed(uring *, const cede_work *, int error);
+bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
+/* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that is
+ * no socket. */
+bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
+bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint64_t count,
+                              uint64_t moved);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -259,6 +283,28 @@ void cedi_uring_job_completed(uring *, uint64_t token, int result);
 int cedi_uring_job_cancel(uring *, uring_job *);
 void cedi_uring_jobs_free(uring *);
 void cedi_uring_stat_convert(cede_stat *); /* in place, from a struct statx */
+
+/* ---- uring_net.c ---------------------------------------------------------------------------- */
+
+bool cedi_uring_start_listen(uring *, const cede_work *);
+bool cedi_uring_start_connect(uring *, const cede_work *);
+bool cedi_uring_start_accept(uring *, const cede_work *);
+bool cedi_uring_start_pair(uring *, const cede_work *);
+bool cedi_uring_start_recv(uring *, const cede_work *);
+bool cedi_uring_start_recv_all(uring *, const cede_work *);
+bool cedi_uring_start_send(uring *, const cede_work *);
+bool cedi_uring_start_send_all(uring *, const cede_work *);
+bool cedi_uring_start_sendv(uring *, const cede_work *);
+bool cedi_uring_start_shutdown(uring *, const cede_work *);
+bool cedi_uring_start_datagram(uring *, const cede_work *);
+bool cedi_uring_start_recvfrom(uring *, const cede_work *);
+bool cedi_uring_start_sendto(uring *, const cede_work *);
+bool cedi_uring_start_group(uring *, const cede_work *);
+bool cedi_uring_start_name(uring *, const cede_work *);
+bool cedi_uring_start_set_option(uring *, const cede_work *);
+bool cedi_uring_start_get_option(uring *, const cede_work *);
+bool cedi_uring_socket_transfer(uring *, const cede_work *, bool sends, int flags);
+void cedi_uring_net_completed(uring *, uring_job *, int result);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

@@ -238,6 +238,9 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     case URING_OPEN:
         cedi_uring_open_completed(self, job, result);
         return;
+    case URING_NET:
+        cedi_uring_net_completed(self, job, result);
+        return;
     case URING_STAT:
         if (result >= 0) {
             cede_core_touch(self->core, token, true);

@@ -102,6 +102,34 @@ ON_POOL(set_times)
 ON_POOL(set_mode)
 ON_POOL(copy)
 
+/* ---- Sockets: net.c --------------------------------------------------------------------------- */
+
+#define IN_NET(name)                                           \
+    static bool start_##name(win *self, const cede_work *work) \
+    {                                                          \
+        return cedi_win_start_##name(self, work);              \
+    }
+
+IN_NET(listen)
+IN_NET(connect)
+IN_NET(accept)
+IN_NET(pair)
+IN_NET(recv)
+IN_NET(recv_all)
+IN_NET(send)
+IN_NET(send_all)
+IN_NET(sendv)
+IN_NET(shutdown)
+IN_NET(datagram)
+IN_NET(recvfrom)
+IN_NET(sendto)
+IN_NET(group)
+IN_NET(name)
+IN_NET(set_option)
+IN_NET(get_option)
+
+/* ---- Lengths ---------------------------------------------------------------------------------- */
+
 static bool start_truncate(win *self, const cede_work *work)
 {
     if (work->args->range.length_bytes > INT64_MAX)

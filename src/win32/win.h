@@ -286,6 +286,26 @@ uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t 
 
 uint32_t cedi_win_start(void *self, const cede_work *batch, uint32_t count);
 bool cedi_win_supports(void *self, uint32_t op);
+
+/* ---- net.c ---------------------------------------------------------------------------------- */
+
+bool cedi_win_start_listen(win *, const cede_work *);
+bool cedi_win_start_connect(win *, const cede_work *);
+bool cedi_win_start_accept(win *, const cede_work *);
+bool cedi_win_start_pair(win *, const cede_work *);
+bool cedi_win_start_recv(win *, const cede_work *);
+bool cedi_win_start_recv_all(win *, const cede_work *);
+bool cedi_win_start_send(win *, const cede_work *);
+bool cedi_win_start_send_all(win *, const cede_work *);
+bool cedi_win_start_sendv(win *, const cede_work *);
+bool cedi_win_start_shutdown(win *, const cede_work *);
+bool cedi_win_start_datagram(win *, const cede_work *);
+bool cedi_win_start_recvfrom(win *, const cede_work *);
+bool cedi_win_start_sendto(win *, const cede_work *);
+bool cedi_win_start_group(win *, const cede_work *);
+bool cedi_win_start_name(win *, const cede_work *);
+bool cedi_win_start_set_option(win *, const cede_work *);
+bool cedi_win_start_get_option(win *, const cede_work *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
