@@ -22,6 +22,7 @@
  *     file.h      preparations for files, pipes, terminals, directories and paths
  *     net.h       preparations for sockets: streams, listeners, datagrams
  *     address.h   addresses: make, parse, print
+ *     pool.h      pools of buffers, picked when data is there
  *     loop.h      loops: open, submit, run, wait, stop, close; cancel and the other wishes
  *     handle.h    handles: import, release, drop, own
  *     check.h     help for tools: CEDE_GONE for the static analyzer, guarded memory
@@ -37,6 +38,7 @@
 #include "cede/req.h"
 #include "cede/file.h"
 #include "cede/net.h"
+#include "cede/pool.h"
 #include "cede/loop.h"
 #include "cede/handle.h"
 #include "cede/check.h"

@@ -29,6 +29,7 @@
 #define CEDE_NET_H
 
 #include "cede/address.h"
+#include "cede/pool.h"
 #include "cede/req.h"
 
 #ifdef __cplusplus
@@ -66,6 +67,11 @@ CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t fla
  * which a local one has no path. A client that left before it was taken is passed over. */
 CEDE_API void cede_prep_accept(cede_req *, cede_handle listener, cede_address *peer);
 
+/* Takes clients, one after the other, until it is cancelled or fails: each is an item with a
+ * handle. done tells how many there were. While descriptors are used up it waits; that is told once
+ * by an item without a handle, whose status is the reason (CEDE_EMFILE, ...). */
+CEDE_API void cede_prep_accept_many(cede_req *, cede_handle listener, cede_item *item);
+
 /* Two streams connected to each other, or the two ends of a pipe. result.handle is the first,
  * *second (ceded) the other; of a pipe, the first reads and the second writes. If not CEDE_OK,
  * *second is not a handle. */
@@ -78,6 +84,16 @@ CEDE_API void cede_prep_pair(cede_req *, uint32_t what, cede_handle *second);
 CEDE_API void cede_prep_recv(cede_req *, cede_handle, void *buffer, uint64_t length_bytes);
 /* Receives exactly length_bytes; CEDE_EEOF with the count if the stream ends before. */
 CEDE_API void cede_prep_recv_all(cede_req *, cede_handle, void *buffer, uint64_t length_bytes);
+/* Receives into a buffer of the pool, picked when there is data: result.buffer (the callee's, to be
+ * given back) and result.count. At the end of the stream, and if it failed, there is no buffer. */
+CEDE_API void cede_prep_recv_pool(cede_req *, cede_handle, cede_pool *);
+/* The same on and on: each arrival is an item with a buffer and a count. done comes with the end of
+ * the stream (CEDE_OK), a failure or a cancel; count is the sum. It holds its place in the order of
+ * receives until then. With a credit of n at most n of its buffers are out; it goes on as they are
+ * given back. CEDE_CREDIT_ALL: only the pool limits it, which is the fastest. */
+#define CEDE_CREDIT_ALL 0u
+CEDE_API void cede_prep_recv_many(cede_req *, cede_handle, cede_pool *, uint32_t credit,
+                                  cede_item *item);
 /* Sends up to length_bytes from buffer (lent). */
 CEDE_API void cede_prep_send(cede_req *, cede_handle, const void *buffer, uint64_t length_bytes);
 /* Sends exactly length_bytes. */

@@ -30,6 +30,7 @@ extern "C" {
 
 typedef struct cede_req cede_req;
 typedef struct cede_loop cede_loop;
+typedef struct cede_pool cede_pool;
 struct cede_stat;
 
 /* The completion callback. Called exactly once for each submission, on the loop's thread, from
@@ -37,6 +38,12 @@ struct cede_stat;
  * the callee owns the request and all that was ceded and lent with it: it may free, reuse, prepare
  * and submit it anew; the library touches none of it again (law 4). */
 typedef void cede_done(cede_req *req, cede_result result);
+
+/* What a many-shot operation gives before its done: called like a done, for each item. It borrows
+ * the request (reads it, nothing more: the submission goes on), and owns what the item carries, a
+ * handle or a buffer. The result's count is the item's; its flags are 0. done comes once, after the
+ * last item (law 2). */
+typedef void cede_item(cede_req *req, cede_result item);
 
 /* Blocking work for cede_prep_work. Runs on a thread of the pool; returns the status and may set
  * *count (0 before) for the result. It must not call into the loop but for the calls that any
@@ -97,6 +104,11 @@ typedef union cede_args {
         cede_address address; /* sendto */
         cede_address *from;   /* recvfrom */
     } datagram;
+    struct {
+        cede_pool *pool;
+        cede_item *item;
+        uint32_t credit;
+    } many; /* accept_many recv_pool recv_many */
     struct {
         int64_t value;
         uint32_t name;

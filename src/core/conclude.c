@@ -58,8 +58,13 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
     if (slot->follower)
         start_follower(loop, slot);
     cedi_check_return(slot, slot->count);
+    if ((CEDI_POOL_OPS >> slot->op & 1) && (slot->bits & CEDI_LISTED)) {
+        if (slot->op == CEDE_OP_RECV_POOL)
+            result->buffer = cedi_pool_taken(slot);
+        cedi_pool_left(loop, slot);
+    }
     if (cedi_ops[slot->op].host == CEDI_BACKEND)
-        result->buffer = buffer_of(slot);
+        result->buffer = result->buffer ? result->buffer : buffer_of(slot);
     if (cedi_ops[slot->op].shape == CEDI_OPENS) {
         result->handle = slot->status == CEDE_OK ? slot->count : 0;
         result->count = 0;
@@ -67,6 +72,8 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
             cedi_entry_free(slot->at.on.made);
         if (slot->op == CEDE_OP_PAIR && slot->at.on.entry)
             cedi_entry_free(slot->at.on.entry);
+    } else if (slot->op == CEDE_OP_ACCEPT_MANY && slot->at.on.made) {
+        cedi_entry_free(slot->at.on.made);
     }
     if (slot->bits & CEDI_LISTED)
         cedi_order_leave(loop, slot);

@@ -9,6 +9,7 @@
  *     loop.c      one turn: intake, expiry, flush, wait; run, stop, waitable
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
+ *     item.c      what many-shots give        pool.c      pools of buffers
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
@@ -71,7 +72,7 @@ enum {
 
 /* Rows of ops.def. */
 enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_TURN_IN, CEDI_TURN_OUT };
-enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS };
+enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS, CEDI_MANY };
 enum { CEDI_CORE, CEDI_BACKEND };
 
 typedef struct cedi_op {
@@ -89,6 +90,8 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_BIT(op)     (UINT64_C(1) << CEDE_OP_##op)
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
+/* Those that receive into buffers of a pool. */
+#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_BIT(RECV_MANY))
 
 /* ---- Slots ---------------------------------------------------------------------------------- */
 
@@ -114,7 +117,8 @@ enum {
     CEDI_HOLD_LINK = 0x02,
     CEDI_HOLD_PARK = 0x04,
     CEDI_HOLD_CLOSE = 0x08,
-    CEDI_HOLDS = 0x0f,
+    CEDI_HOLD_POOL = 0x10, /* no buffer, or no credit */
+    CEDI_HOLDS = 0x1f,
     CEDI_BARE = 0x20, /* not a hold: no handle, scope or chain, not in the background: all that
                          there is to its delivery is the callback */
     CEDI_MARK = 0x40, /* not a hold: seen by wait.c, while it looks */
@@ -190,7 +194,9 @@ typedef struct cedi_slot {
             uint32_t entry;      /* handle index; pair: the second one reserved */
             union {
                 uint32_t pin;  /* copy: the slot that stands for it at the other handle */
-                uint32_t made; /* operations that open: the handle index reserved */
+                uint32_t made; /* operations that open, accept_many: the handle index reserved;
+                                  recv_pool: the buffer that was picked, from 1 on */
+                uint32_t out;  /* recv_many: buffers that were not given back */
             };
         } on;
         struct {
@@ -252,7 +258,19 @@ typedef struct cedi_wheel {
 typedef struct cedi_frame {
     struct cedi_frame *outer;
     const cedi_slot *slot;
+    bool item; /* an item's: the slot is live, and its ticket names it */
 } cedi_frame;
+
+/* An item on its way to its callback. It lives in what it carries: a handle's entry, a buffer's
+ * record. */
+typedef struct cedi_item {
+    struct cedi_item *next;
+    uint32_t slot;
+    uint32_t carrier; /* a handle's index, a buffer's number */
+    uint32_t what;    /* CEDI_ITEM_... */
+} cedi_item;
+
+enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER };
 
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 
@@ -265,12 +283,14 @@ struct cede_loop {
     cedi_link free;   /* singly linked by next */
     cedi_link ready;  /* sealed, to be delivered, in order */
     cedi_link staged; /* to be handed to the backend, in order */
-    uint64_t ready_count;
-    uint64_t background; /* of those undelivered */
-    uint64_t inflight;   /* with the backend, drops too */
-    cedi_frame *frame;   /* innermost callback */
-    uint64_t supported;  /* bit set of operations */
-    uint64_t express;    /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
+    cedi_item *items; /* to be delivered before what is ready, in order */
+    cedi_item **items_end;
+    uint64_t ready_count; /* sealed ones, and items */
+    uint64_t background;  /* of those undelivered */
+    uint64_t inflight;    /* with the backend, drops too */
+    cedi_frame *frame;    /* innermost callback */
+    uint64_t supported;   /* bit set of operations */
+    uint64_t express;     /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
@@ -297,6 +317,7 @@ struct cede_loop {
     uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */
     uint64_t dropping;            /* drops that are not over */
     uint32_t unowned;             /* entries that it knows and no scope owns; by owned_next */
+    cede_pool *pools;             /* open ones, and those with buffers out */
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
@@ -382,6 +403,30 @@ void cedi_take_close(cede_loop *, cedi_slot *); /* a linked close, on its turn *
 bool cedi_in_flight(const cede_req *);          /* any thread */
 uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
 
+/* ---- item.c, pool.c --------------------------------------------------------------------------- */
+
+void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
+void cedi_item_waits(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
+void cedi_item_push(cede_loop *, const cedi_slot *, cedi_item *, uint32_t what, uint32_t carrier);
+void cedi_item_deliver(cede_loop *);                   /* the first */
+void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, before its done */
+/* Delivers the first item of a slot for which `wanted` says so. */
+bool cedi_items_deliver_one(cede_loop *, bool (*wanted)(cedi_slot *, const cedi_slot *),
+                            const cedi_slot *target);
+
+cede_status cedi_pool_join(cede_loop *, const cede_args *); /* a receive that will use it */
+void cedi_pool_left(cede_loop *, const cedi_slot *);        /* which is over */
+void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
+void cedi_pool_unused(const cedi_slot *, uint32_t number);
+bool cedi_pool_has_credit(const cedi_slot *);
+void cedi_pool_wait(cedi_slot *);          /* HELD: there is no buffer */
+bool cedi_pool_is_shut(const cedi_slot *); /* it waits in vain */
+void cedi_pools_turn(cede_loop *);         /* lets go on what can */
+bool cedi_pools_busy(const cede_loop *);   /* something could */
+void cedi_pools_left(cede_loop *);         /* loop close: the pools live on without it */
+void *cedi_pool_taken(const cedi_slot *);  /* recv_pool, delivered: the buffer goes out */
+void cedi_pool_item(const cedi_item *, cede_result *);
+
 #define CEDI_TOKEN_ENTRY (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
@@ -434,9 +479,12 @@ enum {
 typedef struct cedi_entry {
     _Atomic uint64_t word; /* generation << 24 | id of the loop it is bound to */
     intptr_t native;
-    struct {
-        uint32_t head, tail;
-    } list[CEDI_LISTS];
+    union {
+        struct {
+            uint32_t head, tail;
+        } list[CEDI_LISTS];
+        cedi_item item; /* accepted, and not handed out yet */
+    };
     uint32_t owner, owned_next, owned_prev;
     _Atomic uint32_t inbox; /* link in the inbox; 0: not in it, and free to be recycled */
     uint16_t kind;
@@ -447,7 +495,9 @@ typedef struct cedi_entry {
 } cedi_entry;
 
 cedi_entry *cedi_entry_at(uint32_t index);
-uint32_t cedi_entry_reserve(cede_loop *); /* 0: out of memory */
+uint32_t cedi_entry_reserve(cede_loop *);      /* 0: out of memory */
+uint32_t cedi_entry_reserve_last(cede_loop *); /* the same for what is there already, and must not
+                                                   be lost: some are kept for it */
 void cedi_entry_free(uint32_t index);
 cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native, uint32_t kind);
 /* Finds the live entry of a handle and binds it to the loop. Any thread. */
@@ -500,6 +550,12 @@ bool cedi_inbox_has_nodes(const cede_loop *);         /* any thread */
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
 void cedi_wake(cede_loop *);        /* any thread */
+
+/* Of the callback that runs now, if it is a done: what is submitted in it may be a retry. */
+static inline uint16_t cedi_refusals(const cede_loop *loop)
+{
+    return loop->frame && !loop->frame->item ? loop->frame->slot->refusals : 0;
+}
 
 /* ---- loop.c --------------------------------------------------------------------------------- */
 

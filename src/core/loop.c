@@ -215,6 +215,8 @@ static inline void show(cedi_slot *slot, cede_work *work)
     work->op = slot->op;
     work->kind = 0;
     work->how = slot->bits & CEDI_POLL ? CEDE_WORK_POLL : 0;
+    if (CEDI_UNLIKELY(slot->op == CEDE_OP_RECV_MANY) && work->args->many.credit != CEDE_CREDIT_ALL)
+        work->how |= CEDE_WORK_ONE;
     if (slot->op == CEDE_OP_CLOSE || (slot->bits & CEDI_LISTED)) {
         const cedi_entry *entry = cedi_entry_at(slot->at.on.entry);
         work->native = entry->native;
@@ -326,6 +328,8 @@ static uint64_t patience(cede_loop *loop, uint64_t until)
         uint64_t soon = cedi_add(cedi_now(loop), 10 * CEDE_MILLISECOND);
         at = soon < at ? soon : at;
     }
+    if (CEDI_UNLIKELY(loop->pools) && cedi_pools_busy(loop))
+        return 0;
     if (at == CEDE_FOREVER)
         return CEDE_FOREVER;
     now = cedi_now(loop);
@@ -385,6 +389,8 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
         retry(loop);
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->parked)))
         cedi_req_unpark_all(loop);
+    if (CEDI_UNLIKELY(loop->pools))
+        cedi_pools_turn(loop);
     if (leftover(loop))
         hand_over(loop);
     timeout_ns = patience(loop, until_ns);

@@ -71,6 +71,33 @@ void cede_prep_accept(cede_req *req, cede_handle listener, cede_address *peer)
     args->net.out = peer;
 }
 
+static void many(cede_req *req, uint8_t op, cede_handle handle, cede_pool *pool, uint32_t credit,
+                 cede_item *item)
+{
+    cede_args *args = cedi_prep_on(req, op, handle);
+    args->many.pool = pool;
+    args->many.item = item;
+    args->many.credit = credit;
+    cedi_prep_require(req,
+                      (pool || op == CEDE_OP_ACCEPT_MANY) && (item || op == CEDE_OP_RECV_POOL));
+}
+
+void cede_prep_accept_many(cede_req *req, cede_handle listener, cede_item *item)
+{
+    many(req, CEDE_OP_ACCEPT_MANY, listener, NULL, 0, item);
+}
+
+void cede_prep_recv_pool(cede_req *req, cede_handle handle, cede_pool *pool)
+{
+    many(req, CEDE_OP_RECV_POOL, handle, pool, 0, NULL);
+}
+
+void cede_prep_recv_many(cede_req *req, cede_handle handle, cede_pool *pool, uint32_t credit,
+                         cede_item *item)
+{
+    many(req, CEDE_OP_RECV_MANY, handle, pool, credit, item);
+}
+
 void cede_prep_pair(cede_req *req, uint32_t what, cede_handle *second)
 {
     cede_args *args = cedi_prep(req, CEDE_OP_PAIR, 0);

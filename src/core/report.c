@@ -25,12 +25,17 @@ static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
 }
 
 /* An accept that cannot be made now: the client waits, or has left, and the listener goes on. */
-static cede_status accept_again(cede_status status)
+static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status status,
+                                int32_t os_error)
 {
     switch (status) {
     case CEDE_EMFILE:
     case CEDE_ENFILE:
     case CEDE_ENOMEM:
+        if (slot->op == CEDE_OP_ACCEPT_MANY)
+            cedi_item_waits(loop, slot, status, os_error);
+        else if (slot->tries++ == 0)
+            cedi_say(loop, "cede: an accept waits for a free descriptor");
         return CEDE_REPORT_PARK;
     case CEDE_ECONNABORTED:
     case CEDE_ECONNRESET:
@@ -43,8 +48,12 @@ static cede_status accept_again(cede_status status)
 static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
                             uint64_t count)
 {
-    if (slot->op == CEDE_OP_ACCEPT)
-        status = accept_again(status);
+    if (slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
+        status = accept_again(loop, slot, status, os_error);
+    if (status == CEDE_REPORT_POOL && !(CEDI_POOL_OPS >> slot->op & 1))
+        status = CEDE_ENOMEM;
+    if (status == CEDE_REPORT_POOL && cedi_pool_is_shut(slot))
+        cedi_req_end(loop, slot, CEDE_BY_CLOSE);
     if (status <= CEDE_REPORT_AGAIN) {
         cedi_req_restart(loop, slot, status, os_error);
         return;
@@ -99,6 +108,32 @@ static void opened(cede_loop *loop, cedi_slot *slot, intptr_t native)
     cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
 }
 
+/* A shot of a many-shot, or all of it. */
+static void reported_shot(cede_loop *loop, cedi_slot *slot, uint64_t count)
+{
+    if (slot->op == CEDE_OP_ACCEPT_MANY)
+        cedi_item_accepted(loop, slot, (intptr_t)count);
+    else if (count == 0) {
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0); /* the end of the stream */
+        return;
+    }
+    cedi_req_restart(loop, slot, CEDE_OK, 0);
+}
+
+void cede_core_item(cede_core *core, uint64_t token, uint64_t count, uint32_t number)
+{
+    cede_loop *loop = (cede_loop *)core;
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    CEDI_MUST(cedi_slot_token(slot) == token && cedi_req_is_pending(slot), slot);
+    loop->reports++;
+    if (slot->op == CEDE_OP_ACCEPT_MANY)
+        cedi_item_accepted(loop, slot, (intptr_t)count);
+    else if (count)
+        cedi_pool_received(loop, slot, count, number);
+    else
+        cedi_pool_unused(slot, number);
+}
+
 static void reported_datagram(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
     uint64_t room = cedi_req_asked(slot);
@@ -123,6 +158,8 @@ static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status
         cedi_req_seal_by_cause(loop, slot);
     } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
         opened(loop, slot, (intptr_t)count);
+    } else if (cedi_ops[slot->op].shape == CEDI_MANY) {
+        reported_shot(loop, slot, count);
     } else if (slot->op == CEDE_OP_RECVFROM) {
         reported_datagram(loop, slot, count);
     } else {

@@ -177,8 +177,14 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
         if (status)
             return status;
     }
-    if (cedi_ops[slot->op].shape == CEDI_OPENS && !reserve(loop, &slot->at.on.made))
+    if ((cedi_ops[slot->op].shape == CEDI_OPENS || slot->op == CEDE_OP_ACCEPT_MANY) &&
+        !reserve(loop, &slot->at.on.made))
         return CEDE_ENOMEM;
+    if (CEDI_POOL_OPS >> slot->op & 1) {
+        status = cedi_pool_join(loop, &req->args_);
+        if (status)
+            return status;
+    }
     cedi_order_join(loop, slot, index);
     return CEDE_OK;
 }
@@ -464,7 +470,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
             (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
     }
     if (cede_in_callback(loop))
-        slot->refusals = loop->frame->slot->refusals; /* a retry by this way counts too (law 17) */
+        slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);
     cedi_check_cede(slot);
     if (!cedi_inbox_push(loop, CEDI_NODE_SUBMIT, slot->id))

@@ -162,4 +162,6 @@ const cede_backend cede_uring_backend = {
     .discard = uring_discard,
     .waitable = cedi_uring_waitable,
     .now_coarse = cedi_uring_now_coarse,
+    .pool_give = cedi_uring_pool_give,
+    .pool_close = cedi_uring_pool_close,
 };

@@ -10,6 +10,7 @@
  *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
  *     uring_net.c    sockets
+ *     uring_pool.c   receives into buffers of a pool
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -48,6 +49,8 @@ void cedi_memory_free(void *);
 #define URING_COLD        __attribute__((cold, noinline))
 
 /* Numbers of kernels newer than liburing 2.3. */
+#define URING_OP_SOCKET    45 /* Linux 5.19 */
+#define URING_OP_SEND_ZC   47 /* Linux 6.0 */
 #define URING_OP_FTRUNCATE 55
 #define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 
@@ -72,7 +75,8 @@ enum {
     URING_OPEN,    /* might be a named pipe */
     URING_FIFO,    /* is one, and waits for the other end on a thread */
     URING_POLL,    /* waits until a descriptor is ready */
-    URING_NET      /* uring_net.c: what the kernel is told in structures */
+    URING_NET,     /* uring_net.c: what the kernel is told in structures */
+    URING_PICK     /* uring_pool.c: a receive into a pool, in steps */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -98,6 +102,11 @@ typedef struct uring_job {
             int cancel_fd; /* an eventfd, while it waits */
         } fifo;
         uring_net net;
+        struct {
+            cede_pool_view *view;
+            uint32_t number; /* UINT32_MAX: it waits for data */
+            uint32_t kind;
+        } picked;
     };
 } uring_job;
 
@@ -127,6 +136,8 @@ typedef struct uring {
     bool watching;            /* the watch is armed */
     unsigned char odd;        /* URING_ODD_: what the common path leaves out */
     bool has_ext_arg;
+    bool has_recv_many;   /* many-shot receives */
+    bool has_accept_many; /* many-shot accepts */
     bool enabled;
     uint32_t jobs_live;
 
@@ -146,7 +157,8 @@ typedef struct uring {
     uint64_t timeout_at;
     struct __kernel_timespec timeout_spec; /* read by the kernel when the entry is submitted */
     uint64_t timeouts;
-    uint32_t failures; /* enters that failed for want of room, running */
+    uint16_t next_group; /* of buffers: uring_pool.c */
+    uint32_t failures;   /* enters that failed for want of room, running */
 
     /* cold */
     cede_uring_config config;
@@ -303,8 +315,18 @@ bool cedi_uring_start_group(uring *, const cede_work *);
 bool cedi_uring_start_name(uring *, const cede_work *);
 bool cedi_uring_start_set_option(uring *, const cede_work *);
 bool cedi_uring_start_get_option(uring *, const cede_work *);
+bool cedi_uring_start_accept_many(uring *, const cede_work *);
 bool cedi_uring_socket_transfer(uring *, const cede_work *, bool sends, int flags);
 void cedi_uring_net_completed(uring *, uring_job *, int result);
+
+/* ---- uring_pool.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_recv_pool(uring *, const cede_work *);
+bool cedi_uring_start_recv_many(uring *, const cede_work *);
+void cedi_uring_pick_completed(uring *, uring_job *, int result);
+void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
+void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
+void cedi_uring_pool_close(void *self, cede_pool_view *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

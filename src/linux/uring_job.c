@@ -241,6 +241,9 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     case URING_NET:
         cedi_uring_net_completed(self, job, result);
         return;
+    case URING_PICK:
+        cedi_uring_pick_completed(self, job, result);
+        return;
     case URING_STAT:
         if (result >= 0) {
             cede_core_touch(self->core, token, true);

@@ -85,9 +85,9 @@ bool cedi_uring_start_set_option(uring *self, const cede_work *work)
 {
     if (work->args->option.name == CEDE_OPTION_LINGER && work->args->option.value > 0)
         self->odd |= URING_ODD_LINGERS;
-    return done_now(self, work,
-                    cedi_net_set_option((int)work->native, work->args->option.name,
-                                        work->args->option.value));
+    return done_now(
+        self, work,
+        cedi_net_set_option((int)work->native, work->args->option.name, work->args->option.value));
 }
 
 bool cedi_uring_start_get_option(uring *self, const cede_work *work)
@@ -191,7 +191,7 @@ static struct io_uring_sqe *message_entry(uring *self, const cede_work *work, in
     struct io_uring_sqe *sqe = job_entry(self, work, opcode, out);
     if (!sqe)
         return NULL;
-    sqe->addr = (uint64_t)(uintptr_t)&(*out)->net.message;
+    sqe->addr = (uint64_t)(uintptr_t) & (*out)->net.message;
     sqe->len = 1;
     sqe->msg_flags = (uint32_t)flags;
     return sqe;
@@ -275,6 +275,25 @@ bool cedi_uring_start_connect(uring *self, const cede_work *work)
     return true;
 }
 
+/* Whose address nobody wants to know. */
+static bool accept_entry(uring *self, const cede_work *work, unsigned flags)
+{
+    struct io_uring_sqe *sqe = entry(self, work, IORING_OP_ACCEPT, NULL, 0, 0);
+    if (!sqe)
+        return false;
+    sqe->accept_flags = SOCK_CLOEXEC;
+    sqe->ioprio = (uint16_t)flags;
+    return true;
+}
+
+bool cedi_uring_start_accept_many(uring *self, const cede_work *work)
+{
+    int error = cedi_uring_fault(self, "accept");
+    if (error)
+        return cedi_uring_failed(self, work, error);
+    return accept_entry(self, work, self->has_accept_many ? IORING_ACCEPT_MULTISHOT : 0);
+}
+
 bool cedi_uring_start_accept(uring *self, const cede_work *work)
 {
     struct io_uring_sqe *sqe;
@@ -283,7 +302,7 @@ bool cedi_uring_start_accept(uring *self, const cede_work *work)
     if (error)
         return cedi_uring_failed(self, work, error);
     if (!work->args->net.out) {
-        sqe = entry(self, work, IORING_OP_ACCEPT, NULL, 0, 0);
+        return accept_entry(self, work, 0);
     } else {
         sqe = job_entry(self, work, IORING_OP_ACCEPT, &job);
         if (sqe) {

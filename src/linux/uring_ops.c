@@ -408,7 +408,7 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Sockets: uring_net.c -------------------------------------------------------------------- */
+/* ---- Sockets: uring_net.c, uring_pool.c -------------------------------------------------------------------- */
 
 #define IN_NET(name)                                             \
     static bool start_##name(uring *self, const cede_work *work) \
@@ -433,6 +433,9 @@ IN_NET(group)
 IN_NET(name)
 IN_NET(set_option)
 IN_NET(get_option)
+IN_NET(accept_many)
+IN_NET(recv_pool)
+IN_NET(recv_many)
 
 /* ---- Would block ---------------------------------------------------------------------------- */
 
@@ -452,6 +455,9 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     case CEDE_OP_RECV_ALL:
     case CEDE_OP_RECVFROM:
     case CEDE_OP_ACCEPT:
+    case CEDE_OP_ACCEPT_MANY:
+    case CEDE_OP_RECV_POOL:
+    case CEDE_OP_RECV_MANY:
         events = POLLIN;
         break;
     case CEDE_OP_WRITE:

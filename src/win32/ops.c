@@ -127,6 +127,9 @@ IN_NET(group)
 IN_NET(name)
 IN_NET(set_option)
 IN_NET(get_option)
+IN_NET(accept_many)
+IN_NET(recv_pool)
+IN_NET(recv_many)
 
 /* ---- Lengths ---------------------------------------------------------------------------------- */
 

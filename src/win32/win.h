@@ -306,6 +306,9 @@ bool cedi_win_start_group(win *, const cede_work *);
 bool cedi_win_start_name(win *, const cede_work *);
 bool cedi_win_start_set_option(win *, const cede_work *);
 bool cedi_win_start_get_option(win *, const cede_work *);
+bool cedi_win_start_accept_many(win *, const cede_work *);
+bool cedi_win_start_recv_pool(win *, const cede_work *);
+bool cedi_win_start_recv_many(win *, const cede_work *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
