@@ -167,9 +167,10 @@ typedef struct cede_backend {
 
 /* Reports a work, exactly once. `status` is CEDE_OK, a failure or a CEDE_REPORT_; os_error the
  * system's number or 0; count the bytes moved in this round, or for operations that open, the new
- * native descriptor. A pair's second one is written to the output (as an intptr_t, before the
- * report); a datagram that did not fit has a count above what was asked for. A transfer that was cut off by a cancel reports what moved with CEDE_OK, or
- * CEDE_ECANCELED if nothing did: the core knows why. */
+ * native descriptor. A pair's second one is written to the output (as a uint64_t, before the
+ * report); a datagram that did not fit has a count above what was asked for. A transfer that was
+ * cut off by a cancel reports what moved with CEDE_OK, or CEDE_ECANCELED if nothing did: the core
+ * knows why. */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);
 

@@ -16,7 +16,7 @@
  *   the other end closed or shut down   a receive says CEDE_OK with count 0, from then on
  *   the other end is gone               a send says CEDE_EPIPE or CEDE_ECONNRESET (which of them
  *                                       depends on what the system has heard by then); a receive
- *                                       CEDE_ECONNRESET once, if data was lost. No signal is raised.
+ *                                       CEDE_ECONNRESET once, if data was lost. No signal comes.
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
  *                                       stream; an empty datagram is sent and received as one
  *   connect                             CEDE_ECONNREFUSED, CEDE_EHOSTUNREACH, CEDE_ENETUNREACH,

@@ -8,8 +8,8 @@
  * loss: what is not received keeps in the system, and the sender feels it (law 15). They go on, in
  * the order in which they found none, as buffers come back.
  *
- * Before each buffer lies headroom, which is the owner's too: a request that sends the buffer on can
- * live there, so that echoing needs no other memory.
+ * Before each buffer lies headroom, which is the owner's too: a request that sends the buffer on
+ * can live there, so that echoing needs no other memory.
  */
 #ifndef CEDE_POOL_H
 #define CEDE_POOL_H

@@ -292,6 +292,15 @@ static void hand_over(cede_loop *loop)
         cedi_req_starve(loop);
 }
 
+static void unpark_all(cede_loop *loop)
+{
+    while (!cedi_list_empty(&loop->parked)) {
+        cedi_slot *slot = cedi_slot_of(loop->parked.next);
+        cedi_list_remove(&slot->link);
+        cedi_req_unhold(loop, slot, CEDI_HOLD_PARK);
+    }
+}
+
 static void retry(cede_loop *loop)
 {
     uint64_t now = cedi_clock(loop);
@@ -388,7 +397,7 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->again)))
         retry(loop);
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->parked)))
-        cedi_req_unpark_all(loop);
+        unpark_all(loop);
     if (CEDI_UNLIKELY(loop->pools))
         cedi_pools_turn(loop);
     if (leftover(loop))

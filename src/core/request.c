@@ -344,15 +344,6 @@ bool cedi_req_retry_cancels(cede_loop *loop, unsigned most)
     return heard && unheard;
 }
 
-void cedi_req_unpark_all(cede_loop *loop)
-{
-    while (!cedi_list_empty(&loop->parked)) {
-        cedi_slot *slot = cedi_slot_of(loop->parked.next);
-        cedi_list_remove(&slot->link);
-        cedi_req_unhold(loop, slot, CEDI_HOLD_PARK);
-    }
-}
-
 void cedi_req_starve(cede_loop *loop)
 {
     cedi_link *link = loop->staged.next;
@@ -561,25 +552,6 @@ bool cedi_req_deliver_orphan(cede_loop *loop, cede_req *before)
     return req;
 }
 
-/* A sealed scope that was joined since waits, off the queue, until those have returned. */
-bool cedi_req_put_aside(cede_loop *loop, cedi_slot *slot)
-{
-    if (slot->op != CEDE_OP_SCOPE || !slot->at.scope.active)
-        return false;
-    cedi_list_remove(&slot->link);
-    cedi_list_init(&slot->link);
-    loop->ready_count--;
-    return true;
-}
-
-void cedi_req_resume_scope(cede_loop *loop, cedi_slot *slot)
-{
-    if (!cedi_list_empty(&slot->link))
-        return; /* its turn had not come */
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
-}
-
 int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
 {
     int64_t count = 0;
@@ -601,7 +573,7 @@ int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
         }
         if (cedi_list_empty(&loop->ready))
             break;
-        if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE) && cedi_req_put_aside(loop, slot))
+        if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE) && cedi_scope_put_aside(loop, slot))
             continue;
         deliver(loop, slot, &frame);
         count++;

@@ -244,7 +244,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
             continue;
         }
         forget_all(from, link->next);
-        if (!cedi_req_put_aside(loop, slot)) {
+        if (!cedi_scope_put_aside(loop, slot)) {
             cedi_req_deliver(loop, slot);
             any = true;
             most--;

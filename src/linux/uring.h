@@ -254,8 +254,8 @@ uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
 /* Taken, and reported: what the kernel need not be asked. Returns true. */
 bool cedi_uring_failed(uring *, const cede_work *, int error);
 bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
-/* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that is
- * no socket. */
+/* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that
+ * is no socket. */
 bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
 bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint64_t count,
                               uint64_t moved);

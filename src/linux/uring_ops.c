@@ -71,7 +71,7 @@ static bool start_work(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------ */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 /* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
  * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
@@ -180,7 +180,7 @@ static bool start_append(uring *self, const cede_work *work)
     return true;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static int flags_of(uint32_t flags)
 {
@@ -287,7 +287,7 @@ static bool start_allocate(uring *self, const cede_work *work)
     return sqe != NULL;
 }
 
-/* ---- Stat ----------------------------------------------------------------------------------- */
+/* ---- Stat ------------------------------------------------------------------------------------ */
 
 _Static_assert(sizeof(cede_stat) == 256 && sizeof(struct statx) == 256,
                "the kernel writes its form into the caller's");
@@ -322,7 +322,7 @@ static bool start_stat_handle(uring *self, const cede_work *work)
     return stat_entry(self, work, (int)work->native, "", AT_EMPTY_PATH);
 }
 
-/* ---- Paths ---------------------------------------------------------------------------------- */
+/* ---- Paths ----------------------------------------------------------------------------------- */
 
 static bool start_rename(uring *self, const cede_work *work)
 {
@@ -381,7 +381,7 @@ static bool start_symlink(uring *self, const cede_work *work)
                       work->args->path.to) != NULL;
 }
 
-/* ---- What no ring has ----------------------------------------------------------------------- */
+/* ---- What no ring has ------------------------------------------------------------------------ */
 
 static bool start_readlink(uring *self, const cede_work *work)
 {
@@ -408,7 +408,7 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Sockets: uring_net.c, uring_pool.c -------------------------------------------------------------------- */
+/* ---- Sockets: uring_net.c, uring_pool.c ------------------------------------------------------ */
 
 #define IN_NET(name)                                             \
     static bool start_##name(uring *self, const cede_work *work) \
@@ -437,7 +437,7 @@ IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
 
-/* ---- Would block ---------------------------------------------------------------------------- */
+/* ---- Would block ----------------------------------------------------------------------------- */
 
 /* The last round said EAGAIN. On a pipe or terminal that somebody made O_NONBLOCK that means "not
  * ready"; elsewhere it means "no room", and readiness has nothing to do with it. */
@@ -494,7 +494,7 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     return true;
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name

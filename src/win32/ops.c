@@ -20,7 +20,7 @@ static bool start_roundtrip(win *self, const cede_work *work)
     return cedi_win_roundtrip(self, work);
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------ */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 static bool start_read(win *self, const cede_work *work)
 {
@@ -57,7 +57,7 @@ static bool start_append(win *self, const cede_work *work)
     return cedi_win_append(self, work);
 }
 
-/* ---- Close ---------------------------------------------------------------------------------- */
+/* ---- Close ----------------------------------------------------------------------------------- */
 
 /* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), and
  * goes to a thread; closing what is none never does. */
@@ -76,7 +76,7 @@ static bool start_close(win *self, const cede_work *work)
     return cedi_win_done_now(self, work, error, 0);
 }
 
-/* ---- What blocks ---------------------------------------------------------------------------- */
+/* ---- What blocks ----------------------------------------------------------------------------- */
 
 #define ON_POOL(name)                                          \
     static bool start_##name(win *self, const cede_work *work) \
@@ -102,7 +102,7 @@ ON_POOL(set_times)
 ON_POOL(set_mode)
 ON_POOL(copy)
 
-/* ---- Sockets: net.c --------------------------------------------------------------------------- */
+/* ---- Sockets: net.c -------------------------------------------------------------------------- */
 
 #define IN_NET(name)                                           \
     static bool start_##name(win *self, const cede_work *work) \
@@ -131,7 +131,7 @@ IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
 
-/* ---- Lengths ---------------------------------------------------------------------------------- */
+/* ---- Lengths --------------------------------------------------------------------------------- */
 
 static bool start_truncate(win *self, const cede_work *work)
 {
@@ -149,7 +149,7 @@ static bool start_allocate(win *self, const cede_work *work)
     return cedi_win_to_pool(self, work);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name
