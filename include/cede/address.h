@@ -52,14 +52,15 @@ CEDE_API cede_address cede_address_local(const char *path);
  * "fe80::1%3", "[fe80::1%3]:80"; "unix:/path" is a local address whose path points into the text.
  * A zone is a decimal number: what an interface is called is the system's affair. Without a port
  * in the text, `port` is taken. CEDE_OK, or CEDE_EINVAL and *out untouched. Numbers are decimal,
- * without signs or leading zeros in IPv4 (other readers take those for octal), at most 65535 for a
- * port. Any thread.
+ * without signs or leading zeros (other readers take those for octal), at most 65535 for a port.
+ * Any thread.
  */
 CEDE_API cede_status cede_address_parse(const char *text, uint16_t port, cede_address *out);
 
 /* Writes the address as cede_address_parse reads it, IPv6 in the form of RFC 5952, with its port
- * unless that is 0. Returns the length without the NUL, like snprintf: more than room_bytes - 1
- * means that it was cut. Any thread. */
+ * unless that is 0; CEDE_ADDRESS_NONE is empty, a local address without a path "unix:". Returns the
+ * length without the NUL, like snprintf: more than room_bytes - 1 means that it was cut. Any
+ * thread. */
 CEDE_API size_t cede_address_print(const cede_address *, char *text, size_t room_bytes);
 
 /* Whether two addresses name the same place: family, address, zone and port; paths by their text.
