@@ -174,6 +174,9 @@ void cft_link(cft_rec *first, cft_rec *next);
 void cft_turn(cft *);
 /* Whether done has come as often as submit. */
 bool cft_is_done(const cft_rec *);
+/* Whether an operation is repeated until all of it is done; whether it makes a handle. */
+bool cft_is_whole(uint32_t op);
+bool cft_makes_handle(uint32_t op);
 
 /* Wishes, by the schedule's way. */
 void cft_cancel(cft *, cede_ticket);
@@ -233,6 +236,43 @@ void cft_peer_close(cft *, cft_pipe *);
 /* Fills the pipe through cede, with cft_fill of key 9; returns how much it holds. */
 size_t cft_pipe_fill(cft *, cft_pipe *writer);
 
+/* ---- Sockets -------------------------------------------------------------------------------- */
+
+/* What cft_connected connects by. */
+enum { CFT_TCP, CFT_TCP6, CFT_LOCAL, CFT_PAIR };
+
+/* Where a listener of this kind can be: the loopback interface and any port; a local name that is
+ * new each time. Not for CFT_PAIR. */
+cede_address cft_address(cft *, uint32_t kind);
+/* Listens there, and tells where it is. 0 after an injected failure, as all of these. */
+cede_handle cft_listening(cft *, uint32_t kind, cede_address *at);
+/* Two streams connected to each other; `one` is the client's, where there is one. */
+void cft_connected(cft *, uint32_t kind, cede_handle *one, cede_handle *other);
+/* Prepares it; when it is done, the second handle is rec->number (0: none). */
+void cft_prep_pair(cft_rec *, uint32_t what);
+/* A datagram socket at the loopback interface, and where that is. */
+cede_handle cft_datagrams(cft *, uint16_t family, cede_address *at);
+/* Prepared and submitted. Inputs are copied. */
+cft_rec *cft_connect(cft *, const cede_address *to);
+cft_rec *cft_accept(cft *, cede_handle listener);
+cft_rec *cft_recv(cft *, cede_handle, size_t bytes);
+cft_rec *cft_recv_all(cft *, cede_handle, size_t bytes);
+cft_rec *cft_send(cft *, cede_handle, const void *bytes, size_t count);
+cft_rec *cft_send_all(cft *, cede_handle, const void *bytes, size_t count);
+cft_rec *cft_recvfrom(cft *, cede_handle, size_t bytes, cede_address *from);
+cft_rec *cft_sendto(cft *, cede_handle, const void *bytes, size_t count, const cede_address *to);
+cft_rec *cft_close_of(cft *, cede_handle);
+/* Submitted and awaited; the name is CEDE_ADDRESS_NONE if there is none. */
+cede_status cft_name(cft *, cede_handle, uint32_t which, cede_address *out);
+cft_rec *cft_set(cft *, cede_handle, uint32_t option, int64_t value);
+void cft_shut(cft *, cede_handle); /* shuts down, which must succeed */
+/* Receives until it has `bytes` or the end; returns how many there were. */
+size_t cft_take(cft *, cede_handle, void *out, size_t bytes);
+/* Makes little room between them, so that a large send pends. */
+void cft_narrow(cft *, cede_handle from, cede_handle to);
+/* Sends and receives a few bytes each way. */
+void cft_talk(cft *, cede_handle one, cede_handle other);
+
 /* ---- Freezing the kernel -------------------------------------------------------------------- */
 
 /* Memory that the world can take from under the kernel. */
@@ -283,6 +323,8 @@ struct cft_world {
     /* From here only about `more` further descriptors can be had, until end. NULL: cannot. */
     void (*limit)(cft *, void *state, uint32_t more);
     void (*path)(cft *, void *state, const char *name, char *out, size_t bytes);
+    /* A name for a local socket, of at most CEDE_ADDRESS_PATH bytes. NULL: like path. */
+    void (*local)(cft *, void *state, const char *name, char *out, size_t bytes);
     void (*make_file)(cft *, void *state, const char *name, const void *bytes, uint64_t count);
     int64_t (*file_size)(cft *, void *state, const char *name);
     uint64_t (*file_read)(cft *, void *state, const char *name, void *out, uint64_t count,

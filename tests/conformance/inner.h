@@ -84,6 +84,7 @@ struct cft {
     cede_handle *handles; /* all that came up; those not closed are dropped at the end */
     uint32_t handle_count;
     uint32_t handle_room;
+    uint32_t names; /* of local sockets, so far */
     intptr_t peers[64];
     uint32_t peer_count;
     char notes[CFT_NOTES][160];
