@@ -78,6 +78,9 @@ uint64_t cft_random(cft *); /* from the run's seed */
 uint32_t cft_below(cft *, uint32_t bound);
 /* Zeroed memory to the end of the run. */
 void *cft_alloc(cft *, size_t bytes);
+/* Calls fn(context) at the run's end, however it ends, when its loops are closed: what is not the
+ * loops' is given back there. The last that was asked for comes first. */
+void cft_at_end(cft *, void (*fn)(void *), void *context);
 /* Bytes that follow from the seed: the same for the same offset and key. */
 void cft_fill(void *memory, size_t bytes, uint64_t key, uint64_t offset);
 bool cft_filled(const void *memory, size_t bytes, uint64_t key, uint64_t offset);

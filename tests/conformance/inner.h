@@ -73,6 +73,11 @@ struct cft {
     cft_rec *records;
     uint32_t record_count;
     struct cft_block *blocks;
+    struct cft_last {
+        struct cft_last *next;
+        void (*fn)(void *);
+        void *context;
+    } * lasts; /* cft_at_end */
     struct cft_grave *graves;
     bool plain_memory; /* of what is ceded, also where it could have pages of its own */
     cft_gate *gate;    /* guards blocks, graves, records, threads */

@@ -15,6 +15,7 @@ typedef struct bag {
     uint64_t bytes;
     uint32_t in_order; /* items whose bytes go on where those before them ended */
     bool keep;         /* buffers stay out */
+    bool closed;
     void *kept[64];
     uint32_t kept_count;
     void (*then)(cft_rec *); /* in each item */
@@ -47,6 +48,14 @@ static void on_item(cede_req *req, cede_result item)
         b->then(rec);
 }
 
+static void close_pool(void *context)
+{
+    (void)context;
+    give_all();
+    if (!the_bag->closed)
+        cede_pool_close(the_bag->pool);
+}
+
 /* A pool of the run's loop; false: an injected failure kept it from being made. */
 static bool fill_bag(cft *t, uint32_t count, uint32_t bytes, uint32_t headroom)
 {
@@ -55,6 +64,8 @@ static bool fill_bag(cft *t, uint32_t count, uint32_t bytes, uint32_t headroom)
     the_bag->loop = cft_loop(t);
     cede_status status = cede_pool_open(the_bag->loop, count, bytes, headroom, &the_bag->pool);
     CFT_EXPECT(t, status == CEDE_OK);
+    if (status == CEDE_OK)
+        cft_at_end(t, close_pool, NULL);
     return status == CEDE_OK;
 }
 
@@ -64,7 +75,6 @@ static void empty_bag(cft *t)
     give_all();
     CFT_CHECK(t, cede_pool_out(the_bag->pool) == 0);
     CFT_CHECK(t, the_bag->in_order == the_bag->items && the_bag->after_done == 0);
-    cede_pool_close(the_bag->pool);
 }
 
 static cft_rec *many_of(cft *t, cede_handle from, uint32_t credit)
@@ -91,40 +101,51 @@ static void until_bytes(cft *t, const cft_rec *rec, uint64_t bytes)
         cft_run(t, CEDE_MILLISECOND);
 }
 
+/* What a receive brought, kept where the run's end finds it. */
+static void keep_buffer(cft_rec *rec)
+{
+    if (rec->result.buffer)
+        the_bag->kept[the_bag->kept_count++] = rec->result.buffer;
+}
+
+static cft_rec *one_of(cft *t, cede_handle from)
+{
+    cft_rec *rec = cft_new(t);
+    rec->then = keep_buffer;
+    cede_prep_recv_pool(rec->req, from, the_bag->pool);
+    cft_submit(rec);
+    return rec;
+}
+
 CFT_CASE(recv_pool_brings_a_buffer_with_the_data)
 {
     uint64_t sent = 0;
     cft_pipe pipe = cft_pipe_reader(t);
     if (!fill_bag(t, 2, 100, 0))
         return;
-    cft_rec *rec = cft_new(t);
-    cede_prep_recv_pool(rec->req, pipe.handle, the_bag->pool);
-    cft_submit(rec);
+    cft_rec *rec = one_of(t, pipe.handle);
     cft_flush(t);
-    CFT_CHECK(t, cede_pool_out(the_bag->pool) == 0 || cft_faulted(t)); /* it costs none yet */
+    CFT_EXPECT(t, cede_pool_out(the_bag->pool) == 0); /* it costs none yet */
     feed(t, &pipe, &sent, 7);
     cft_await(t, rec);
     CFT_MOVED(t, rec, 7);
+    CFT_CHECK(t, (rec->result.buffer != NULL) == (rec->result.count != 0));
     if (rec->result.buffer) {
         CFT_CHECK(t, cft_filled(rec->result.buffer, (size_t)rec->result.count, 9, 0));
         CFT_CHECK(t, ((uintptr_t)rec->result.buffer & 63) == 0);
         CFT_CHECK(t, cede_pool_out(the_bag->pool) == 1);
-        cede_pool_give(the_bag->pool, rec->result.buffer);
     }
+    give_all();
     cft_peer_close(t, &pipe);
-    for (int i = 0; i < 2 && !cft_faulted(t); i++) { /* what is left, then the end */
-        rec = cft_reuse(rec);
-        cede_prep_recv_pool(rec->req, pipe.handle, the_bag->pool);
-        cft_do(rec);
+    do { /* what is left, then the end */
+        rec = one_of(t, pipe.handle);
+        cft_await(t, rec);
         CFT_OK(t, rec);
-        if (rec->result.buffer)
-            cede_pool_give(the_bag->pool, rec->result.buffer);
-        else
-            CFT_EXPECT(t, rec->result.count == 0);
-    }
+        give_all();
+    } while (rec->result.count);
+    CFT_CHECK(t, !rec->result.buffer);
     cft_closed(t, pipe.handle);
-    if (!cft_faulted(t))
-        empty_bag(t);
+    empty_bag(t);
 }
 
 CFT_CASE(recv_many_gives_items_and_then_its_done)
@@ -488,6 +509,7 @@ CFT_CASE(pool_that_closes_ends_those_that_wait_for_it)
         cft_run(t, CEDE_MILLISECOND);
     cft_run(t, CEDE_MILLISECOND);
     cft_run(t, CEDE_MILLISECOND);
+    the_bag->closed = true;
     cede_pool_close(the_bag->pool);
     if (cft_faulted(t))
         cft_cancel(t, rec->ticket);
@@ -521,9 +543,7 @@ CFT_CASE(request_lives_in_the_headroom_of_what_it_sends)
     cft_pipe in = cft_pipe_reader(t), out = cft_pipe_writer(t);
     if (!fill_bag(t, 2, 64, sizeof(cede_req)))
         return;
-    cft_rec *rec = cft_new(t), *send = cft_new(t);
-    cede_prep_recv_pool(rec->req, in.handle, the_bag->pool);
-    cft_submit(rec);
+    cft_rec *rec = one_of(t, in.handle), *send = cft_new(t);
     feed(t, &in, &sent, 20);
     cft_await(t, rec);
     CFT_OK(t, rec);
@@ -536,10 +556,14 @@ CFT_CASE(request_lives_in_the_headroom_of_what_it_sends)
     CFT_EXPECT(t, send->result.status == CEDE_OK && send->result.buffer == buffer);
     size_t got = cft_peer_read(t, &out, seen, sizeof seen);
     CFT_EXPECT(t, got == send->result.count && cft_filled(seen, got, 9, 0));
-    cede_pool_give(the_bag->pool, buffer);
     cft_closed(t, in.handle);
     cft_closed(t, out.handle);
     empty_bag(t);
+}
+
+static void close_foreign(void *pool)
+{
+    cede_pool_close(pool);
 }
 
 CFT_CASE(receives_refuse_pools_that_are_not_theirs)
@@ -564,11 +588,11 @@ CFT_CASE(receives_refuse_pools_that_are_not_theirs)
     cede_loop *other = cft_open(t, &options);
     cede_pool *foreign = NULL;
     if (cede_pool_open(other, 1, 64, 0, &foreign) == CEDE_OK) {
+        cft_at_end(t, close_foreign, foreign);
         rec = cft_reuse(rec);
         cede_prep_recv_pool(rec->req, pipe.handle, foreign);
         cft_do(rec);
         CFT_STATUS(t, rec, CEDE_EINVAL);
-        cede_pool_close(foreign);
     }
     cft_closed(t, pipe.handle);
     empty_bag(t);
