@@ -312,6 +312,8 @@ struct cede_loop {
     uint64_t again_at, again_step_ns;
     uint64_t reports;             /* that the backend made so far */
     uint64_t parks, parks_before; /* those of them that found no room; before this turn */
+    uint64_t unparked;            /* the others, when what was parked was last let go */
+    uint64_t unpark_at;           /* and when it will be, if nothing is reported before */
     uint64_t started;             /* works that the backend took */
     uint32_t stuck;               /* turns running in which it took none of what was offered */
     uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */

@@ -18,6 +18,7 @@
 #define MAX_LOOPS        65536u
 #define BATCH            64u
 #define AGAIN_FIRST_NS   UINT64_C(50000)
+#define PARK_NS          (10 * CEDE_MILLISECOND)
 #define AGAIN_LONGEST_NS UINT64_C(20000000)
 
 static _Atomic(cede_loop *) loops[MAX_LOOPS];
@@ -292,8 +293,15 @@ static void hand_over(cede_loop *loop)
         cedi_req_starve(loop);
 }
 
-static void unpark_all(cede_loop *loop)
+/* What found no room is tried again when something else was reported, which may have made some, and
+ * else after a while: what it says itself is no reason (law 15: the loop never spins on it). */
+static void unpark(cede_loop *loop)
 {
+    uint64_t others = loop->reports - loop->parks;
+    if (loop->unparked == others && cedi_now(loop) < loop->unpark_at)
+        return;
+    loop->unparked = others;
+    loop->unpark_at = cedi_add(cedi_now(loop), PARK_NS);
     while (!cedi_list_empty(&loop->parked)) {
         cedi_slot *slot = cedi_slot_of(loop->parked.next);
         cedi_list_remove(&slot->link);
@@ -333,8 +341,10 @@ static uint64_t patience(cede_loop *loop, uint64_t until)
     if (CEDI_UNLIKELY(leftover(loop)) && loop->stuck < 2 &&
         (!cedi_list_empty(&loop->staged) || loop->parks == loop->parks_before))
         return 0;
-    if (!cedi_list_empty(&loop->parked) || leftover(loop)) {
-        uint64_t soon = cedi_add(cedi_now(loop), 10 * CEDE_MILLISECOND);
+    if (!cedi_list_empty(&loop->parked) && loop->unpark_at < at)
+        at = loop->unpark_at;
+    if (leftover(loop)) {
+        uint64_t soon = cedi_add(cedi_now(loop), PARK_NS);
         at = soon < at ? soon : at;
     }
     if (CEDI_UNLIKELY(loop->pools) && cedi_pools_busy(loop))
@@ -397,7 +407,7 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->again)))
         retry(loop);
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->parked)))
-        unpark_all(loop);
+        unpark(loop);
     if (CEDI_UNLIKELY(loop->pools))
         cedi_pools_turn(loop);
     if (leftover(loop))

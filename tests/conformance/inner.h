@@ -122,7 +122,6 @@ void cft_print_pending(cft *);
 void cft_late_exit(void *context);
 
 /* things.c */
-void cft_keep_handle(cft *, cede_handle);
 
 /* rec.c */
 void cft_records_check(cft *, bool all_done);
