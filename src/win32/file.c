@@ -8,7 +8,8 @@
  * Pipes. A write that the system has pending on a pipe and that was drained in part tells no count
  * when it is cancelled, and the rest is lost. So a write is never longer than the pipe's quota: by
  * the time a reader has come to its first byte it fits as a whole, and is complete (measured, and
- * what the quota means). A pipe without a quota has what docs/contract.md says about it.
+ * what the quota means). Each direction has a quota of its own, named as the server's end sees it.
+ * A pipe without a quota has what docs/contract.md says about it.
  */
 #include "calls.h"
 
@@ -142,11 +143,12 @@ static bool is_synchronous(HANDLE handle)
 
 static void look_at_pipe(win_file *file)
 {
-    HANDLE handle = (HANDLE)file->native;
-    unsigned long info[10] = {0}; /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
+    /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
+    enum { INBOUND_QUOTA = 4, OUTBOUND_QUOTA = 6, IS_SERVER = 9 };
+    unsigned long info[10] = {0};
     file->quota = 0;
-    if (query(handle, info, sizeof info, CEDI_NT_PIPE))
-        file->quota = info[6]; /* OutboundQuota: of this end's writes */
+    if (query((HANDLE)file->native, info, sizeof info, CEDI_NT_PIPE))
+        file->quota = info[info[IS_SERVER] ? OUTBOUND_QUOTA : INBOUND_QUOTA];
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
 }

@@ -1,0 +1,91 @@
+/*
+ * Handles that the program made and brings along, in whatever state it left them: cases of the
+ * Windows lanes.
+ */
+#include "conformance.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <windows.h>
+
+static cede_handle take(cft *t, HANDLE native, uint32_t flags)
+{
+    cede_handle handle = cede_import((intptr_t)native, CEDE_KIND_AUTO, flags);
+    CFT_CHECK(t, native != INVALID_HANDLE_VALUE && handle != 0);
+    return handle;
+}
+
+static cft_rec *read_from(cft *t, cede_handle handle, size_t bytes)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_read(rec->req, handle, cft_buffer(rec, bytes), bytes, CEDE_CURRENT);
+    cft_submit(rec);
+    return rec;
+}
+
+/* The client's end has the right to ask what its pipe is. */
+static void pipe_pair(cft *t, HANDLE *server, HANDLE *client, DWORD type, DWORD to_client,
+                      DWORD to_server)
+{
+    static uint32_t made;
+    char name[96];
+    snprintf(name, sizeof name, "\\\\.\\pipe\\cede-imports.%lu.%u", GetCurrentProcessId(), made++);
+    *server = CreateNamedPipeA(name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, type, 1, to_client,
+                               to_server, 0, NULL);
+    *client = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                          FILE_FLAG_OVERLAPPED, NULL);
+    CFT_CHECK(t, *server != INVALID_HANDLE_VALUE && *client != INVALID_HANDLE_VALUE);
+}
+
+/* The program's own transfer, which waits; returns how much it moved. */
+static DWORD transfer(HANDLE file, bool writes, void *bytes, DWORD count)
+{
+    OVERLAPPED here = {0};
+    DWORD moved = 0;
+    here.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if ((writes ? WriteFile(file, bytes, count, NULL, &here)
+                : ReadFile(file, bytes, count, NULL, &here)) ||
+        GetLastError() == ERROR_IO_PENDING)
+        (void)GetOverlappedResult(file, &here, &moved, TRUE);
+    CloseHandle(here.hEvent);
+    return moved;
+}
+
+static DWORD waiting_in(HANDLE pipe)
+{
+    DWORD count = 0;
+    (void)PeekNamedPipe(pipe, NULL, 0, NULL, &count, NULL);
+    return count;
+}
+
+/* ---- Pipes ----------------------------------------------------------------------------------- */
+
+/* A pipe whose two directions hold unlike much: a write that is read from and then cancelled tells
+ * what has gone, at either end. */
+CFT_CASE(lopsided_pipe_counts_what_has_gone)
+{
+    static unsigned char sink[65536];
+    for (uint32_t i = 0; i < 4; i++) {
+        HANDLE ends[2];
+        DWORD small = 4096, large = 65536, gone;
+        pipe_pair(t, &ends[0], &ends[1], PIPE_TYPE_BYTE, i & 1 ? small : large,
+                  i & 1 ? large : small);
+        HANDLE peer = ends[!(i >> 1)];
+        cede_handle writer = take(t, ends[i >> 1], 0);
+        cft_rec *write = cft_new(t);
+        memset(sink, 7, sizeof sink);
+        cede_prep_write(write->req, writer, cft_input(write, sink, 60000), 60000, CEDE_CURRENT);
+        cft_submit(write);
+        cft_flush(t);
+        gone = transfer(peer, false, sink, 1000);
+        CFT_CHECK(t, gone == 1000);
+        cft_cancel(t, write->ticket);
+        cft_await(t, write);
+        while (waiting_in(peer) > 0)
+            gone += transfer(peer, false, sink, sizeof sink);
+        CFT_OK(t, write);
+        CFT_CHECK(t, write->result.count == gone);
+        cft_closed(t, writer);
+        CloseHandle(peer);
+    }
+}
