@@ -141,16 +141,25 @@ static bool is_synchronous(HANDLE handle)
     return !query(handle, &mode, sizeof mode, CEDI_NT_MODE) || (mode & synchronous);
 }
 
-static void look_at_pipe(win_file *file)
+/* A pipe that never waits has results of its own ("nothing there", "nothing written") and none that
+ * comes later: it cannot be used. */
+static cede_status look_at_pipe(win_file *file)
 {
     /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
     enum { INBOUND_QUOTA = 4, OUTBOUND_QUOTA = 6, IS_SERVER = 9 };
     unsigned long info[10] = {0};
+    DWORD state = 0;
     file->quota = 0;
-    if (query((HANDLE)file->native, info, sizeof info, CEDI_NT_PIPE))
+    file->is_pipe = query((HANDLE)file->native, info, sizeof info, CEDI_NT_PIPE);
+    if (file->is_pipe)
         file->quota = info[info[IS_SERVER] ? OUTBOUND_QUOTA : INBOUND_QUOTA];
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
+    if (file->is_pipe &&
+        GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) &&
+        (state & PIPE_NOWAIT))
+        return CEDE_EINVAL;
+    return CEDE_OK;
 }
 
 static void look_at_file(win_file *file)
@@ -174,16 +183,29 @@ static bool gives_warnings(const win_file *file)
            (state & PIPE_READMODE_MESSAGE);
 }
 
-/* Whether success sends no packet is not said of warnings, so what may give one keeps its packets
- * (a message that is longer than its buffer). */
-static void no_packets_for_success(const win *self, win_file *file)
+/* For life, whoever it was: its owner, or a loop that released it. */
+static bool was_told_to_skip(HANDLE handle)
+{
+    unsigned long modes = 0;
+    return query(handle, &modes, sizeof modes, CEDI_NT_NOTIFY) &&
+           (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+}
+
+static bool tell_to_skip(const win *self, const win_file *file)
 {
     const uint8_t modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
-    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file))
-        return;
-    if (cedi_win_fault(self, "SetFileCompletionNotificationModes"))
-        return;
-    file->skips = self->calls.set_notification_modes((HANDLE)file->native, modes) == 0;
+    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file) ||
+        cedi_win_fault(self, "SetFileCompletionNotificationModes"))
+        return false;
+    return self->calls.set_notification_modes((HANDLE)file->native, modes) == 0;
+}
+
+/* Whether success sends no packet is not said of warnings, so what may give one keeps its packets
+ * (a message that is longer than its buffer). If it has been told already, no packet is waited for:
+ * one that comes all the same is dropped. */
+static void no_packets_for_success(const win *self, win_file *file)
+{
+    file->skips = tell_to_skip(self, file) || was_told_to_skip((HANDLE)file->native);
 }
 
 /* A handle leads into one port for life: a refusal means that this one does already, or cannot. */
@@ -233,8 +255,8 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
         look_at_file(file);
     else if (kind == CEDE_KIND_PIPE)
-        look_at_pipe(file);
-    return choose_lane(self, file, lane);
+        status = look_at_pipe(file);
+    return status ? status : choose_lane(self, file, lane);
 }
 
 /* Two names for one handle share what is known of it, so they share its lane, too. */

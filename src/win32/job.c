@@ -234,7 +234,7 @@ static void report(win *self, win_job *job)
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
         cedi_win_job_free(self, job);
-        cedi_win_report_transfer(self, &record, writes, error, count);
+        cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
         cedi_win_file_left(self, file);
         return;

@@ -85,6 +85,7 @@ typedef struct win_file {
     uint8_t lane;
     uint8_t kind;
     bool skips;      /* what succeeds at once sends no packet */
+    bool is_pipe;    /* a real one, and no socket, which is one to most of the system */
     bool appends;    /* every write goes to the end */
     bool closed;     /* not in the table any more */
     bool hole_asked; /* it was told to be sparse, whatever came of it */
@@ -247,8 +248,8 @@ int cedi_win_io_cancel(win *, win_io *);
 void cedi_win_arrived(win *, win_io *);
 void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
 /* Also of a transfer that a thread made. */
-void cedi_win_report_transfer(win *, const win_record *, bool writes, uint32_t error,
-                              uint64_t bytes);
+void cedi_win_report_transfer(win *, const win_record *, const win_file *, bool writes,
+                              uint32_t error, uint64_t bytes);
 uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
 
 /* ---- port.c --------------------------------------------------------------------------------- */

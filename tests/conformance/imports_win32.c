@@ -89,3 +89,74 @@ CFT_CASE(lopsided_pipe_counts_what_has_gone)
         CloseHandle(peer);
     }
 }
+
+/* Its owner has told it to send no packets for what succeeds at once: none is waited for. */
+CFT_CASE(handle_that_skips_packets_already_loses_nothing)
+{
+    static unsigned char text[] = "message";
+    for (uint32_t i = 0; i < 4; i++) {
+        HANDLE in, out;
+        pipe_pair(t, &in, &out, i & 1 ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE,
+                  4096, 4096);
+        CFT_CHECK(t, SetFileCompletionNotificationModes(in, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+        cede_handle reader = take(t, in, 0);
+        for (uint32_t part = 0; part < 2; part++) {
+            if (i & 2)
+                transfer(out, true, text, 7);
+            cft_rec *first = read_from(t, reader, 4);
+            cft_flush(t);
+            if (!(i & 2))
+                transfer(out, true, text, 7);
+            cft_await(t, first);
+            CFT_MOVED(t, first, 4);
+            cft_rec *rest = read_from(t, reader, 4); /* finds it there */
+            cft_await(t, rest);
+            CFT_MOVED(t, rest, 3);
+            CFT_CHECK(t, memcmp(rest->bytes, "age", 3) == 0);
+        }
+        cft_closed(t, reader);
+        CloseHandle(out);
+    }
+}
+
+/* Others may write empty messages; a count of 0 is the end, and only the end. */
+CFT_CASE(empty_message_is_not_the_end)
+{
+    static unsigned char text[] = "text";
+    for (uint32_t i = 0; i < 4; i++) {
+        HANDLE in, out;
+        pipe_pair(t, &in, &out, PIPE_TYPE_MESSAGE | (i & 1 ? PIPE_READMODE_MESSAGE : 0), 4096,
+                  4096);
+        cede_handle reader = take(t, in, 0);
+        if (i & 2)
+            transfer(out, true, text, 0);
+        cft_rec *read = read_from(t, reader, 8);
+        cft_flush(t);
+        transfer(out, true, text, 0);
+        cft_flush(t);
+        CFT_CHECK(t, !read->done);
+        transfer(out, true, text, 4);
+        cft_await(t, read);
+        CFT_MOVED(t, read, 4);
+        CloseHandle(out);
+        cft_rec *end = read_from(t, reader, 8);
+        cft_await(t, end);
+        CFT_MOVED(t, end, 0);
+        cft_closed(t, reader);
+    }
+}
+
+/* Its results come at once or never: nothing that a loop could wait for. */
+CFT_CASE(pipe_that_never_waits_is_refused)
+{
+    HANDLE in, out;
+    DWORD state = PIPE_NOWAIT;
+    pipe_pair(t, &in, &out, PIPE_TYPE_BYTE, 4096, 4096);
+    CFT_CHECK(t, SetNamedPipeHandleState(in, &state, NULL, NULL));
+    cede_handle reader = take(t, in, 0);
+    cft_rec *read = read_from(t, reader, 8);
+    cft_await(t, read);
+    CFT_STATUS(t, read, CEDE_EINVAL);
+    cft_closed(t, reader);
+    CloseHandle(out);
+}
