@@ -134,7 +134,7 @@ static bool query(HANDLE handle, void *out, unsigned long bytes, int what)
 
 /* Not made for overlapped I/O. Where it cannot be asked, a handle that no port takes counts as
  * such: threads serve every handle. */
-static bool is_synchronous(HANDLE handle)
+bool cedi_win_is_synchronous(HANDLE handle)
 {
     unsigned long mode = 0;
     const unsigned long synchronous = 0x10 | 0x20; /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
@@ -221,7 +221,7 @@ static cede_status bind_to_port(win *self, win_file *file)
     }
     if (error != ERROR_INVALID_PARAMETER)
         return cedi_error_status(error);
-    file->lane = is_synchronous(handle) ? WIN_LANE_SYNC : WIN_LANE_EVENT;
+    file->lane = cedi_win_is_synchronous(handle) ? WIN_LANE_SYNC : WIN_LANE_EVENT;
     return CEDE_OK;
 }
 
@@ -235,7 +235,7 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
         return bind_to_port(self, file);
     /* Windows refuses routines on a handle that leads into a port; so whether it does has to be
      * known. Binding it to find out would be for life: the first transfer is what tells (apc.c). */
-    file->lane = is_synchronous((HANDLE)file->native) ? WIN_LANE_SYNC : WIN_LANE_APC;
+    file->lane = cedi_win_is_synchronous((HANDLE)file->native) ? WIN_LANE_SYNC : WIN_LANE_APC;
     return CEDE_OK;
 }
 
@@ -301,12 +301,13 @@ static bool leave_port(const win *self, HANDLE handle)
            nt->set_file(handle, &block, &none, sizeof none, CEDI_NT_REPLACE) >= 0;
 }
 
-/* What the system keeps of a position is for whoever uses the handle next. */
+/* What the system keeps of a position is for whoever uses the handle next. A handle that was not
+ * made for overlapped I/O has its true position there. */
 static void leave_position(const win_file *file)
 {
     LARGE_INTEGER at;
     at.QuadPart = (LONGLONG)file->position;
-    if (file->kind == CEDE_KIND_FILE)
+    if (file->kind == CEDE_KIND_FILE && file->lane != WIN_LANE_SYNC)
         (void)SetFilePointerEx((HANDLE)file->native, at, NULL, FILE_BEGIN);
 }
 

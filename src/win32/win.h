@@ -231,6 +231,7 @@ void cedi_win_records_free(win *); /* all of it */
 /* ---- file.c --------------------------------------------------------------------------------- */
 
 win_file *cedi_win_file_find(const win *, intptr_t native);
+bool cedi_win_is_synchronous(HANDLE); /* not made for overlapped I/O; any thread */
 cede_status cedi_win_attach(void *self, intptr_t native, uint32_t *kind);
 cede_status cedi_win_detach(void *self, intptr_t native);
 void cedi_win_forget(void *self, intptr_t native);
@@ -297,6 +298,9 @@ bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
 /* The transfer of a handle that was not made for overlapped I/O. */
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
                             uint64_t length, uint64_t position, bool writes);
+/* On a file that was not: at an offset, and the file's own position stays. On a pool thread. */
+uint32_t cedi_win_plain_transfer(HANDLE, bool writes, void *buffer, uint32_t asked,
+                                 uint64_t position, uint32_t *bytes);
 void cedi_win_take_finished(win *);
 int cedi_win_job_cancel(win *, win_job *);
 

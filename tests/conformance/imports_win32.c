@@ -160,3 +160,64 @@ CFT_CASE(pipe_that_never_waits_is_refused)
     cft_closed(t, reader);
     CloseHandle(out);
 }
+
+/* ---- Files that were not made for overlapped I/O --------------------------------------------- */
+
+static HANDLE plain_file(cft *t, const char *name, const char *text)
+{
+    const char *path = cft_file(t, name, text, strlen(text), 0);
+    HANDLE file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE,
+                              FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    CFT_CHECK(t, file != INVALID_HANDLE_VALUE);
+    return file;
+}
+
+static uint64_t position_of(HANDLE file)
+{
+    LARGE_INTEGER zero = {0}, at;
+    return SetFilePointerEx(file, zero, &at, FILE_CURRENT) ? (uint64_t)at.QuadPart : UINT64_MAX;
+}
+
+/* The program goes on where the loop has stopped reading. */
+CFT_CASE(plain_file_is_left_where_it_was_read_to)
+{
+    HANDLE native = plain_file(t, "f", "0123456789");
+    cede_handle file = take(t, native, CEDE_IMPORT_BORROW);
+    for (uint32_t i = 0; i < 2; i++) {
+        cft_rec *read = read_from(t, file, 3);
+        cft_await(t, read);
+        CFT_MOVED(t, read, 3);
+    }
+    cft_closed(t, file);
+    CFT_CHECK(t, position_of(native) == 6);
+    CloseHandle(native);
+}
+
+/* A copy has offsets of its own and leaves the positions alone. */
+CFT_CASE(copy_of_plain_files_leaves_their_positions)
+{
+    LARGE_INTEGER four, two;
+    char text[16] = "";
+    HANDLE from = plain_file(t, "from", "0123456789");
+    HANDLE to = plain_file(t, "to", "abcdef");
+    four.QuadPart = 4;
+    two.QuadPart = 2;
+    CFT_CHECK(t, SetFilePointerEx(from, four, NULL, FILE_BEGIN));
+    CFT_CHECK(t, SetFilePointerEx(to, two, NULL, FILE_BEGIN));
+    cede_handle in = take(t, from, 0);
+    cede_handle out = take(t, to, CEDE_IMPORT_BORROW);
+    cft_rec *copy = cft_new(t);
+    cede_prep_copy(copy->req, in, 1, out, 3, CEDE_TO_END);
+    cft_do(copy);
+    CFT_MOVED(t, copy, 9);
+    cft_rec *read = read_from(t, in, 2);
+    cft_await(t, read);
+    CFT_MOVED(t, read, 2);
+    CFT_CHECK(t, memcmp(read->bytes, "45", 2) == 0);
+    cft_closed(t, in);
+    cft_closed(t, out);
+    CFT_CHECK(t, position_of(to) == 2);
+    CloseHandle(to);
+    CFT_CHECK(t, cft_file_read(t, "to", text, sizeof text, 0) == 12);
+    CFT_CHECK(t, memcmp(text, "abc123456789", 12) == 0);
+}
