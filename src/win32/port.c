@@ -119,7 +119,8 @@ static uint32_t sleep_finely(win *self, OVERLAPPED_ENTRY *entries, uint32_t *cou
     due.QuadPart = -(LONGLONG)((timeout_ns + 99) / 100);
     if (!SetWaitableTimer(self->timer, &due, 0, time_is_over, NULL, FALSE))
         return dequeue(self, entries, count, milliseconds(timeout_ns), self->apcs > 0);
-    error = dequeue(self, entries, count, INFINITE, true);
+    /* The timer ends it; should that fail, it ends by itself, a little late. */
+    error = dequeue(self, entries, count, milliseconds(timeout_ns), true);
     (void)CancelWaitableTimer(self->timer);
     return error;
 }

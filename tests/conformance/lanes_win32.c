@@ -400,3 +400,28 @@ CFT_CASE(wake_that_cannot_be_posted_comes_all_the_same)
     cede_cancel(read->ticket);
     await_on(t, loop, read);
 }
+
+/* ---- Sleep ----------------------------------------------------------------------------------- */
+
+static uint32_t longest_ms;
+
+static uint32_t note_timeout(void *port, void *entries, uint32_t most, uint32_t *count,
+                             uint32_t timeout_ms, int alertable)
+{
+    if (timeout_ms > longest_ms)
+        longest_ms = timeout_ms;
+    return real()->get_completions(port, entries, most, count, timeout_ms, alertable);
+}
+
+/* A fine timer ends a sleep sooner; that it does is not what the end hangs on. */
+CFT_CASE(sleep_with_an_end_has_it_without_a_timer_too)
+{
+    static const cede_win32_calls calls = {.get_completions = note_timeout};
+    cede_loop *loop = open_over(t, &calls, 0, 0);
+    cft_rec *timer = cft_new(t);
+    longest_ms = 0;
+    cede_prep_timer(timer->req, 3 * CEDE_MILLISECOND);
+    cft_submit_on(timer, loop);
+    await_on(t, loop, timer);
+    CFT_CHECK(t, longest_ms > 0 && longest_ms < 1000);
+}
