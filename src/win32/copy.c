@@ -45,7 +45,8 @@ static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t b
 /* What is left of an error if something moved before it: the next round meets it again. */
 static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_t length)
 {
-    unsigned char buffer[BUFFER_BYTES]; /* on the stack of a pool thread */
+    unsigned char room[BUFFER_BYTES + WIN_ALIGNMENT]; /* on the stack of a pool thread */
+    unsigned char *buffer = cedi_win_aligned(room);
     uint64_t done = 0;
     uint32_t error = 0;
     while (done < length && error == 0) {

@@ -225,10 +225,13 @@ void cedi_win_file_free(win *self, win_file *file)
 win_bounce *cedi_win_bounce_get(win *self)
 {
     win_bounce *bounce = self->free_bounces;
-    if (bounce)
+    if (bounce) {
         self->free_bounces = bounce->next;
-    else
-        bounce = cedi_memory_get(sizeof *bounce);
+        return bounce;
+    }
+    bounce = cedi_memory_get(sizeof *bounce);
+    if (bounce)
+        bounce->bytes = cedi_win_aligned(bounce->room);
     return bounce;
 }
 

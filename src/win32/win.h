@@ -52,6 +52,7 @@ void cedi_memory_free(void *);
 
 #define WIN_ROUND_BYTES  0x7ffff000u /* what one call is asked to move at most */
 #define WIN_BOUNCE_BYTES 65536u      /* vectors are gathered and scattered through so much */
+#define WIN_ALIGNMENT    4096u       /* of our own buffers, for unbuffered files */
 #define WIN_TO_END       UINT64_MAX  /* the offset of a write that appends */
 #define WIN_FILE_MOST    (UINT64_C(1) << 44) /* beyond it, not every file system goes */
 #define WIN_SHARE_ALL    (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -114,9 +115,14 @@ typedef struct win_bounce {
     struct win_bounce *next;
     const cede_vec *vec;
     uint64_t count;
-    uint64_t align; /* what follows is used for anything */
-    unsigned char bytes[WIN_BOUNCE_BYTES];
+    unsigned char *bytes; /* WIN_BOUNCE_BYTES, aligned */
+    unsigned char room[WIN_BOUNCE_BYTES + WIN_ALIGNMENT];
 } win_bounce;
+
+static inline unsigned char *cedi_win_aligned(unsigned char *room)
+{
+    return room + (0 - (uintptr_t)room) % WIN_ALIGNMENT;
+}
 
 /* What the event lane needs; kept by its record for good. */
 typedef struct win_event {
@@ -315,7 +321,7 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
 void cedi_win_make_sparse(HANDLE);
-/* The text of a symbolic link, in UTF-8; the error if it is none. */
-uint32_t cedi_win_link_text(HANDLE, win_bounce *room, uint64_t *bytes);
+/* The text of a symbolic link, in UTF-8, in `room` of WIN_BOUNCE_BYTES; the error if it is none. */
+uint32_t cedi_win_link_text(HANDLE, unsigned char *room, uint64_t *bytes);
 
 #endif
