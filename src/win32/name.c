@@ -183,10 +183,11 @@ uint32_t cedi_win_do_link(win_job *job)
     return error;
 }
 
-/* The system wants to be told what the target is; one that is not there yet counts as a file. */
+/* The system wants to be told what the target is; one that is not there yet counts as a file. A
+ * path in the long form is taken as it is, so its dots have to be worked out before. */
 static DWORD link_flags(const win_path *path, const wchar_t *target)
 {
-    wchar_t whole[WIN_PATH_UNITS];
+    wchar_t whole[WIN_PATH_UNITS], full[WIN_PATH_UNITS];
     DWORD attributes;
     size_t units = wcslen(path->text), more = wcslen(target);
     bool absolute = target[0] == L'\\' || (target[0] && target[1] == L':');
@@ -198,7 +199,8 @@ static DWORD link_flags(const win_path *path, const wchar_t *target)
         return 0;
     memcpy(whole, path->text, units * sizeof *whole);
     memcpy(whole + units, target, (more + 1) * sizeof *whole);
-    attributes = GetFileAttributesW(whole);
+    units = GetFullPathNameW(whole, WIN_PATH_UNITS, full, NULL);
+    attributes = GetFileAttributesW(units > 0 && units < WIN_PATH_UNITS ? full : whole);
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY)
                ? SYMBOLIC_LINK_FLAG_DIRECTORY
                : 0;

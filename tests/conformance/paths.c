@@ -100,6 +100,21 @@ CFT_CASE(open_can_refuse_to_follow_a_link)
     expect_open(t, "circle", CEDE_OPEN_READ, CEDE_ELOOP);
 }
 
+/* Where a link has to say what it leads to, it finds that out. */
+CFT_CASE(link_leads_to_a_directory_on_another_branch)
+{
+    static const char *const made[] = {"there", "here"};
+    for (uint32_t i = 0; i < 2; i++) {
+        cft_rec *mkdir = cft_new(t);
+        cede_prep_mkdir(mkdir->req, cft_path(t, made[i]), 0755);
+        cft_do(mkdir);
+        CFT_OK(t, mkdir);
+    }
+    if (!make_link(t, "../there", "here/link"))
+        return;
+    expect_open(t, "here/link", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
+}
+
 CFT_CASE(stat_tells_what_a_file_is)
 {
     cft_file(t, "file", NULL, 1234, 1);
