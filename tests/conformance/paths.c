@@ -115,6 +115,51 @@ CFT_CASE(link_leads_to_a_directory_on_another_branch)
     expect_open(t, "here/link", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
 }
 
+static void path_pair(cft *t, cft_rec *rec, const char *kind, const char *a, const char *b,
+                      uint32_t flags)
+{
+    const char *from = cft_path(t, a);
+    const char *to = cft_path(t, b);
+    if (*kind == 'r')
+        cede_prep_rename(rec->req, from, to, flags);
+    else
+        cede_prep_link(rec->req, from, to);
+    cft_do(rec);
+}
+
+/* A separator behind a name says that it is a directory's. */
+CFT_CASE(name_with_a_separator_behind_it_is_a_directory)
+{
+    cft_file(t, "file", NULL, 10, 1);
+    expect_open(t, "file/", CEDE_OPEN_READ, CEDE_ENOTDIR);
+    expect_open(t, "file/", CEDE_OPEN_READ | CEDE_OPEN_WRITE, CEDE_ENOTDIR);
+    expect_open(t, "new/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+    expect_open(t, "file/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+    CFT_EXPECT(t, cft_file_size(t, "new") == -1);
+    CFT_STATUS(t, stat_path(t, "file/", 0), CEDE_ENOTDIR);
+    cft_rec *gone = cft_new(t);
+    cede_prep_unlink(gone->req, cft_path(t, "file/"));
+    cft_do(gone);
+    CFT_STATUS(t, gone, CEDE_ENOTDIR);
+    CFT_EXPECT(t, cft_file_size(t, "file") == 10);
+    cft_rec *moved = cft_new(t);
+    path_pair(t, moved, "rename", "file", "new/", 0);
+    CFT_STATUS(t, moved, CEDE_ENOTDIR);
+    cft_rec *linked = cft_new(t);
+    path_pair(t, linked, "link", "file", "new/", 0);
+    CFT_STATUS(t, linked, CEDE_ENOENT);
+    cft_rec *made = cft_new(t);
+    cede_prep_mkdir(made->req, cft_path(t, "new/"), 0755);
+    cft_do(made);
+    CFT_OK(t, made);
+    CFT_OK(t, stat_path(t, "new/", 0));
+    expect_open(t, "new/", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
+    cft_rec *removed = cft_new(t);
+    cede_prep_rmdir(removed->req, cft_path(t, "new/"));
+    cft_do(removed);
+    CFT_OK(t, removed);
+}
+
 CFT_CASE(stat_tells_what_a_file_is)
 {
     cft_file(t, "file", NULL, 1234, 1);
@@ -238,18 +283,6 @@ CFT_CASE(unlinked_name_of_an_open_file_is_free)
     cft_closed(t, file);
     CFT_EXPECT(t, cft_file_size(t, "b") == -1);
     CFT_EXPECT(t, cft_file_size(t, "a") == 3);
-}
-
-static void path_pair(cft *t, cft_rec *rec, const char *kind, const char *a, const char *b,
-                      uint32_t flags)
-{
-    const char *from = cft_path(t, a);
-    const char *to = cft_path(t, b);
-    if (*kind == 'r')
-        cede_prep_rename(rec->req, from, to, flags);
-    else
-        cede_prep_link(rec->req, from, to);
-    cft_do(rec);
 }
 
 CFT_CASE(rename_moves_and_replaces)
