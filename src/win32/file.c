@@ -191,13 +191,15 @@ static bool was_told_to_skip(HANDLE handle)
            (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
 }
 
+/* Not FILE_SKIP_SET_EVENT_ON_HANDLE, though nobody here waits for a handle itself: it is for life,
+ * too, and who has lent the handle may wait for it when he has it back. */
 static bool tell_to_skip(const win *self, const win_file *file)
 {
-    const uint8_t modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
     if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file) ||
         cedi_win_fault(self, "SetFileCompletionNotificationModes"))
         return false;
-    return self->calls.set_notification_modes((HANDLE)file->native, modes) == 0;
+    return self->calls.set_notification_modes((HANDLE)file->native,
+                                              FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == 0;
 }
 
 /* Whether success sends no packet is not said of warnings, so what may give one keeps its packets

@@ -161,6 +161,38 @@ CFT_CASE(pipe_that_never_waits_is_refused)
     CloseHandle(out);
 }
 
+static void CALLBACK write_five(void *pipe, BOOLEAN fired)
+{
+    static unsigned char text[] = "waits";
+    (void)fired;
+    (void)transfer(pipe, true, text, 5);
+}
+
+/* Its owner gets it back as it was: waiting for the handle itself works, as long as he does that. */
+CFT_CASE(borrowed_handle_can_be_waited_for_afterwards)
+{
+    HANDLE in, out, timer = NULL;
+    OVERLAPPED here = {0};
+    unsigned char bytes[8];
+    DWORD moved = 0;
+    pipe_pair(t, &in, &out, PIPE_TYPE_BYTE, 4096, 4096);
+    cede_handle reader = take(t, in, CEDE_IMPORT_BORROW);
+    cft_rec *read = read_from(t, reader, 8);
+    cft_flush(t);
+    write_five(out, FALSE);
+    cft_await(t, read);
+    CFT_MOVED(t, read, 5);
+    cft_closed(t, reader);
+    CFT_CHECK(t, !ReadFile(in, bytes, sizeof bytes, NULL, &here));
+    CFT_CHECK(t, GetLastError() == ERROR_IO_PENDING);
+    CFT_CHECK(t, CreateTimerQueueTimer(&timer, NULL, write_five, out, 1, 0, 0));
+    CFT_CHECK(t, WaitForSingleObject(in, 10000) == WAIT_OBJECT_0);
+    CFT_CHECK(t, GetOverlappedResult(in, &here, &moved, FALSE) && moved == 5);
+    (void)DeleteTimerQueueTimer(NULL, timer, INVALID_HANDLE_VALUE);
+    CloseHandle(in);
+    CloseHandle(out);
+}
+
 /* ---- Files that were not made for overlapped I/O --------------------------------------------- */
 
 static HANDLE plain_file(cft *t, const char *name, const char *text)
