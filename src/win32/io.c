@@ -36,7 +36,7 @@ uint32_t cedi_win_too_far(uint32_t error, uint64_t end)
     }
 }
 
-/* Somebody has written nothing into a pipe, or an empty message. Here as elsewhere a count of 0 means
+/* Somebody has written nothing into a pipe, or an empty message. Here as elsewhere a count of 0 is
  * the end, so nobody hears of it. */
 static bool is_nothing(const win_file *file, bool writes, uint32_t error, uint64_t bytes)
 {

@@ -65,7 +65,9 @@ static void take_packet(win *self, const OVERLAPPED_ENTRY *entry)
     switch (entry->lpCompletionKey) {
     case WIN_KEY_IO:
     case WIN_KEY_POST:
-        if (entry->lpOverlapped)
+        /* The owner of a borrowed handle may use it too: his packets come here, and what they name
+         * is his. */
+        if (cedi_win_is_ours(self, entry->lpOverlapped))
             cedi_win_arrived(self, CONTAINING_RECORD(entry->lpOverlapped, win_io, overlapped));
         return;
     case WIN_KEY_SENTINEL:

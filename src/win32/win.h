@@ -225,6 +225,8 @@ uint64_t cedi_win_now(void *self);
 /* NULL: out of memory. */
 win_io *cedi_win_io_new(win *, const cede_work *);
 void cedi_win_io_free(win *, win_io *);
+/* Whether it lies in a win_io of this instance. It is not looked into. */
+bool cedi_win_is_ours(const win *, const OVERLAPPED *);
 win_job *cedi_win_job_new(win *, const cede_work *);
 void cedi_win_job_free(win *, win_job *);
 win_record *cedi_win_record_find(const win *, uint64_t token);

@@ -161,6 +161,38 @@ CFT_CASE(pipe_that_never_waits_is_refused)
     CloseHandle(out);
 }
 
+/* While a handle is lent, and afterwards if it cannot leave the loop's port, the packets of what its
+ * owner does with it come to the loop, which knows nothing of them and leaves their memory alone. */
+CFT_CASE(owner_of_a_borrowed_handle_may_use_it)
+{
+    const DWORD page = 4096;
+    unsigned char *fenced = VirtualAlloc(NULL, 2 * page, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    OVERLAPPED *here = (OVERLAPPED *)(void *)(fenced + page - sizeof *here);
+    HANDLE in, out, event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    DWORD before, moved;
+    CFT_CHECK(t, fenced && VirtualProtect(fenced + page, page, PAGE_NOACCESS, &before));
+    pipe_pair(t, &in, &out, PIPE_TYPE_BYTE, 4096, 4096);
+    cede_handle lent = take(t, in, CEDE_IMPORT_BORROW);
+    for (uint32_t i = 0; i < 20; i++) {
+        unsigned char text[] = "mine";
+        cft_rec *read = read_from(t, lent, 8);
+        cft_flush(t);
+        memset(here, 0, sizeof *here);
+        here->hEvent = event;
+        CFT_CHECK(t, WriteFile(in, "owner", 5, NULL, here) || GetLastError() == ERROR_IO_PENDING);
+        CFT_CHECK(t, GetOverlappedResult(in, here, &moved, TRUE) && moved == 5);
+        CFT_CHECK(t, cft_run(t, CEDE_MILLISECOND) == 0);
+        transfer(out, true, text, 4);
+        cft_await(t, read);
+        CFT_MOVED(t, read, 4);
+    }
+    cft_closed(t, lent);
+    CloseHandle(in);
+    CloseHandle(out);
+    CloseHandle(event);
+    VirtualFree(fenced, 0, MEM_RELEASE);
+}
+
 static void CALLBACK write_five(void *pipe, BOOLEAN fired)
 {
     static unsigned char text[] = "waits";
@@ -168,7 +200,7 @@ static void CALLBACK write_five(void *pipe, BOOLEAN fired)
     (void)transfer(pipe, true, text, 5);
 }
 
-/* Its owner gets it back as it was: waiting for the handle itself works, as long as he does that. */
+/* Its owner gets it back as it was: he may wait for the handle itself. */
 CFT_CASE(borrowed_handle_can_be_waited_for_afterwards)
 {
     HANDLE in, out, timer = NULL;
