@@ -161,8 +161,9 @@ CFT_CASE(pipe_that_never_waits_is_refused)
     CloseHandle(out);
 }
 
-/* While a handle is lent, and afterwards if it cannot leave the loop's port, the packets of what its
- * owner does with it come to the loop, which knows nothing of them and leaves their memory alone. */
+/* While a handle is lent, and afterwards if it cannot leave the loop's port, the packets of what
+ * its owner does with it come to the loop, which knows nothing of them and leaves their memory
+ * alone. */
 CFT_CASE(owner_of_a_borrowed_handle_may_use_it)
 {
     const DWORD page = 4096;
