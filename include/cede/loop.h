@@ -4,7 +4,8 @@
  * A loop belongs to the thread that first runs it, waits on it or closes it; that thread closes
  * it. Before that, one thread at a time may submit; that only stages. Unless a function says "any
  * thread", it is for the loop's thread; a wrong thread, a forked child, and cede_run or
- * cede_loop_close inside a callback stop the process with one line (law 17).
+ * cede_loop_close inside a callback stop the process with one line (law 17), so do these and
+ * cede_wait in what runs inside them and is no callback: a trace hook, an APC of the loop's sleep.
  */
 #ifndef CEDE_LOOP_H
 #define CEDE_LOOP_H

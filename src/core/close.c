@@ -64,6 +64,8 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
     cedi_guard(loop, "law 17: close on a thread that is not the loop's, or in a forked child");
     if (loop->frame)
         cedi_misuse_inside(loop, "law 17: loop close inside a callback");
+    if (loop->turning)
+        cedi_misuse("law 17: loop close inside the loop's own turn (an APC, a hook)", NULL, NULL);
     cedi_bind(loop);
     cedi_inbox_take(loop); /* what was sent before is ended, not refused */
     loop->closing = true;

@@ -297,6 +297,7 @@ struct cede_loop {
     bool stamp_known;
     bool bound;         /* backend's bind was called */
     bool taking;        /* inside cedi_inbox_take */
+    bool turning;       /* inside cedi_turn */
     uint32_t takes;     /* from the inbox, of nodes */
     uint16_t inherited; /* refusals, by the remote submission that is being taken */
     bool watched;       /* from outside, by cede_loop_waitable: a wake has to be cleared */

@@ -398,6 +398,9 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
 {
     uint64_t timeout_ns, reports = loop->reports - loop->parks;
     cede_status status = CEDE_OK;
+    if (CEDI_UNLIKELY(loop->turning))
+        cedi_misuse("law 17: run or wait inside the loop's own turn (an APC, a hook)", NULL, NULL);
+    loop->turning = true;
     loop->now_known = loop->stamp_known = false;
     loop->parks_before = loop->parks;
     loop->counts.turns++;
@@ -425,7 +428,7 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
         status = sleep_in_backend(loop, timeout_ns);
     else if (loop->inflight || loop->watched || leftover(loop))
         status = loop->backend->wait(loop->self, 0);
-    loop->now_known = false;
+    loop->now_known = loop->turning = false;
     return status;
 }
 

@@ -85,6 +85,7 @@ uint32_t cedi_win_error_of(ULONG_PTR internal);
 #define CEDI_NT_ACCESS  8  /* FileAccessInformation: the rights that were granted */
 #define CEDI_NT_MODE    16 /* FileModeInformation: whether it was made for overlapped I/O */
 #define CEDI_NT_PIPE    24 /* FilePipeLocalInformation */
+#define CEDI_NT_NOTIFY  41 /* FileIoCompletionNotificationInformation */
 #define CEDI_NT_REPLACE 61 /* FileReplaceCompletionInformation, 8.1 */
 
 #endif

@@ -16,6 +16,7 @@ typedef struct pair {
     win_job *job;
     HANDLE from, to;
     HANDLE event;
+    bool plain[2]; /* from, to: not made for overlapped I/O */
 } pair;
 
 static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t bytes, uint64_t at,
@@ -24,6 +25,9 @@ static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t b
     OVERLAPPED here = {0};
     BOOL happened;
     *moved = 0;
+    if (pair->plain[writes])
+        return cedi_win_plain_transfer(writes ? pair->to : pair->from, writes, buffer, bytes, at,
+                                       moved);
     here.Offset = (DWORD)at;
     here.OffsetHigh = (DWORD)(at >> 32);
     here.hEvent = (HANDLE)((uintptr_t)pair->event | 1);
@@ -41,7 +45,8 @@ static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t b
 /* What is left of an error if something moved before it: the next round meets it again. */
 static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_t length)
 {
-    unsigned char buffer[BUFFER_BYTES]; /* on the stack of a pool thread */
+    unsigned char room[BUFFER_BYTES + WIN_ALIGNMENT]; /* on the stack of a pool thread */
+    unsigned char *buffer = cedi_win_aligned(room);
     uint64_t done = 0;
     uint32_t error = 0;
     while (done < length && error == 0) {
@@ -83,7 +88,7 @@ static uint32_t check_overlap(const pair *pair, uint64_t length)
 
 uint32_t cedi_win_do_copy(win_job *job)
 {
-    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_to, NULL};
+    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_to, NULL, {false, false}};
     uint64_t asked = job->args.copy.length_bytes;
     uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
     uint32_t error;
@@ -97,6 +102,8 @@ uint32_t cedi_win_do_copy(win_job *job)
     if (job->args.copy.from_offset > INT64_MAX - length - job->moved ||
         job->args.copy.to_offset > INT64_MAX - length - job->moved)
         return ERROR_INVALID_PARAMETER;
+    pair.plain[0] = cedi_win_is_synchronous(pair.from);
+    pair.plain[1] = cedi_win_is_synchronous(pair.to);
     pair.event = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (!pair.event)
         return GetLastError();

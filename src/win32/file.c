@@ -8,7 +8,8 @@
  * Pipes. A write that the system has pending on a pipe and that was drained in part tells no count
  * when it is cancelled, and the rest is lost. So a write is never longer than the pipe's quota: by
  * the time a reader has come to its first byte it fits as a whole, and is complete (measured, and
- * what the quota means). A pipe without a quota has what docs/contract.md says about it.
+ * what the quota means). Each direction has a quota of its own, named as the server's end sees it.
+ * A pipe without a quota has what docs/contract.md says about it.
  */
 #include "calls.h"
 
@@ -133,22 +134,32 @@ static bool query(HANDLE handle, void *out, unsigned long bytes, int what)
 
 /* Not made for overlapped I/O. Where it cannot be asked, a handle that no port takes counts as
  * such: threads serve every handle. */
-static bool is_synchronous(HANDLE handle)
+bool cedi_win_is_synchronous(HANDLE handle)
 {
     unsigned long mode = 0;
     const unsigned long synchronous = 0x10 | 0x20; /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
     return !query(handle, &mode, sizeof mode, CEDI_NT_MODE) || (mode & synchronous);
 }
 
-static void look_at_pipe(win_file *file)
+/* A pipe that never waits has results of its own ("nothing there", "nothing written") and none that
+ * comes later: it cannot be used. */
+static cede_status look_at_pipe(win_file *file)
 {
-    HANDLE handle = (HANDLE)file->native;
-    unsigned long info[10] = {0}; /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
+    /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
+    enum { INBOUND_QUOTA = 4, OUTBOUND_QUOTA = 6, IS_SERVER = 9 };
+    unsigned long info[10] = {0};
+    DWORD state = 0;
     file->quota = 0;
-    if (query(handle, info, sizeof info, CEDI_NT_PIPE))
-        file->quota = info[6]; /* OutboundQuota: of this end's writes */
+    file->is_pipe = query((HANDLE)file->native, info, sizeof info, CEDI_NT_PIPE);
+    if (file->is_pipe)
+        file->quota = info[info[IS_SERVER] ? OUTBOUND_QUOTA : INBOUND_QUOTA];
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
+    if (file->is_pipe &&
+        GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) &&
+        (state & PIPE_NOWAIT))
+        return CEDE_EINVAL;
+    return CEDE_OK;
 }
 
 static void look_at_file(win_file *file)
@@ -172,16 +183,31 @@ static bool gives_warnings(const win_file *file)
            (state & PIPE_READMODE_MESSAGE);
 }
 
+/* For life, whoever it was: its owner, or a loop that released it. */
+static bool was_told_to_skip(HANDLE handle)
+{
+    unsigned long modes = 0;
+    return query(handle, &modes, sizeof modes, CEDI_NT_NOTIFY) &&
+           (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+}
+
+/* Not FILE_SKIP_SET_EVENT_ON_HANDLE, though nobody here waits for a handle itself: it is for life,
+ * too, and who has lent the handle may wait for it when he has it back. */
+static bool tell_to_skip(const win *self, const win_file *file)
+{
+    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file) ||
+        cedi_win_fault(self, "SetFileCompletionNotificationModes"))
+        return false;
+    return self->calls.set_notification_modes((HANDLE)file->native,
+                                              FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == 0;
+}
+
 /* Whether success sends no packet is not said of warnings, so what may give one keeps its packets
- * (a message that is longer than its buffer). */
+ * (a message that is longer than its buffer). If it has been told already, no packet is waited for:
+ * one that comes all the same is dropped. */
 static void no_packets_for_success(const win *self, win_file *file)
 {
-    const uint8_t modes = FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE;
-    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file))
-        return;
-    if (cedi_win_fault(self, "SetFileCompletionNotificationModes"))
-        return;
-    file->skips = self->calls.set_notification_modes((HANDLE)file->native, modes) == 0;
+    file->skips = tell_to_skip(self, file) || was_told_to_skip((HANDLE)file->native);
 }
 
 /* A handle leads into one port for life: a refusal means that this one does already, or cannot. */
@@ -197,7 +223,7 @@ static cede_status bind_to_port(win *self, win_file *file)
     }
     if (error != ERROR_INVALID_PARAMETER)
         return cedi_error_status(error);
-    file->lane = is_synchronous(handle) ? WIN_LANE_SYNC : WIN_LANE_EVENT;
+    file->lane = cedi_win_is_synchronous(handle) ? WIN_LANE_SYNC : WIN_LANE_EVENT;
     return CEDE_OK;
 }
 
@@ -211,7 +237,7 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
         return bind_to_port(self, file);
     /* Windows refuses routines on a handle that leads into a port; so whether it does has to be
      * known. Binding it to find out would be for life: the first transfer is what tells (apc.c). */
-    file->lane = is_synchronous((HANDLE)file->native) ? WIN_LANE_SYNC : WIN_LANE_APC;
+    file->lane = cedi_win_is_synchronous((HANDLE)file->native) ? WIN_LANE_SYNC : WIN_LANE_APC;
     return CEDE_OK;
 }
 
@@ -231,8 +257,8 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
         look_at_file(file);
     else if (kind == CEDE_KIND_PIPE)
-        look_at_pipe(file);
-    return choose_lane(self, file, lane);
+        status = look_at_pipe(file);
+    return status ? status : choose_lane(self, file, lane);
 }
 
 /* Two names for one handle share what is known of it, so they share its lane, too. */
@@ -277,12 +303,13 @@ static bool leave_port(const win *self, HANDLE handle)
            nt->set_file(handle, &block, &none, sizeof none, CEDI_NT_REPLACE) >= 0;
 }
 
-/* What the system keeps of a position is for whoever uses the handle next. */
+/* What the system keeps of a position is for whoever uses the handle next. A handle that was not
+ * made for overlapped I/O has its true position there. */
 static void leave_position(const win_file *file)
 {
     LARGE_INTEGER at;
     at.QuadPart = (LONGLONG)file->position;
-    if (file->kind == CEDE_KIND_FILE)
+    if (file->kind == CEDE_KIND_FILE && file->lane != WIN_LANE_SYNC)
         (void)SetFilePointerEx((HANDLE)file->native, at, NULL, FILE_BEGIN);
 }
 

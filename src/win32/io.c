@@ -36,17 +36,26 @@ uint32_t cedi_win_too_far(uint32_t error, uint64_t end)
     }
 }
 
-void cedi_win_report_transfer(win *self, const win_record *record, bool writes, uint32_t error,
-                              uint64_t bytes)
+/* Somebody has written nothing into a pipe, or an empty message. Here as elsewhere a count of 0 is
+ * the end, so nobody hears of it. */
+static bool is_nothing(const win_file *file, bool writes, uint32_t error, uint64_t bytes)
+{
+    return file->is_pipe && !writes && error == 0 && bytes == 0;
+}
+
+void cedi_win_report_transfer(win *self, const win_record *record, const win_file *file,
+                              bool writes, uint32_t error, uint64_t bytes)
 {
     cede_status status = CEDE_OK;
+    if (is_nothing(file, writes, error, bytes))
+        status = CEDE_REPORT_AGAIN;
     if (bytes > 0 || error == ERROR_MORE_DATA || (!writes && is_end(error)))
         error = 0; /* what moved is the truth; the reason comes again if it lasts */
     if (cedi_error_is_shortage(error))
         status = CEDE_REPORT_PARK;
     else if (error == ERROR_ACCESS_DENIED)
         status = CEDE_EBADF; /* it was not opened for this */
-    else
+    else if (error)
         status = cedi_error_status(error);
     cede_core_done(self->core, record->token, status, (int32_t)error, bytes);
 }
@@ -133,7 +142,7 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     if (io->bounce && !writes)
         scatter(self, io, bytes);
     cedi_win_io_free(self, io);
-    cedi_win_report_transfer(self, &record, writes, error, bytes);
+    cedi_win_report_transfer(self, &record, file, writes, error, bytes);
     if (at_position)
         position_leave(self, file);
     file->pending--;

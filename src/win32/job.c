@@ -85,35 +85,40 @@ static void call_is_over(win_job *job)
     ReleaseSRWLockExclusive(&job->lock);
 }
 
-static uint32_t transfer(const win_job *job, OVERLAPPED *where, DWORD *bytes)
+static uint32_t transfer(HANDLE handle, bool writes, void *buffer, uint32_t asked,
+                         OVERLAPPED *where, uint32_t *bytes)
 {
-    HANDLE handle = (HANDLE)job->native;
-    BOOL happened;
-    if (job->can_stop && cedi_win_fault(job->self, job->args.io.offset ? "WriteFile" : "ReadFile"))
-        return ERROR_NO_SYSTEM_RESOURCES;
-    happened = job->args.io.offset
-                   ? WriteFile(handle, job->args.io.buffer, job->asked, bytes, where)
-                   : ReadFile(handle, job->args.io.buffer, job->asked, bytes, where);
+    DWORD moved = 0;
+    BOOL happened = writes ? WriteFile(handle, buffer, asked, &moved, where)
+                           : ReadFile(handle, buffer, asked, &moved, where);
+    *bytes = moved;
     return happened ? 0 : GetLastError();
+}
+
+static uint32_t transfer_of_stream(const win_job *job, bool writes, uint32_t *bytes)
+{
+    if (cedi_win_fault(job->self, writes ? "WriteFile" : "ReadFile"))
+        return ERROR_NO_SYSTEM_RESOURCES;
+    return transfer((HANDLE)job->native, writes, job->args.io.buffer, job->asked, NULL, bytes);
 }
 
 /* A transfer with an offset moves the position of such a file; nobody shall see it. Those of one
  * process keep out of each other's way: they end by themselves. */
 static SRWLOCK positions = SRWLOCK_INIT;
 
-static uint32_t transfer_at(const win_job *job, DWORD *bytes)
+uint32_t cedi_win_plain_transfer(HANDLE handle, bool writes, void *buffer, uint32_t asked,
+                                 uint64_t position, uint32_t *bytes)
 {
-    HANDLE handle = (HANDLE)job->native;
     LARGE_INTEGER zero = {0}, before;
     OVERLAPPED where = {0};
     bool known;
     uint32_t error;
     AcquireSRWLockExclusive(&positions);
     known = SetFilePointerEx(handle, zero, &before, FILE_CURRENT) != 0;
-    where.Offset = job->position == AT_END ? 0xffffffffu : (DWORD)job->position;
-    where.OffsetHigh = job->position == AT_END ? 0xffffffffu : (DWORD)(job->position >> 32);
-    error = transfer(job, job->position == AT_CURRENT ? NULL : &where, bytes);
-    if (known && job->position != AT_CURRENT)
+    where.Offset = position == AT_END ? 0xffffffffu : (DWORD)position;
+    where.OffsetHigh = position == AT_END ? 0xffffffffu : (DWORD)(position >> 32);
+    error = transfer(handle, writes, buffer, asked, position == AT_CURRENT ? NULL : &where, bytes);
+    if (known && position != AT_CURRENT)
         (void)SetFilePointerEx(handle, before, NULL, FILE_BEGIN);
     ReleaseSRWLockExclusive(&positions);
     return error;
@@ -122,12 +127,17 @@ static uint32_t transfer_at(const win_job *job, DWORD *bytes)
 static void run_transfer(cedi_pool_job *pool_job, void *thread)
 {
     win_job *job = (win_job *)(void *)pool_job;
-    DWORD bytes = 0;
+    bool writes = job->args.io.offset != 0;
+    uint32_t bytes = 0;
     if (!call_begins(job, thread)) {
         job->error = ERROR_OPERATION_ABORTED;
         return;
     }
-    job->error = job->can_stop ? transfer(job, NULL, &bytes) : transfer_at(job, &bytes);
+    if (job->can_stop)
+        job->error = transfer_of_stream(job, writes, &bytes);
+    else
+        job->error = cedi_win_plain_transfer((HANDLE)job->native, writes, job->args.io.buffer,
+                                             job->asked, job->position, &bytes);
     call_is_over(job);
     job->count = bytes;
 }
@@ -234,7 +244,7 @@ static void report(win *self, win_job *job)
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
         cedi_win_job_free(self, job);
-        cedi_win_report_transfer(self, &record, writes, error, count);
+        cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
         cedi_win_file_left(self, file);
         return;

@@ -26,6 +26,22 @@ static bool is_unknown(uint32_t error)
            error == ERROR_INVALID_LEVEL;
 }
 
+/* What is not there may become one, or the operation will say it. */
+static bool is_directory(const win_path *path)
+{
+    DWORD attributes = GetFileAttributesW(path->text);
+    return attributes == INVALID_FILE_ATTRIBUTES || (attributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+/* No link can be made by a name with a separator behind it. */
+static uint32_t refuse_separator(const win_path *path)
+{
+    if (!path->directory)
+        return 0;
+    return GetFileAttributesW(path->text) == INVALID_FILE_ATTRIBUTES ? ERROR_FILE_NOT_FOUND
+                                                                     : ERROR_FILE_EXISTS;
+}
+
 /* ---- Rename --------------------------------------------------------------------------------- */
 
 /* FILE_RENAME_INFO, in the form that has flags. */
@@ -68,6 +84,8 @@ uint32_t cedi_win_do_rename(win_job *job)
         error = cedi_win_path(&to, job->args.path.to);
     if (error)
         return error;
+    if (to.directory && !is_directory(&from))
+        return ERROR_DIRECTORY;
     error = ERROR_INVALID_LEVEL;
     if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_RENAME))
         error = rename_posix(job, &from, &to);
@@ -175,6 +193,8 @@ uint32_t cedi_win_do_link(win_job *job)
     uint32_t error = cedi_win_path(&existing, job->args.path.path);
     if (error == 0)
         error = cedi_win_path(&path, job->args.path.to);
+    if (error == 0)
+        error = refuse_separator(&path);
     if (error)
         return error;
     error = error_unless(CreateHardLinkW(path.text, existing.text, NULL));
@@ -183,10 +203,11 @@ uint32_t cedi_win_do_link(win_job *job)
     return error;
 }
 
-/* The system wants to be told what the target is; one that is not there yet counts as a file. */
+/* The system wants to be told what the target is; one that is not there yet counts as a file. A
+ * path in the long form is taken as it is, so its dots have to be worked out before. */
 static DWORD link_flags(const win_path *path, const wchar_t *target)
 {
-    wchar_t whole[WIN_PATH_UNITS];
+    wchar_t whole[WIN_PATH_UNITS], full[WIN_PATH_UNITS];
     DWORD attributes;
     size_t units = wcslen(path->text), more = wcslen(target);
     bool absolute = target[0] == L'\\' || (target[0] && target[1] == L':');
@@ -198,7 +219,8 @@ static DWORD link_flags(const win_path *path, const wchar_t *target)
         return 0;
     memcpy(whole, path->text, units * sizeof *whole);
     memcpy(whole + units, target, (more + 1) * sizeof *whole);
-    attributes = GetFileAttributesW(whole);
+    units = GetFullPathNameW(whole, WIN_PATH_UNITS, full, NULL);
+    attributes = GetFileAttributesW(units > 0 && units < WIN_PATH_UNITS ? full : whole);
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY)
                ? SYMBOLIC_LINK_FLAG_DIRECTORY
                : 0;
@@ -211,6 +233,8 @@ uint32_t cedi_win_do_symlink(win_job *job)
     wchar_t target[WIN_PATH_UNITS];
     DWORD flags;
     uint32_t error = cedi_win_path(&path, job->args.path.to);
+    if (error == 0)
+        error = refuse_separator(&path);
     if (error == 0)
         error = cedi_win_text(target, WIN_PATH_UNITS, job->args.path.path);
     if (error)

@@ -101,6 +101,8 @@ uint32_t cedi_win_do_open(win_job *job)
     HANDLE file;
     bool directory;
     error = cedi_win_path(&path, job->args.path.path);
+    if (path.directory && (flags & CEDE_OPEN_CREATE) && (error == 0 || error == ERROR_DIRECTORY))
+        return ERROR_IS_A_DIRECTORY; /* no file can be made by this name */
     if (error)
         return error;
     error =

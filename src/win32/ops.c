@@ -59,15 +59,18 @@ static bool start_append(win *self, const cede_work *work)
 
 /* ---- Close ----------------------------------------------------------------------------------- */
 
+static bool may_linger(const win_file *file)
+{
+    return file && (file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK);
+}
+
 /* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), and
- * goes to a thread; closing what is none never does. */
+ * goes to a thread; closing what is none never does, nor is a close put off for want of memory (law
+ * 10). */
 static bool start_close(win *self, const cede_work *work)
 {
-    const win_file *file = cedi_win_file_find(self, work->native);
     uint32_t error;
-    if (file && (file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK)) {
-        if (!cedi_win_to_pool(self, work))
-            return false;
+    if (may_linger(cedi_win_file_find(self, work->native)) && cedi_win_to_pool(self, work)) {
         cedi_win_file_closed(self, work->native);
         return true;
     }

@@ -63,10 +63,15 @@ static inline void cede_os_cond_broadcast(cede_os_cond *cond)
     WakeAllConditionVariable(cond);
 }
 
+/* Paths lie on the stacks of the pool's threads, so these do not go by what the program was linked
+ * with. */
+#define CEDE_OS_STACK_BYTES (1u << 20)
+
 static inline bool cede_os_thread_start(cede_os_thread_id *thread,
                                         cede_os_result(CEDE_OS_CALL *run)(void *), void *context)
 {
-    *thread = (HANDLE)_beginthreadex(NULL, 0, run, context, 0, NULL);
+    *thread = (HANDLE)_beginthreadex(NULL, CEDE_OS_STACK_BYTES, run, context,
+                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     return *thread != NULL;
 }
 
@@ -82,9 +87,11 @@ static inline void cede_os_thread_detach(cede_os_thread_id thread)
 }
 
 /* A handle that means this thread on every thread, for CancelSynchronousIo. NULL only makes that
- * its calls cannot be cancelled. */
+ * its calls cannot be cancelled. Errors of the medium ("there is no disk in the drive") are results
+ * on this thread and put no question to whoever sits there. */
 static inline void *cede_os_own_thread(void)
 {
+    (void)SetThreadErrorMode(SEM_FAILCRITICALERRORS, NULL);
     return OpenThread(THREAD_TERMINATE, FALSE, GetCurrentThreadId());
 }
 

@@ -130,17 +130,27 @@ static uint32_t make_full(win_path *path, const wchar_t *given)
     memcpy(text, prefix, before * sizeof *text);
     units = before + units - cut;
     while (units > before + 3 && text[units - 1] == L'\\')
-        text[--units] = 0; /* "name/" is "name" */
+        text[--units] = 0; /* "name/" is "name", if that is a directory */
     return 0;
+}
+
+/* Unless it is not there, which is for the operation to say. */
+static uint32_t check_directory(const win_path *path)
+{
+    DWORD attributes = GetFileAttributesW(path->text);
+    return attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY)
+               ? ERROR_DIRECTORY
+               : 0;
 }
 
 uint32_t cedi_win_path(win_path *path, const char *utf8)
 {
     wchar_t given[WIN_PATH_UNITS];
     uint32_t error = cedi_win_text(given, WIN_PATH_UNITS, utf8);
-    path->device = false;
+    path->device = path->directory = false;
     if (error)
         return error;
+    path->directory = is_separator(given[wcslen(given) - 1]);
     if (is_separator(given[0]) && is_separator(given[1]) &&
         (given[2] == L'.' || given[2] == L'?') && is_separator(given[3])) {
         path->device = true;
@@ -148,7 +158,9 @@ uint32_t cedi_win_path(win_path *path, const char *utf8)
         return 0;
     }
     error = check_names(given);
-    return error ? error : make_full(path, given);
+    if (error == 0)
+        error = make_full(path, given);
+    return error == 0 && path->directory ? check_directory(path) : error;
 }
 
 uint32_t cedi_win_path_why(const win_path *path, uint32_t error)

@@ -15,12 +15,13 @@
 
 typedef struct win_path {
     wchar_t text[WIN_PATH_UNITS];
-    bool device; /* begins with \\.\ or \\?\: taken as it is */
+    bool device;    /* begins with \\.\ or \\?\: taken as it is */
+    bool directory; /* has a separator behind it */
 } win_path;
 
 /* 0, or why it names nothing: ERROR_FILE_NOT_FOUND (empty), ERROR_INVALID_NAME (a character, a
  * trailing dot or space, a reserved name), ERROR_FILENAME_EXCED_RANGE, ERROR_NO_UNICODE_TRANSLATION
- * (not UTF-8). */
+ * (not UTF-8), ERROR_DIRECTORY (a separator behind what is there and no directory). */
 uint32_t cedi_win_path(win_path *, const char *utf8);
 
 /* The same characters in the system's form, nothing else: the text of a link. */

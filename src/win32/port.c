@@ -65,7 +65,9 @@ static void take_packet(win *self, const OVERLAPPED_ENTRY *entry)
     switch (entry->lpCompletionKey) {
     case WIN_KEY_IO:
     case WIN_KEY_POST:
-        if (entry->lpOverlapped)
+        /* The owner of a borrowed handle may use it too: his packets come here, and what they name
+         * is his. */
+        if (cedi_win_is_ours(self, entry->lpOverlapped))
             cedi_win_arrived(self, CONTAINING_RECORD(entry->lpOverlapped, win_io, overlapped));
         return;
     case WIN_KEY_SENTINEL:
@@ -119,7 +121,8 @@ static uint32_t sleep_finely(win *self, OVERLAPPED_ENTRY *entries, uint32_t *cou
     due.QuadPart = -(LONGLONG)((timeout_ns + 99) / 100);
     if (!SetWaitableTimer(self->timer, &due, 0, time_is_over, NULL, FALSE))
         return dequeue(self, entries, count, milliseconds(timeout_ns), self->apcs > 0);
-    error = dequeue(self, entries, count, INFINITE, true);
+    /* The timer ends it; should that fail, it ends by itself, a little late. */
+    error = dequeue(self, entries, count, milliseconds(timeout_ns), true);
     (void)CancelWaitableTimer(self->timer);
     return error;
 }

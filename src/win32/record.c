@@ -11,7 +11,7 @@
 
 typedef struct win_shelf_chunk {
     struct win_shelf_chunk *older;
-    uint64_t align;
+    uint64_t bytes; /* of what is behind it */
 } win_shelf_chunk;
 
 /* As many as there are already, in one piece behind its header; NULL: out of memory. */
@@ -23,6 +23,7 @@ static void *shelf_grow(win_shelf *shelf, size_t bytes, uint32_t *count)
     if (!chunk)
         return NULL;
     chunk->older = shelf->chunks;
+    chunk->bytes = *count * bytes;
     shelf->chunks = chunk;
     shelf->made += *count;
     return chunk + 1;
@@ -114,6 +115,14 @@ static bool ios_grow(win *self)
         self->free_ios = &ios[count].record;
     }
     return true;
+}
+
+bool cedi_win_is_ours(const win *self, const OVERLAPPED *overlapped)
+{
+    const win_shelf_chunk *chunk = self->io_shelf.chunks; /* the youngest has half of all */
+    while (chunk && (uintptr_t)overlapped - (uintptr_t)(chunk + 1) >= chunk->bytes)
+        chunk = chunk->older;
+    return chunk != NULL;
 }
 
 win_io *cedi_win_io_new(win *self, const cede_work *work)
@@ -225,10 +234,13 @@ void cedi_win_file_free(win *self, win_file *file)
 win_bounce *cedi_win_bounce_get(win *self)
 {
     win_bounce *bounce = self->free_bounces;
-    if (bounce)
+    if (bounce) {
         self->free_bounces = bounce->next;
-    else
-        bounce = cedi_memory_get(sizeof *bounce);
+        return bounce;
+    }
+    bounce = cedi_memory_get(sizeof *bounce);
+    if (bounce)
+        bounce->bytes = cedi_win_aligned(bounce->room);
     return bounce;
 }
 

@@ -46,18 +46,18 @@ typedef struct link_data {
     /* a symbolic link has flags here (4 bytes); then the texts */
 } link_data;
 
-static uint32_t utf8_of(const wchar_t *text, size_t units, win_bounce *room, uint64_t *bytes)
+static uint32_t utf8_of(const wchar_t *text, size_t units, unsigned char *room, uint64_t *bytes)
 {
     int made;
     if (units == 0)
         return ERROR_INVALID_REPARSE_DATA;
-    made = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, (char *)room->bytes, WIN_BOUNCE_BYTES,
-                               NULL, NULL);
+    made = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, (char *)room, WIN_BOUNCE_BYTES, NULL,
+                               NULL);
     *bytes = made > 0 ? (uint64_t)made : 0;
     return made > 0 ? 0 : GetLastError();
 }
 
-uint32_t cedi_win_link_text(HANDLE link, win_bounce *room, uint64_t *bytes)
+uint32_t cedi_win_link_text(HANDLE link, unsigned char *room, uint64_t *bytes)
 {
     union {
         link_data head;
@@ -103,7 +103,7 @@ uint32_t cedi_win_do_readlink(win_job *job)
     uint32_t error = open_link(job, &link);
     if (error)
         return error;
-    error = cedi_win_link_text(link, job->scratch, &job->count);
+    error = cedi_win_link_text(link, job->scratch->bytes, &job->count);
     (void)CloseHandle(link);
     if (error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED ||
         error == ERROR_INVALID_PARAMETER)
@@ -193,9 +193,9 @@ uint32_t cedi_win_do_stat_handle(win_job *job)
 /* As elsewhere, a link is as long as its text. */
 static void measure_link(win_job *job, HANDLE link)
 {
-    win_bounce room; /* on the stack of a pool thread */
+    unsigned char room[WIN_BOUNCE_BYTES]; /* on the stack of a pool thread */
     uint64_t bytes;
-    if (cedi_win_link_text(link, &room, &bytes) == 0)
+    if (cedi_win_link_text(link, room, &bytes) == 0)
         job->stat.size_bytes = bytes;
 }
 

@@ -52,6 +52,7 @@ void cedi_memory_free(void *);
 
 #define WIN_ROUND_BYTES  0x7ffff000u /* what one call is asked to move at most */
 #define WIN_BOUNCE_BYTES 65536u      /* vectors are gathered and scattered through so much */
+#define WIN_ALIGNMENT    4096u       /* of our own buffers, for unbuffered files */
 #define WIN_TO_END       UINT64_MAX  /* the offset of a write that appends */
 #define WIN_FILE_MOST    (UINT64_C(1) << 44) /* beyond it, not every file system goes */
 #define WIN_SHARE_ALL    (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -85,6 +86,7 @@ typedef struct win_file {
     uint8_t lane;
     uint8_t kind;
     bool skips;      /* what succeeds at once sends no packet */
+    bool is_pipe;    /* a real one, and no socket, which is one to most of the system */
     bool appends;    /* every write goes to the end */
     bool closed;     /* not in the table any more */
     bool hole_asked; /* it was told to be sparse, whatever came of it */
@@ -113,9 +115,14 @@ typedef struct win_bounce {
     struct win_bounce *next;
     const cede_vec *vec;
     uint64_t count;
-    uint64_t align; /* what follows is used for anything */
-    unsigned char bytes[WIN_BOUNCE_BYTES];
+    unsigned char *bytes; /* WIN_BOUNCE_BYTES, aligned */
+    unsigned char room[WIN_BOUNCE_BYTES + WIN_ALIGNMENT];
 } win_bounce;
+
+static inline unsigned char *cedi_win_aligned(unsigned char *room)
+{
+    return room + (0 - (uintptr_t)room) % WIN_ALIGNMENT;
+}
 
 /* What the event lane needs; kept by its record for good. */
 typedef struct win_event {
@@ -218,6 +225,8 @@ uint64_t cedi_win_now(void *self);
 /* NULL: out of memory. */
 win_io *cedi_win_io_new(win *, const cede_work *);
 void cedi_win_io_free(win *, win_io *);
+/* Whether it lies in a win_io of this instance. It is not looked into. */
+bool cedi_win_is_ours(const win *, const OVERLAPPED *);
 win_job *cedi_win_job_new(win *, const cede_work *);
 void cedi_win_job_free(win *, win_job *);
 win_record *cedi_win_record_find(const win *, uint64_t token);
@@ -230,6 +239,7 @@ void cedi_win_records_free(win *); /* all of it */
 /* ---- file.c --------------------------------------------------------------------------------- */
 
 win_file *cedi_win_file_find(const win *, intptr_t native);
+bool cedi_win_is_synchronous(HANDLE); /* not made for overlapped I/O; any thread */
 cede_status cedi_win_attach(void *self, intptr_t native, uint32_t *kind);
 cede_status cedi_win_detach(void *self, intptr_t native);
 void cedi_win_forget(void *self, intptr_t native);
@@ -247,8 +257,8 @@ int cedi_win_io_cancel(win *, win_io *);
 void cedi_win_arrived(win *, win_io *);
 void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
 /* Also of a transfer that a thread made. */
-void cedi_win_report_transfer(win *, const win_record *, bool writes, uint32_t error,
-                              uint64_t bytes);
+void cedi_win_report_transfer(win *, const win_record *, const win_file *, bool writes,
+                              uint32_t error, uint64_t bytes);
 uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
 
 /* ---- port.c --------------------------------------------------------------------------------- */
@@ -319,6 +329,9 @@ bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
 /* The transfer of a handle that was not made for overlapped I/O. */
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
                             uint64_t length, uint64_t position, bool writes);
+/* On a file that was not: at an offset, and the file's own position stays. On a pool thread. */
+uint32_t cedi_win_plain_transfer(HANDLE, bool writes, void *buffer, uint32_t asked,
+                                 uint64_t position, uint32_t *bytes);
 void cedi_win_take_finished(win *);
 int cedi_win_job_cancel(win *, win_job *);
 
@@ -333,7 +346,7 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
 void cedi_win_make_sparse(HANDLE);
-/* The text of a symbolic link, in UTF-8; the error if it is none. */
-uint32_t cedi_win_link_text(HANDLE, win_bounce *room, uint64_t *bytes);
+/* The text of a symbolic link, in UTF-8, in `room` of WIN_BOUNCE_BYTES; the error if it is none. */
+uint32_t cedi_win_link_text(HANDLE, unsigned char *room, uint64_t *bytes);
 
 #endif

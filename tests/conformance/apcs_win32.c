@@ -57,6 +57,34 @@ CFT_CASE(foreign_apcs_run_and_disturb_nothing)
     CFT_CHECK(t, apcs_run == 40);
 }
 
+static void CALLBACK close_in_apc(ULONG_PTR loop)
+{
+    (void)cede_loop_close((cede_loop *)loop, CEDE_SECOND);
+}
+
+static void CALLBACK run_in_apc(ULONG_PTR loop)
+{
+    (void)cede_run((cede_loop *)loop, 0);
+}
+
+static void sleep_over_apc(cft *t, void *context)
+{
+    cede_loop *loop = cft_loop(t);
+    cft_pipe pipe = cft_pipe_reader(t);
+    (void)read_pipe(t, loop, pipe.handle);
+    CFT_CHECK(
+        t, QueueUserAPC(context ? close_in_apc : run_in_apc, GetCurrentThread(), (ULONG_PTR)loop));
+    (void)cede_run(loop, CEDE_SECOND);
+}
+
+/* The loop's sleep is no place to run or close it. */
+CFT_CASE(run_or_close_in_an_apc_of_its_sleep_stops_the_process)
+{
+    static const char *const line[] = {"law 17", "APC", NULL};
+    cft_dies(t, sleep_over_apc, NULL, line);
+    cft_dies(t, sleep_over_apc, t, line);
+}
+
 static void wait_alertably(cft_rec *rec)
 {
     cft_rec *other = rec->data;

@@ -226,6 +226,23 @@ CFT_CASE(message_longer_than_its_buffer_comes_in_parts)
     cft_closed(t, writer);
 }
 
+static cede_status ask_mode(void *argument, uint64_t *count)
+{
+    (void)argument;
+    *count = GetThreadErrorMode();
+    return CEDE_OK;
+}
+
+/* A drive without a disk is a result; nobody is asked for one in a box that has to be answered. */
+CFT_CASE(threads_of_the_pool_ask_nobody)
+{
+    cft_rec *work = cft_new(t);
+    cede_prep_work(work->req, ask_mode, NULL);
+    cft_do(work);
+    CFT_OK(t, work);
+    CFT_CHECK(t, work->result.count & SEM_FAILCRITICALERRORS);
+}
+
 /* ---- Names ----------------------------------------------------------------------------------- */
 
 static void expect_name(cft *t, const char *name, cede_status status)
