@@ -218,11 +218,13 @@ CFT_CASE(lingering_close_does_not_block_the_loop)
     cede_handle a = 0, b = 0;
     cft_connected(t, CFT_TCP, &a, &b);
     cft_fill(data, BYTES, 4, 0);
-    CFT_OK(t, cft_set(t, a, CEDE_OPTION_LINGER, 10 * (int64_t)CEDE_SECOND));
+    CFT_OK(t, cft_set(t, a, CEDE_OPTION_LINGER, (int64_t)CEDE_SECOND));
     cft_rec *send = cft_send(t, a, data, BYTES);
     cft_await(t, send);
     cft_rec *close = cft_close_of(t, a);
     cft_turn(t);
+    if (cft_faulted(t)) /* nobody may take it: nothing to wait for */
+        cft_drop(t, b);
     size_t got = cft_take(t, b, seen, BYTES + 1);
     CFT_EXPECT(t, got == send->result.count && memcmp(seen, data, got) == 0);
     cft_await(t, close);
