@@ -135,12 +135,12 @@ static void both_ways(cft *t, uint32_t kind, uint64_t total)
 
 CFT_CASE(tcp_carries_much_both_ways_in_random_pieces)
 {
-    both_ways(t, CFT_TCP, 1500000);
+    both_ways(t, CFT_TCP, 500000);
 }
 
 CFT_CASE(local_streams_carry_much_both_ways_in_random_pieces)
 {
-    both_ways(t, CFT_LOCAL, 1500000);
+    both_ways(t, CFT_LOCAL, 500000);
 }
 
 /* ---- Wishes from everywhere ------------------------------------------------------------------ */
