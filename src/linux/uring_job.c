@@ -142,6 +142,9 @@ bool cedi_uring_to_pool(uring *self, const cede_work *work)
     }
     cedi_uring_job_free(self, job);
     self->works--; /* start counts it */
+    if (work->op ==
+        CEDE_OP_CLOSE) /* one that lingers does not fail for want of a thread (law 10) */
+        status = CEDE_REPORT_PARK;
     cede_core_done(self->core, work->token, status, EAGAIN, 0);
     return true;
 }

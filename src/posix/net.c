@@ -93,14 +93,16 @@ static int made(int fd, int error)
     return error;
 }
 
-/* A name that is a socket's and where nobody listens is removed: one that died left it. */
+/* A name that is a socket's and where nobody listens is removed: one that died left it. The question
+ * is put by a socket of another type, which a live one refuses (EPROTOTYPE); one of the same would
+ * be a client to it. */
 static void replace(const cedi_sockaddr *name, socklen_t length)
 {
     struct stat what;
     int fd;
     if (lstat(name->local.sun_path, &what) != 0 || !S_ISSOCK(what.st_mode))
         return;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
     if (connect(fd, &name->any, length) != 0 && errno == ECONNREFUSED)

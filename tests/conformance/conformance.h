@@ -216,7 +216,8 @@ uint64_t cft_file_read(cft *, const char *name, void *out, uint64_t count, uint6
 cede_handle cft_opened(cft *, const char *name, uint32_t flags);
 /* Closes through cede and waits. */
 void cft_closed(cft *, cede_handle);
-/* A handle that an item brought: dropped at the run's end if no loop has it then. */
+/* Dropped at the run's end if no loop has it then: one that an item or an import brought. Those of
+ * results are kept by themselves. */
 void cft_keep_handle(cft *, cede_handle);
 /* From here only about `more` further descriptors can be had. */
 void cft_limit_descriptors(cft *, uint32_t more);

@@ -121,8 +121,6 @@ void cft_leave(cft *);   /* ends the run's body early, well */
 void cft_print_pending(cft *);
 void cft_late_exit(void *context);
 
-/* things.c */
-
 /* rec.c */
 void cft_records_check(cft *, bool all_done);
 void cft_records_free(cft *);
