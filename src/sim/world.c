@@ -61,6 +61,7 @@ cede_sim_config cede_sim_rough(uint64_t seed)
         .again_permille = 100,
         .poll_permille = 100,
         .park_permille = 30,
+        .overtake_permille = 300,
         .cancel_lose_permille = 300,
         .cancel_again_permille = 200,
         .cancel_lost_permille = 200,
