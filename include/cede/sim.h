@@ -38,7 +38,7 @@
  * any-addresses are its own; a local address is a name in the tree. 192.0.2.0/24 is a black hole: a
  * connect there pends until it is cancelled, a datagram is lost. Other addresses say
  * CEDE_ENETUNREACH. Ports that the system picks are 49152, 49153, ... A connect is done as soon as
- * there is room in the listener's backlog, and pends until then. Each way of a stream holds 65536
+ * there is room in the listener's backlog, and pends until then. Each way of a stream holds 212992
  * bytes, whatever the options say, which are kept and given back. An end that closes with bytes
  * unread, a listener that closes over a client, and a close with CEDE_OPTION_LINGER 0 break the
  * connection off: the other end receives what had arrived and then CEDE_ECONNRESET. A send to an end
@@ -160,6 +160,9 @@ CEDE_API uint64_t cede_sim_now(cede_sim *);
 /* Moves the clock on by `ns` and carries out what falls due meanwhile. What completes is reported
  * by the next wait of its loop: so a program can meet "completed, not yet delivered". */
 CEDE_API void cede_sim_advance(cede_sim *, uint64_t ns);
+
+/* Sets config's open_most anew, for a limit that is met in the middle of a run, or passes. */
+CEDE_API void cede_sim_limit_open(cede_sim *, uint32_t open_most);
 
 /* A hash over all that has happened in the world so far: takings, answers, effects, reports and
  * choices, with their times. Equal for equal runs. */

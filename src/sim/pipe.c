@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#define CAPACITY 65536u
+#define CAPACITY        65536u
+#define STREAM_CAPACITY 212992u
 
 static cede_sim_pipe *pipe_new(cede_sim *world, uint64_t capacity)
 {
@@ -30,7 +31,7 @@ cede_sim_pipe *sim_pipe_make(cede_sim *world, uint64_t capacity)
 
 cede_sim_pipe *sim_pipe_bare(cede_sim *world, bool stream)
 {
-    cede_sim_pipe *pipe = pipe_new(world, 0);
+    cede_sim_pipe *pipe = pipe_new(world, stream ? STREAM_CAPACITY : 0);
     if (!pipe)
         return NULL;
     pipe->bare = true;

@@ -169,6 +169,13 @@ void cede_sim_advance(cede_sim *world, uint64_t ns)
     sim_unlock(world);
 }
 
+void cede_sim_limit_open(cede_sim *world, uint32_t open_most)
+{
+    sim_lock(world);
+    world->config.open_most = open_most;
+    sim_unlock(world);
+}
+
 uint64_t cede_sim_hash(cede_sim *world)
 {
     sim_lock(world);
