@@ -123,6 +123,10 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
 {
     win_job *job = (win_job *)(void *)pool_job;
     DWORD bytes = 0;
+    if (job->can_stop && (!thread || cedi_win_fault(job->self, "OpenThread"))) {
+        job->error = ERROR_NO_SYSTEM_RESOURCES; /* a call that nothing could stop is not made */
+        return;
+    }
     if (!call_begins(job, thread)) {
         job->error = ERROR_OPERATION_ABORTED;
         return;

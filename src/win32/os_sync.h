@@ -81,8 +81,8 @@ static inline void cede_os_thread_detach(cede_os_thread_id thread)
     (void)CloseHandle(thread);
 }
 
-/* A handle that means this thread on every thread, for CancelSynchronousIo. NULL only makes that
- * its calls cannot be cancelled. */
+/* A handle that means this thread on every thread, for CancelSynchronousIo. NULL: its calls cannot
+ * be cancelled. */
 static inline void *cede_os_own_thread(void)
 {
     return OpenThread(THREAD_TERMINATE, FALSE, GetCurrentThreadId());

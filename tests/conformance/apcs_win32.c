@@ -57,6 +57,18 @@ CFT_CASE(foreign_apcs_run_and_disturb_nothing)
     CFT_CHECK(t, apcs_run == 40);
 }
 
+/* Nobody sleeps where the system would run the routine by itself. */
+CFT_CASE(routines_run_in_a_loop_that_is_only_polled)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    cede_loop *loop = cft_loop(t);
+    cft_rec *read = read_pipe(t, loop, pipe.handle);
+    CFT_CHECK(t, cft_peer_write(t, &pipe, "x", 1) == 1);
+    while (!cft_is_done(read))
+        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    CFT_MOVED(t, read, 1);
+}
+
 static void wait_alertably(cft_rec *rec)
 {
     cft_rec *other = rec->data;
