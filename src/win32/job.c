@@ -72,7 +72,7 @@ static bool call_begins(win_job *job, HANDLE thread)
 {
     bool begins;
     AcquireSRWLockExclusive(&job->lock);
-    begins = !job->wished;
+    begins = !job->wished || CEDI_FAULT(WISH_IS_FORGOTTEN);
     job->thread = begins ? thread : NULL;
     ReleaseSRWLockExclusive(&job->lock);
     return begins;
@@ -81,7 +81,8 @@ static bool call_begins(win_job *job, HANDLE thread)
 static void call_is_over(win_job *job)
 {
     AcquireSRWLockExclusive(&job->lock);
-    job->thread = NULL;
+    if (!CEDI_FAULT(CALL_IS_NEVER_OVER))
+        job->thread = NULL;
     ReleaseSRWLockExclusive(&job->lock);
 }
 
