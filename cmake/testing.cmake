@@ -12,6 +12,13 @@ set(CEDE_TEST_NATIVE "" CACHE STRING "A build of the same sources for this machi
 mark_as_advanced(CEDE_TEST_NATIVE CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
     CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS)
 
+# Whether this build is the one of a run that has what need not be tested in each build of a system:
+# the plain one; for Windows too, if it is built for that from elsewhere.
+set(CEDE_TEST_ONCE TRUE)
+if(CEDE_SANITIZE OR CEDE_CHECKED OR (CEDE_TEST_PREFIX AND NOT CMAKE_CROSSCOMPILING))
+    set(CEDE_TEST_ONCE FALSE)
+endif()
+
 # The exit code by which a test says that it cannot run here; it has printed why.
 set(CEDE_TEST_SKIPPED 77)
 

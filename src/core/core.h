@@ -38,7 +38,7 @@
 #include "cede/backend.h"
 #include "cede/cede.h"
 #include "list.h"
-#include "mutants.h"
+#include "../mutants.h"
 #include "os.h"
 
 #if defined(__GNUC__)

@@ -12,6 +12,10 @@
  * Every change of access splits a mapping, of which a process has a limited number. So not more
  * than BLOCKS_MOST are alive at a time; what comes beyond is plain memory.
  *
+ * An arena costs a pointer for each of its pages at once, in a program that allocates a single time
+ * too, and its address space where that is limited; its size is the least that keeps their number
+ * small, which a look-up has to walk: half a dozen for all blocks of two pages that may be alive.
+ *
  * Threads: any, under the process lock. The handler runs on whatever thread had the fault.
  */
 #include "guard.h"
@@ -25,8 +29,8 @@
 #define BLOCKS_MOST  8192u
 #define WAIT_BLOCKS  1024u /* in the ring, at most */
 #define CLASSES      32u
-#define ARENA_BYTES  (sizeof(void *) > 4 ? (size_t)1 << 26 : (size_t)1 << 22)
-#define WAIT_BYTES   (16 * ARENA_BYTES)
+#define ARENA_BYTES  ((size_t)1 << (sizeof(void *) > 4 ? 24 : 22))
+#define WAIT_BYTES   (64 * ARENA_BYTES)
 #define LARGEST_HERE (SIZE_MAX / 16)
 
 /* Under AddressSanitizer it is all plain memory: that one's allocator sees every byte. */

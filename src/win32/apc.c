@@ -16,6 +16,8 @@
  */
 #include "calls.h"
 
+#include <process.h>
+
 /* ---- Routines ------------------------------------------------------------------------------- */
 
 static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
@@ -30,23 +32,49 @@ static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
     io->error = error;
     io->bytes = bytes;
     io->next = NULL;
+    self->apcs--;
+    if (CEDI_FAULT(APC_DELIVERS)) {
+        cedi_win_completed(self, io, error, bytes);
+        (void)cede_run((cede_loop *)(void *)self->core, 0);
+        return;
+    }
     *self->fired_end = io;
     self->fired_end = &io->next;
-    self->apcs--;
     if (self->embed)
         cedi_win_embed_signal(self);
 }
 
-uint32_t cedi_win_issue_apc(win *self, win_io *io)
+static uint32_t begin(const win *self, win_io *io)
 {
     HANDLE handle = (HANDLE)io->file->native;
     void (*report)(void) = (void (*)(void))routine;
+    return io->writes
+               ? self->calls.write_file_ex(handle, io->buffer, io->asked, &io->overlapped, report)
+               : self->calls.read_file_ex(handle, io->buffer, io->asked, &io->overlapped, report);
+}
+
+/* A fault: on a thread that exits, as that of whoever submitted might. */
+static unsigned __stdcall begin_and_exit(void *context)
+{
+    win_io *io = context;
+    return begin(io->self, io);
+}
+
+static uint32_t begin_elsewhere(win_io *io)
+{
+    HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, begin_and_exit, io, 0, NULL);
+    DWORD error = 0;
+    (void)WaitForSingleObject(thread, INFINITE);
+    (void)GetExitCodeThread(thread, &error);
+    (void)CloseHandle(thread);
+    return error;
+}
+
+uint32_t cedi_win_issue_apc(win *self, win_io *io)
+{
     uint32_t error = cedi_win_fault(self, io->writes ? "WriteFileEx" : "ReadFileEx");
     if (error == 0)
-        error =
-            io->writes
-                ? self->calls.write_file_ex(handle, io->buffer, io->asked, &io->overlapped, report)
-                : self->calls.read_file_ex(handle, io->buffer, io->asked, &io->overlapped, report);
+        error = CEDI_FAULT(ISSUED_ELSEWHERE) ? begin_elsewhere(io) : begin(self, io);
     if (error != ERROR_INVALID_PARAMETER || io->file->pending > 1)
         return error;
     /* It leads into a port. Its first transfer finds out, so no other is in the lane. */
@@ -59,7 +87,7 @@ uint32_t cedi_win_issue_apc(win *self, win_io *io)
 /* Lets those run that are queued. */
 void cedi_win_run_apcs(win *self)
 {
-    if (self->apcs > 0)
+    if (self->apcs > 0 && !CEDI_FAULT(APCS_ARE_HIDDEN))
         (void)SleepEx(0, TRUE);
 }
 
@@ -121,7 +149,8 @@ uint32_t cedi_win_issue_event(win *self, win_io *io)
 {
     HANDLE handle = (HANDLE)io->file->native;
     (void)ResetEvent(io->event->event);
-    io->overlapped.hEvent = (HANDLE)((uintptr_t)io->event->event | 1);
+    io->overlapped.hEvent =
+        (HANDLE)((uintptr_t)io->event->event | (CEDI_FAULT(FOREIGN_PORT_HEARS) ? 0 : 1));
     return io->writes ? cedi_win_write(self, handle, io->buffer, io->asked, &io->overlapped)
                       : cedi_win_read(self, handle, io->buffer, io->asked, &io->overlapped);
 }

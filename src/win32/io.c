@@ -16,6 +16,8 @@
 
 static bool is_end(uint32_t error)
 {
+    if (CEDI_FAULT(END_IS_AN_ERROR))
+        return false;
     return error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE ||
            error == ERROR_PIPE_NOT_CONNECTED;
 }
@@ -49,7 +51,8 @@ void cedi_win_report_transfer(win *self, const win_record *record, const win_fil
     cede_status status = CEDE_OK;
     if (is_nothing(file, writes, error, bytes))
         status = CEDE_REPORT_AGAIN;
-    if (bytes > 0 || error == ERROR_MORE_DATA || (!writes && is_end(error)))
+    if ((bytes > 0 && !CEDI_FAULT(ABORT_MOVES_NOTHING)) || error == ERROR_MORE_DATA ||
+        (!writes && is_end(error)))
         error = 0; /* what moved is the truth; the reason comes again if it lasts */
     if (cedi_error_is_shortage(error))
         status = CEDE_REPORT_PARK;
@@ -132,6 +135,8 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
         cede_core_done(self->core, record.token, CEDE_OK, 0, 0);
         return;
     }
+    if (CEDI_FAULT(SHORT_WRITE_IS_FULL) && writes && bytes > 0)
+        bytes = io->asked;
     if (at_position)
         position_move(file, io, bytes);
     if (writes && offset != WIN_TO_END) {
@@ -153,11 +158,14 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
  * issued, is not meant: a packet of an earlier life, which that life did not wait for. */
 void cedi_win_arrived(win *self, win_io *io)
 {
-    if (io->stage != WIN_STAGE_OWED || io->overlapped.Internal == SYSTEM_STATUS_PENDING) {
+    if ((io->stage != WIN_STAGE_OWED || io->overlapped.Internal == SYSTEM_STATUS_PENDING) &&
+        !CEDI_FAULT(STRAY_IS_BELIEVED)) {
         self->strays++;
         return;
     }
     self->owed--;
+    if (CEDI_FAULT(FAILURE_IS_DROPPED) && cedi_win_error_of(io->overlapped.Internal))
+        return;
     cedi_win_completed(self, io, cedi_win_error_of(io->overlapped.Internal),
                        (uint32_t)io->overlapped.InternalHigh);
 }
@@ -190,10 +198,11 @@ static uint32_t call(win *self, win_io *io)
  */
 static void settle(win *self, win_io *io, uint32_t error)
 {
-    bool success = error == 0 || error == ERROR_MORE_DATA;
+    bool success = error == 0 || (error == ERROR_MORE_DATA && !CEDI_FAULT(WARNING_IS_AN_ERROR));
     uint8_t lane = io->file->lane;
-    bool told = error == ERROR_IO_PENDING ||
-                (success && (lane == WIN_LANE_APC || (lane == WIN_LANE_PORT && !io->file->skips)));
+    bool skips = (io->file->skips || CEDI_FAULT(SKIPS_UNASKED)) && !CEDI_FAULT(SKIPPED_IS_AWAITED);
+    bool told = (error == ERROR_IO_PENDING && !CEDI_FAULT(PENDING_IS_OVER)) ||
+                (success && (lane == WIN_LANE_APC || (lane == WIN_LANE_PORT && !skips)));
     if (told) {
         if (lane == WIN_LANE_PORT)
             self->owed++;
@@ -280,7 +289,7 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
         io->overlapped.Offset = (DWORD)WIN_TO_END;
         io->overlapped.OffsetHigh = (DWORD)(WIN_TO_END >> 32);
     } else if (has_positions && wish->offset == CEDE_CURRENT) {
-        if (file->at_position) {
+        if (file->at_position && !CEDI_FAULT(POSITION_IS_SHARED)) {
             position_wait(file, io);
             return true;
         }
@@ -420,8 +429,22 @@ static void stop_waiting(win *self, win_io *io)
     cedi_win_completed(self, io, ERROR_OPERATION_ABORTED, 0);
 }
 
-/* By its own OVERLAPPED: by handle it would reach operations on a duplicate. "Not found" is no
- * evidence that it is over; and after "found" its report comes by itself, whatever it says. */
+/* "Not found" is no evidence that it is over, and what there was no room for is asked again; after
+ * "found" its report comes by itself, whatever it says. */
+static int heard(win *self, win_io *io, uint32_t error)
+{
+    if (CEDI_FAULT(CANCEL_TELLS_TOO) && error == 0)
+        cede_core_done(self->core, io->record.token, CEDE_ECANCELED, 0, 0);
+    if (CEDI_FAULT(CANCEL_IS_THE_END) && error == 0)
+        cedi_win_completed(self, io, ERROR_OPERATION_ABORTED, 0);
+    if (CEDI_FAULT(NOT_FOUND_IS_NEVER) && error == ERROR_NOT_FOUND)
+        return CEDE_CANCEL_NEVER;
+    if (error == 0 || (CEDI_FAULT(NO_ROOM_ENDS_WISH) && cedi_error_is_shortage(error)))
+        return CEDE_CANCEL_SENT;
+    return CEDE_CANCEL_AGAIN;
+}
+
+/* By its own OVERLAPPED: by handle it would reach operations on a duplicate. */
 int cedi_win_io_cancel(win *self, win_io *io)
 {
     if (io->stage == WIN_STAGE_WAITS) {
@@ -432,6 +455,5 @@ int cedi_win_io_cancel(win *self, win_io *io)
         return CEDE_CANCEL_NEVER; /* a round trip is on its way */
     if (io->stage != WIN_STAGE_OWED)
         return CEDE_CANCEL_SENT; /* it has been told of already */
-    return cedi_win_cancel_io(self, (HANDLE)io->file->native, &io->overlapped) ? CEDE_CANCEL_AGAIN
-                                                                               : CEDE_CANCEL_SENT;
+    return heard(self, io, cedi_win_cancel_io(self, (HANDLE)io->file->native, &io->overlapped));
 }

@@ -72,7 +72,7 @@ static bool call_begins(win_job *job, HANDLE thread)
 {
     bool begins;
     AcquireSRWLockExclusive(&job->lock);
-    begins = !job->wished;
+    begins = !job->wished || CEDI_FAULT(WISH_IS_FORGOTTEN);
     job->thread = begins ? thread : NULL;
     ReleaseSRWLockExclusive(&job->lock);
     return begins;
@@ -81,7 +81,8 @@ static bool call_begins(win_job *job, HANDLE thread)
 static void call_is_over(win_job *job)
 {
     AcquireSRWLockExclusive(&job->lock);
-    job->thread = NULL;
+    if (!CEDI_FAULT(CALL_IS_NEVER_OVER))
+        job->thread = NULL;
     ReleaseSRWLockExclusive(&job->lock);
 }
 
@@ -129,6 +130,10 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
     win_job *job = (win_job *)(void *)pool_job;
     bool writes = job->args.io.offset != 0;
     uint32_t bytes = 0;
+    if (job->can_stop && (!thread || cedi_win_fault(job->self, "OpenThread"))) {
+        job->error = ERROR_NO_SYSTEM_RESOURCES; /* a call that nothing could stop is not made */
+        return;
+    }
     if (!call_begins(job, thread)) {
         job->error = ERROR_OPERATION_ABORTED;
         return;

@@ -86,9 +86,9 @@ static inline void cede_os_thread_detach(cede_os_thread_id thread)
     (void)CloseHandle(thread);
 }
 
-/* A handle that means this thread on every thread, for CancelSynchronousIo. NULL only makes that
- * its calls cannot be cancelled. Errors of the medium ("there is no disk in the drive") are results
- * on this thread and put no question to whoever sits there. */
+/* A handle that means this thread on every thread, for CancelSynchronousIo. NULL: its calls cannot
+ * be cancelled. Errors of the medium ("there is no disk in the drive") are results on this thread
+ * and put no question to whoever sits there. */
 static inline void *cede_os_own_thread(void)
 {
     (void)SetThreadErrorMode(SEM_FAILCRITICALERRORS, NULL);

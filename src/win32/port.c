@@ -39,7 +39,7 @@ void cedi_win_wake(void *context)
     win *self = context;
     if (atomic_exchange_explicit(&self->woken, true, memory_order_seq_cst))
         return; /* one is on its way, and the loop has yet to look */
-    if (cedi_win_post(self, WIN_KEY_WAKE, NULL) != 0 &&
+    if (cedi_win_post(self, WIN_KEY_WAKE, NULL) != 0 && !CEDI_FAULT(WAKE_NEEDS_ROOM) &&
         !CancelIoEx(self->sentinel, &self->sentinel_overlapped))
         atomic_store(&self->stranded, true); /* nobody sleeps: the sentinel is off */
 }
@@ -79,6 +79,8 @@ static void take_packet(win *self, const OVERLAPPED_ENTRY *entry)
     default:
         return;
     }
+    if (CEDI_FAULT(WAKE_IS_THE_LAST))
+        return;
     /* An exchange, not a store: it sees what a waker that found the flag set did before. */
     (void)atomic_exchange_explicit(&self->woken, false, memory_order_seq_cst);
 }

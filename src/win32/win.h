@@ -40,6 +40,7 @@
 #include "cede/file.h"
 #include "cede/win32.h"
 
+#include "../mutants.h"
 #include "../pool/pool.h"
 #include "error.h"
 

@@ -277,6 +277,45 @@ static void submit_read(stage *s, unsigned i, bool remotely)
         (void)cede_submit(s->loop, req, free_both);
 }
 
+/* What has pages of its own ends with the last of them. */
+static bool has_pages(const void *memory, size_t bytes)
+{
+    return (((uintptr_t)memory + bytes) & 4095u) == 0;
+}
+
+enum { LIMIT = 8192, BEYOND = 64, SMALL = 16 };
+
+/* A neighbour of plain memory may end there by chance. */
+static void are_plain(char *const *memory, unsigned count)
+{
+    unsigned chance = 0;
+    for (unsigned i = 0; i < count; i++)
+        chance += has_pages(memory[i], SMALL);
+    HOLDS(chance <= count / 16);
+}
+
+/* The number of mappings that the system allows is larger, but not by much. */
+void check_good_guarded_limit(stage *s)
+{
+    static char *all[LIMIT + BEYOND];
+    bool paged = cede_is_checked() && !WITH_ASAN;
+    (void)s;
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < LIMIT + BEYOND; i++) {
+            all[i] = get(SMALL);
+            memset(all[i], 1, SMALL);
+            HOLDS(!paged || i >= LIMIT || has_pages(all[i], SMALL));
+        }
+        if (paged)
+            are_plain(all + LIMIT, BEYOND);
+        cede_checked_free(all[round * 100]); /* makes room for one */
+        all[round * 100] = get(SMALL);
+        HOLDS(!paged || has_pages(all[round * 100], SMALL));
+        for (unsigned i = 0; i < LIMIT + BEYOND; i++)
+            cede_checked_free(all[i]);
+    }
+}
+
 /* More than have pages to give: what comes beyond is plain memory. */
 void check_good_guarded_many(stage *s)
 {

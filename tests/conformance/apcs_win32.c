@@ -85,6 +85,18 @@ CFT_CASE(run_or_close_in_an_apc_of_its_sleep_stops_the_process)
     cft_dies(t, sleep_over_apc, t, line);
 }
 
+/* Nobody sleeps where the system would run the routine by itself. */
+CFT_CASE(routines_run_in_a_loop_that_is_only_polled)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    cede_loop *loop = cft_loop(t);
+    cft_rec *read = read_pipe(t, loop, pipe.handle);
+    CFT_CHECK(t, cft_peer_write(t, &pipe, "x", 1) == 1);
+    while (!cft_is_done(read))
+        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    CFT_MOVED(t, read, 1);
+}
+
 static void wait_alertably(cft_rec *rec)
 {
     cft_rec *other = rec->data;

@@ -11,6 +11,7 @@
 #include "cede/backend.h"
 #include "cede/sim.h"
 #include "cede/uring.h"
+#include "cede/win32.h"
 
 namespace
 {

@@ -1,11 +1,16 @@
 # Runs one of the tests in this directory: cmake -DCASE=... -P run.cmake. SOURCE is cede's, WORK a
-# directory for all of them, VERSION what is expected; the compilers are those of the build.
+# directory for all of them, VERSION what is expected; compilers and toolchain file are the build's,
+# and what is made for another system is run by EMULATOR.
 cmake_minimum_required(VERSION 3.16)
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
 set(work ${WORK}/${CASE})
 set(strict -Wall -Wextra -Wpedantic -Wconversion -Werror)
-set(expected "four consumers\n")
+set(expected "four consumers")
+set(toolchain "")
+if(TOOLCHAIN)
+    set(toolchain -DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN})
+endif()
 
 function(run)
     execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
@@ -20,17 +25,23 @@ endfunction()
 # configure_and_build(SOURCE_DIRECTORY BUILD_DIRECTORY OPTION...)
 function(configure_and_build source build)
     run(${CMAKE_COMMAND} -S ${source} -B ${build} -G ${GENERATOR}
-        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=${C_COMPILER}
+        -DCMAKE_BUILD_TYPE=Debug ${toolchain} -DCMAKE_C_COMPILER=${C_COMPILER}
         -DCMAKE_CXX_COMPILER=${CXX_COMPILER} ${ARGN})
     run(${CMAKE_COMMAND} --build ${build})
 endfunction()
 
-# check_output(COMMAND...): the consumer runs and has read its file. Last, because a skip hides what
-# comes after it.
-function(check_output)
+# check_output(DIRECTORY [COMMAND...]): the consumer in that directory runs and has read its file.
+# Last, because a skip hides what comes after it.
+function(check_output directory)
+    if(WINDOWS AND KIND STREQUAL "shared")
+        file(GLOB library ${tree}/bin/*.dll) # is looked for beside the program
+        file(COPY ${library} DESTINATION ${directory})
+    endif()
     file(WRITE ${work}/input.txt "${expected}")
-    execute_process(COMMAND ${ARGN} ${work}/input.txt
+    execute_process(COMMAND ${ARGN} ${EMULATOR} ${directory}/consumer${EXE} input.txt
+        WORKING_DIRECTORY ${work}
         RESULT_VARIABLE result OUTPUT_VARIABLE text ERROR_VARIABLE text)
+    string(REPLACE "\r" "" text "${text}")
     if(result EQUAL 77)
         message("SKIPPED: ${text}") # the test's property makes it a skip
         return()
@@ -47,6 +58,14 @@ endfunction()
 # Where vendor.install.KIND put the package, moved away from its prefix.
 set(tree ${WORK}/install.${KIND}/moved)
 
+# A toolchain file may allow packages of its system's own prefix only, but for those that are named.
+file(GLOB_RECURSE found ${tree}/cede-config.cmake)
+get_filename_component(package "${found}" DIRECTORY)
+set(package -Dcede_ROOT=${tree} -Dcede_DIR=${package})
+if(NOT TOOLCHAIN)
+    set(package -Dcede_ROOT=${tree})
+endif()
+
 file(REMOVE_RECURSE ${work})
 file(MAKE_DIRECTORY ${work})
 
@@ -56,7 +75,7 @@ if(CASE MATCHES "^install\\.")
         set(shared ON)
     endif()
     run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Debug
-        -DCMAKE_C_COMPILER=${C_COMPILER} -DBUILD_SHARED_LIBS=${shared} -DCEDE_WERROR=ON
+        ${toolchain} -DCMAKE_C_COMPILER=${C_COMPILER} -DBUILD_SHARED_LIBS=${shared} -DCEDE_WERROR=ON
         -DCEDE_BUILD_TESTS=OFF -DCEDE_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=${work}/prefix)
     run(${CMAKE_COMMAND} --build ${work}/build)
     run(${CMAKE_COMMAND} --install ${work}/build)
@@ -81,19 +100,19 @@ elseif(CASE STREQUAL "submodule")
     if(files)
         message(FATAL_ERROR "cede brought install rules into its parent: ${files}")
     endif()
-    check_output(${work}/build/consumer)
+    check_output(${work}/build)
 
 elseif(CASE MATCHES "^package\\.")
     configure_and_build(${here}/package ${work}/build
-        -Dcede_ROOT=${tree} -DWANTED_VERSION=${VERSION})
+        ${package} -DWANTED_VERSION=${VERSION})
     # A version that it does not keep is refused.
     execute_process(COMMAND ${CMAKE_COMMAND} -S ${here}/package -B ${work}/other -G ${GENERATOR}
-        -DCMAKE_C_COMPILER=${C_COMPILER} -Dcede_ROOT=${tree} -DWANTED_VERSION=99.0
+        ${toolchain} -DCMAKE_C_COMPILER=${C_COMPILER} ${package} -DWANTED_VERSION=99.0
         RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
     if(NOT result)
         message(FATAL_ERROR "find_package(cede 99.0) was satisfied")
     endif()
-    check_output(${work}/build/consumer)
+    check_output(${work}/build)
 
 elseif(CASE MATCHES "^pkg_config\\.")
     file(GLOB_RECURSE pc ${tree}/cede.pc)
@@ -115,18 +134,22 @@ elseif(CASE MATCHES "^pkg_config\\.")
             message(FATAL_ERROR "users of the shared library are made to link ${flags}")
         endif()
         separate_arguments(flags UNIX_COMMAND "${flags}")
-        run(${C_COMPILER} -std=c11 ${strict} ${here}/consumer.c -o ${work}/consumer ${flags})
-        check_output(${CMAKE_COMMAND} -E env ${environment} ${work}/consumer)
+        run(${C_COMPILER} -std=c11 ${strict} ${here}/consumer.c -o ${work}/consumer${EXE} ${flags})
+        check_output(${work} ${CMAKE_COMMAND} -E env ${environment})
     endforeach()
 
 elseif(CASE STREQUAL "cxx17")
-    configure_and_build(${here}/cxx17 ${work}/build -Dcede_ROOT=${tree})
-    check_output(${work}/build/consumer)
+    configure_and_build(${here}/cxx17 ${work}/build ${package})
+    check_output(${work}/build)
 
 elseif(CASE STREQUAL "exports")
     # Declared: CEDE_API in front of a function or an object, in the headers of the library.
     file(GLOB headers ${SOURCE}/include/cede/*.h)
-    list(FILTER headers EXCLUDE REGEX "/win32\\.h$") # of another system
+    set(other win32) # system's
+    if(WINDOWS)
+        set(other uring)
+    endif()
+    list(FILTER headers EXCLUDE REGEX "/${other}\\.h$")
     set(declared "")
     foreach(header IN LISTS headers)
         file(READ ${header} text)
@@ -145,9 +168,16 @@ elseif(CASE STREQUAL "exports")
         message(FATAL_ERROR "only ${count} declarations were found: ${declared}")
     endif()
 
-    file(GLOB_RECURSE library ${tree}/libcede.so)
-    run(${NM} -D --defined-only ${library})
-    string(REGEX MATCHALL "[^ \n]+\n" exported "${output}")
+    if(WINDOWS)
+        file(GLOB_RECURSE library ${tree}/libcede.dll.a)
+        run(${NM} --defined-only ${library})
+        string(REGEX MATCHALL "__imp_[^ \n]+\n" exported "${output}") # objects have no other name
+        string(REPLACE "__imp_" "" exported "${exported}")
+    else()
+        file(GLOB_RECURSE library ${tree}/libcede.so)
+        run(${NM} -D --defined-only ${library})
+        string(REGEX MATCHALL "[^ \n]+\n" exported "${output}")
+    endif()
     string(REPLACE "\n" "" exported "${exported}")
     list(SORT exported)
 

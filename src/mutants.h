@@ -1,7 +1,7 @@
 /*
- * Deliberate faults, for testing the tests: one is compiled in by -DCEDE_MUTANT=CEDI_<NAME>, none
- * by default, and then nothing of this is left in the code. tests/mutants/ builds each and shows
- * that a named conformance case kills it.
+ * Deliberate faults of the core and of backends, for testing the tests: one is compiled in by
+ * -DCEDE_MUTANT=CEDI_<NAME>, none by default, and then nothing of this is left in the code.
+ * tests/mutants/ builds each and shows that a named conformance case kills it.
  *
  * CEDI_FAULT(NAME) is a constant, so that the faults are always compiled and never rot.
  */
@@ -48,7 +48,31 @@ enum {
     CEDI_BACKGROUND_HOLDS,      /* background requests count as others */
     CEDI_ATTRIBUTES_STAY,       /* prep leaves the attributes of the time before */
     CEDI_SUBMIT_KEEPS_ALL,      /* a submit does not consume the preparation */
-    CEDI_IN_FLIGHT_AGAIN        /* submitting what is in flight is not noticed */
+    CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
+    /* of src/win32 */
+    CEDI_CANCEL_TELLS_TOO,    /* a cancel that was taken up is a report, and the packet another */
+    CEDI_CANCEL_IS_THE_END,   /* ... is the report, and the record used while the system has it */
+    CEDI_NOT_FOUND_IS_NEVER,  /* a cancel that found nothing is taken for one that never will */
+    CEDI_NO_ROOM_ENDS_WISH,   /* a cancel that the system had no room for is not repeated */
+    CEDI_ABORT_MOVES_NOTHING, /* aborted half way: what moved is not told */
+    CEDI_PENDING_IS_OVER,     /* a transfer that pends is reported by the call that began it */
+    CEDI_SKIPS_UNASKED,       /* a success is reported at once, though a packet tells it, too */
+    CEDI_SKIPPED_IS_AWAITED,  /* a success waits for a packet that it was told not to send */
+    CEDI_FAILURE_IS_DROPPED,  /* a packet that tells of a failure is not looked at */
+    CEDI_STRAY_IS_BELIEVED,   /* a packet that nobody waits for is taken for a report */
+    CEDI_APC_DELIVERS,        /* a routine runs the callback, wherever it runs itself */
+    CEDI_ISSUED_ELSEWHERE,    /* the APC lane begins transfers on a thread that exits */
+    CEDI_APCS_ARE_HIDDEN,     /* routines that a ready packet hides are not run */
+    CEDI_FOREIGN_PORT_HEARS,  /* the event lane's transfers send packets to a port */
+    CEDI_SHORT_WRITE_IS_FULL, /* a short write is told as the whole of it */
+    CEDI_END_IS_AN_ERROR,     /* the end of a file or pipe is told as an error */
+    CEDI_WARNING_IS_AN_ERROR, /* a message longer than its buffer is told as an error */
+    CEDI_POSITION_IS_SHARED,  /* two transfers use a file's position at a time */
+    CEDI_WISH_IS_FORGOTTEN,   /* a cancel before a thread's call begins does not keep it back */
+    CEDI_CALL_IS_NEVER_OVER,  /* a cancel stops what a thread does after its call */
+    CEDI_WAKE_IS_THE_LAST,    /* a wake that has come still counts as one on its way */
+    CEDI_WAKE_NEEDS_ROOM,     /* a wake that cannot be posted is lost */
+    CEDI_UNKNOWN_IS_OK        /* an error without a row in the table is a success */
 };
 
 #ifndef CEDE_MUTANT
