@@ -1,14 +1,14 @@
 /*
- * cede-proxy: a TCP proxy. Each client is connected to the target, and bytes go both ways, until both
- * sides have shut down, one fails, or nothing has moved for too long.
+ * cede-proxy: a TCP proxy. Each client is connected to the target, and bytes go both ways, until
+ * both sides have shut down, one fails, or nothing has moved for too long.
  *
  *     cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]
  *
  * What to see: a connection is a *scope*. Both streams belong to it, every request is a member of
  * it, its deadline is the idle time-out, and its end, for whatever reason, is the one place that
  * frees. There is no reference count, no list of open connections and no flag that says "closing".
- * A direction has one request: receive, send all of it, receive. So the slower side sets the pace, and
- * a silent connection has no buffer.
+ * A direction has one request: receive, send all of it, receive. So the slower side sets the pace,
+ * and a silent connection has no buffer.
  */
 #include "example_os.h"
 

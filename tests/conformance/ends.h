@@ -1,5 +1,6 @@
 /*
- * Every operation against every way to end it: what ends.c, ends_files.c and ends_net.c share. See ends.c.
+ * Every operation against every way to end it: what ends.c, ends_files.c and ends_net.c share. See
+ * ends.c.
  */
 #ifndef CFT_ENDS_H
 #define CFT_ENDS_H

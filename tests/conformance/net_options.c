@@ -1,5 +1,6 @@
 /*
- * Options, and what is refused: bad addresses, flags, values, the wrong kind of handle (laws 1, 16).
+ * Options, and what is refused: bad addresses, flags, values, the wrong kind of handle (laws 1,
+ * 16).
  */
 #include "conformance.h"
 
@@ -227,6 +228,66 @@ CFT_CASE(null_buffers_of_sockets_are_invalid)
 
 enum { OF_STREAM, OF_LISTENER, OF_DATAGRAM, OF_FILE, OF_ALL };
 
+/* Any operation on this handle, with arguments that are good. */
+static void prepare(cft_rec *rec, uint8_t op, cede_handle handle, const cede_address *at,
+                    const cede_vec *vec)
+{
+    cede_address group = cede_ipv4(239, 1, 1, 1, 0);
+    switch (op) {
+    case CEDE_OP_ACCEPT:
+        cede_prep_accept(rec->req, handle, NULL);
+        break;
+    case CEDE_OP_RECV:
+        cede_prep_recv(rec->req, handle, cft_buffer(rec, 1), 1);
+        break;
+    case CEDE_OP_RECV_ALL:
+        cede_prep_recv_all(rec->req, handle, cft_buffer(rec, 1), 1);
+        break;
+    case CEDE_OP_SEND:
+        cede_prep_send(rec->req, handle, "x", 1);
+        break;
+    case CEDE_OP_SEND_ALL:
+        cede_prep_send_all(rec->req, handle, "x", 1);
+        break;
+    case CEDE_OP_SENDV:
+        cede_prep_sendv(rec->req, handle, vec, 1);
+        break;
+    case CEDE_OP_SHUTDOWN:
+        cede_prep_shutdown(rec->req, handle);
+        break;
+    case CEDE_OP_RECVFROM:
+        cede_prep_recvfrom(rec->req, handle, cft_buffer(rec, 1), 1, NULL);
+        break;
+    case CEDE_OP_SENDTO:
+        cede_prep_sendto(rec->req, handle, "x", 1, at);
+        break;
+    case CEDE_OP_GROUP:
+        cede_prep_group(rec->req, handle, &group, 0, CEDE_GROUP_JOIN);
+        break;
+    case CEDE_OP_NAME:
+        cede_prep_name(rec->req, handle, CEDE_NAME_OWN, cft_buffer(rec, sizeof(cede_address)));
+        break;
+    case CEDE_OP_SET_OPTION:
+        cede_prep_set_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE, 1);
+        break;
+    case CEDE_OP_GET_OPTION:
+        cede_prep_get_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE);
+        break;
+    case CEDE_OP_READ:
+        cede_prep_read(rec->req, handle, cft_buffer(rec, 1), 1, CEDE_CURRENT);
+        break;
+    case CEDE_OP_WRITE:
+        cede_prep_write(rec->req, handle, "x", 1, CEDE_CURRENT);
+        break;
+    case CEDE_OP_FSYNC:
+        cede_prep_fsync(rec->req, handle);
+        break;
+    default:
+        cede_prep_truncate(rec->req, handle, 0);
+        break;
+    }
+}
+
 /* What an operation takes: the rest it refuses, and stays as it was. */
 CFT_CASE(operations_refuse_the_wrong_kind_of_handle)
 {
@@ -251,7 +312,7 @@ CFT_CASE(operations_refuse_the_wrong_kind_of_handle)
         {CEDE_OP_FSYNC, 1 << OF_FILE},
         {CEDE_OP_TRUNCATE, 1 << OF_FILE},
     };
-    cede_address at, group = cede_ipv4(239, 1, 1, 1, 0);
+    cede_address at;
     cede_handle handles[OF_ALL], peer = 0;
     cede_vec *vec = cft_alloc(t, sizeof *vec);
     cft_connected(t, CFT_TCP, &handles[OF_STREAM], &peer);
@@ -266,60 +327,7 @@ CFT_CASE(operations_refuse_the_wrong_kind_of_handle)
             if (rows[i].takes >> of & 1)
                 continue;
             cft_rec *rec = cft_new(t);
-            switch (rows[i].op) {
-            case CEDE_OP_ACCEPT:
-                cede_prep_accept(rec->req, handle, NULL);
-                break;
-            case CEDE_OP_RECV:
-                cede_prep_recv(rec->req, handle, cft_buffer(rec, 1), 1);
-                break;
-            case CEDE_OP_RECV_ALL:
-                cede_prep_recv_all(rec->req, handle, cft_buffer(rec, 1), 1);
-                break;
-            case CEDE_OP_SEND:
-                cede_prep_send(rec->req, handle, "x", 1);
-                break;
-            case CEDE_OP_SEND_ALL:
-                cede_prep_send_all(rec->req, handle, "x", 1);
-                break;
-            case CEDE_OP_SENDV:
-                cede_prep_sendv(rec->req, handle, vec, 1);
-                break;
-            case CEDE_OP_SHUTDOWN:
-                cede_prep_shutdown(rec->req, handle);
-                break;
-            case CEDE_OP_RECVFROM:
-                cede_prep_recvfrom(rec->req, handle, cft_buffer(rec, 1), 1, NULL);
-                break;
-            case CEDE_OP_SENDTO:
-                cede_prep_sendto(rec->req, handle, "x", 1, &at);
-                break;
-            case CEDE_OP_GROUP:
-                cede_prep_group(rec->req, handle, &group, 0, CEDE_GROUP_JOIN);
-                break;
-            case CEDE_OP_NAME:
-                cede_prep_name(rec->req, handle, CEDE_NAME_OWN,
-                               cft_buffer(rec, sizeof(cede_address)));
-                break;
-            case CEDE_OP_SET_OPTION:
-                cede_prep_set_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE, 1);
-                break;
-            case CEDE_OP_GET_OPTION:
-                cede_prep_get_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE);
-                break;
-            case CEDE_OP_READ:
-                cede_prep_read(rec->req, handle, cft_buffer(rec, 1), 1, CEDE_CURRENT);
-                break;
-            case CEDE_OP_WRITE:
-                cede_prep_write(rec->req, handle, "x", 1, CEDE_CURRENT);
-                break;
-            case CEDE_OP_FSYNC:
-                cede_prep_fsync(rec->req, handle);
-                break;
-            default:
-                cede_prep_truncate(rec->req, handle, 0);
-                break;
-            }
+            prepare(rec, rows[i].op, handle, &at, vec);
             expect_invalid(t, rec);
         }
     }
