@@ -94,8 +94,8 @@ static int made(int fd, int error)
 }
 
 /* A name that is a socket's and where nobody listens is removed: one that died left it. The
- * question is put by a socket of another type, which a live one refuses (EPROTOTYPE); one of the same would
- * be a client to it. */
+ * question is put by a socket of another type, which a live one refuses (EPROTOTYPE); one of the
+ * same would be a client to it. */
 static void replace(const cedi_sockaddr *name, socklen_t length)
 {
     struct stat what;
