@@ -301,7 +301,7 @@ bool cedi_win_local_accept(win *self, const cede_work *work, win_file *file)
         cedi_win_io_free(self, io);
         return false;
     }
-    io->net->out = work->args->net.out;
+    io->net->out = work->op == CEDE_OP_ACCEPT ? work->args->net.out : NULL;
     io->file = file;
     io->over = accepted;
     file->pending++;

@@ -337,6 +337,8 @@ static void accepted(win *self, win_io *io, uint32_t error, uint32_t bytes)
     cede_address peer;
     (void)bytes;
     error = update(self, io, error, SO_UPDATE_ACCEPT_CONTEXT, &listener);
+    if (error == WSAENOTCONN)
+        error = WSAECONNABORTED; /* the client has left again */
     if (error == 0) {
         cedi_win_socket_peer(listener, io->net, &peer);
         tell(self, io, &peer);
@@ -377,11 +379,17 @@ bool cedi_win_start_accept(win *self, const cede_work *work)
         return false;
     }
     io->net->made = made;
-    io->net->out = work->args->net.out;
+    io->net->out = work->op == CEDE_OP_ACCEPT ? work->args->net.out : NULL;
     io->call = call_accept;
     io->over = accepted;
     cedi_win_issue(self, io);
     return true;
+}
+
+/* A client at a time: the core begins it anew. */
+bool cedi_win_start_accept_many(win *self, const cede_work *work)
+{
+    return cedi_win_start_accept(self, work);
 }
 
 /* ---- Datagrams ------------------------------------------------------------------------------ */
@@ -478,6 +486,5 @@ bool cedi_win_start_sendto(win *self, const cede_work *work)
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0); \
     }
 
-NONE(accept_many)
 NONE(recv_pool)
 NONE(recv_many)
