@@ -42,16 +42,16 @@ bool cedi_win_start_pair(win *self, const cede_work *work)
     return cedi_win_local_pair(self, work);
 }
 
-/* A socket, and not a pipe that plays the part of one. */
-static bool is_socket(const win *self, const cede_work *work)
+/* NULL: it is no socket, but a pipe that plays the part of one. */
+static win_file *find_socket(const win *self, const cede_work *work)
 {
-    const win_file *file = cedi_win_file_find(self, work->native);
-    return file && file->socket;
+    win_file *file = cedi_win_file_find(self, work->native);
+    return file && file->socket ? file : NULL;
 }
 
 bool cedi_win_start_shutdown(win *self, const cede_work *work)
 {
-    if (!is_socket(self, work))
+    if (!find_socket(self, work))
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
     return cedi_win_done_now(self, work, cedi_win_socket_shutdown(self, (SOCKET)work->native), 0);
 }
@@ -66,7 +66,7 @@ bool cedi_win_start_name(win *self, const cede_work *work)
 {
     uint32_t which = work->args->net.flags, error = 0;
     cede_address name = {.family = CEDE_ADDRESS_LOCAL};
-    if (is_socket(self, work))
+    if (find_socket(self, work))
         error = cedi_win_socket_name((SOCKET)work->native, which, &name);
     else if (which == CEDE_NAME_PEER && cedi_win_is_local(work->native))
         error = WSAENOTCONN;
@@ -80,20 +80,20 @@ bool cedi_win_start_name(win *self, const cede_work *work)
 
 bool cedi_win_start_set_option(win *self, const cede_work *work)
 {
-    if (!is_socket(self, work))
-        return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
-    return cedi_win_done_now(self, work,
-                             cedi_win_socket_set(self, (SOCKET)work->native,
-                                                 work->args->option.name, work->args->option.value),
-                             0);
+    win_file *file = find_socket(self, work);
+    uint32_t error = ERROR_NOT_SUPPORTED;
+    if (file)
+        error = cedi_win_socket_set(self, file, work->args->option.name, work->args->option.value);
+    return cedi_win_done_now(self, work, error, 0);
 }
 
 bool cedi_win_start_get_option(win *self, const cede_work *work)
 {
+    const win_file *file = find_socket(self, work);
     int64_t value = 0;
     uint32_t error = ERROR_NOT_SUPPORTED;
-    if (is_socket(self, work))
-        error = cedi_win_socket_get((SOCKET)work->native, work->args->option.name, &value);
+    if (file)
+        error = cedi_win_socket_get(file, work->args->option.name, &value);
     return cedi_win_done_now(self, work, error, error ? 0 : (uint64_t)value);
 }
 

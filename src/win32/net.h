@@ -6,7 +6,8 @@
  *     net.c      what waits: connect, accept, transfers, datagrams
  *     local.c    local names: listeners of pipes, connects, pairs
  *
- * Threads: socket.c's functions are for any, the rest is the loop's.
+ * Threads: socket.c's functions are for any, but those that take a win_file; the rest is the
+ * loop's.
  */
 #ifndef CEDE_WIN32_NET_H
 #define CEDE_WIN32_NET_H
@@ -60,8 +61,8 @@ uint32_t cedi_win_socket_bind_any(const win *, SOCKET, uint16_t family);
 uint32_t cedi_win_socket_shutdown(const win *, SOCKET);
 uint32_t cedi_win_socket_group(const win *, SOCKET, const cede_args *);
 uint32_t cedi_win_socket_name(SOCKET, uint32_t which, cede_address *);
-uint32_t cedi_win_socket_set(const win *, SOCKET, uint32_t option, int64_t value);
-uint32_t cedi_win_socket_get(SOCKET, uint32_t option, int64_t *value);
+uint32_t cedi_win_socket_set(const win *, win_file *, uint32_t option, int64_t value);
+uint32_t cedi_win_socket_get(const win_file *, uint32_t option, int64_t *value);
 bool cedi_win_socket_lingers(intptr_t native);
 /* The peer of an accepted one, out of what AcceptEx wrote. */
 void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);

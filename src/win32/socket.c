@@ -1,9 +1,10 @@
 /*
  * Winsock's calls that do not wait. See net.h. What options mean is from Microsoft's pages on
- * SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6. Stateless; any thread.
+ * SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP and IPPROTO_IPV6.
  */
 #include "net.h"
 
+#include <mstcpip.h>
 #include <mswsock.h>
 #include <string.h>
 
@@ -333,21 +334,12 @@ static const option options[CEDE_OPTION_COUNT] = {
 };
 
 /* Which option it is for this socket. */
-static uint32_t find(SOCKET socket, uint32_t name, option *out)
+static uint32_t find(const win_file *file, uint32_t name, option *out)
 {
-    uint32_t kind = CEDE_KIND_STREAM, error;
-    uint16_t family;
-    bool streams;
-    DWORD type;
-    error = cedi_win_socket_look((intptr_t)socket, &kind, &family, &streams);
-    if (error == 0)
-        error = ask(socket, SOL_SOCKET, SO_TYPE, &type);
-    if (error)
-        return error;
     *out = options[name];
-    if (out->level == IPPROTO_TCP && type != SOCK_STREAM)
+    if (out->level == IPPROTO_TCP && file->kind == CEDE_KIND_DATAGRAM)
         return WSAENOPROTOOPT;
-    if (family == AF_INET6 && out->level_6) {
+    if (file->family == AF_INET6 && out->level_6) {
         out->level = out->level_6;
         out->name = out->name_6;
     }
@@ -364,18 +356,68 @@ static uint32_t set_linger(const win *self, SOCKET socket, int64_t value)
     return cedi_win_set_option(self, socket, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
-uint32_t cedi_win_socket_set(const win *self, SOCKET socket, uint32_t name, int64_t value)
+/* Before Windows 10, 1709, the times of probes can be set together and not be asked for
+ * (SIO_KEEPALIVE_VALS), and only while there are probes. So they are kept, and set when those begin. */
+static bool kept_here(uint32_t name, uint32_t error)
 {
+    return error == WSAENOPROTOOPT &&
+           (name == CEDE_OPTION_KEEP_ALIVE_IDLE || name == CEDE_OPTION_KEEP_ALIVE_BETWEEN);
+}
+
+static uint32_t *kept(win_file *file, uint32_t name)
+{
+    return name == CEDE_OPTION_KEEP_ALIVE_IDLE ? &file->keep_idle_ms : &file->keep_between_ms;
+}
+
+#define KEEP_IDLE_MS    (2u * 3600 * 1000) /* what Windows has if nobody says otherwise */
+#define KEEP_BETWEEN_MS 1000u
+
+static uint32_t keep_alive(const win *self, const win_file *file)
+{
+    SOCKET socket = (SOCKET)file->native;
+    struct tcp_keepalive values = {1, file->keep_idle_ms, file->keep_between_ms};
+    DWORD on, got;
+    uint32_t error = ask(socket, SOL_SOCKET, SO_KEEPALIVE, &on);
+    if (error || !on || (!file->keep_idle_ms && !file->keep_between_ms))
+        return error;
+    if (values.keepalivetime == 0)
+        values.keepalivetime = KEEP_IDLE_MS;
+    if (values.keepaliveinterval == 0)
+        values.keepaliveinterval = KEEP_BETWEEN_MS;
+    error = cedi_win_fault(self, "WSAIoctl");
+    return error ? error
+                 : answer(WSAIoctl(socket, SIO_KEEPALIVE_VALS, &values, sizeof values, NULL, 0,
+                                   &got, NULL, NULL));
+}
+
+static uint32_t keep(const win *self, win_file *file, uint32_t name, int64_t value_ns)
+{
+    const int64_t unit = (int64_t)CEDE_MILLISECOND;
+    int64_t ms = value_ns / unit + (value_ns % unit > 0);
+    if (ms == 0)
+        return WSAEINVAL;
+    *kept(file, name) = ms > INT32_MAX ? INT32_MAX : (uint32_t)ms;
+    return keep_alive(self, file);
+}
+
+uint32_t cedi_win_socket_set(const win *self, win_file *file, uint32_t name, int64_t value)
+{
+    SOCKET socket = (SOCKET)file->native;
     option found;
+    int64_t number = value;
     uint32_t error;
     if (name == CEDE_OPTION_LINGER)
         return set_linger(self, socket, value);
-    error = find(socket, name, &found);
+    error = find(file, name, &found);
     if (error)
         return error;
     if (found.unit_ns)
-        value = value / (int64_t)found.unit_ns + (value % (int64_t)found.unit_ns > 0);
-    return set(self, socket, found.level, found.name, value > INT32_MAX ? INT32_MAX : (DWORD)value);
+        number = value / (int64_t)found.unit_ns + (value % (int64_t)found.unit_ns > 0);
+    error =
+        set(self, socket, found.level, found.name, number > INT32_MAX ? INT32_MAX : (DWORD)number);
+    if (kept_here(name, error))
+        return keep(self, file, name, value);
+    return error == 0 && name == CEDE_OPTION_KEEP_ALIVE ? keep_alive(self, file) : error;
 }
 
 static uint32_t get_linger(SOCKET socket, struct linger *out)
@@ -391,8 +433,9 @@ bool cedi_win_socket_lingers(intptr_t native)
     return get_linger((SOCKET)native, &linger) == 0 && linger.l_onoff && linger.l_linger > 0;
 }
 
-uint32_t cedi_win_socket_get(SOCKET socket, uint32_t name, int64_t *value)
+uint32_t cedi_win_socket_get(const win_file *file, uint32_t name, int64_t *value)
 {
+    SOCKET socket = (SOCKET)file->native;
     option found;
     DWORD number = 0;
     uint32_t error;
@@ -402,9 +445,18 @@ uint32_t cedi_win_socket_get(SOCKET socket, uint32_t name, int64_t *value)
         *value = linger.l_onoff ? linger.l_linger * (int64_t)CEDE_SECOND : -1;
         return error;
     }
-    error = find(socket, name, &found);
-    if (error == 0)
-        error = ask(socket, found.level, found.name, &number);
+    error = find(file, name, &found);
+    if (error)
+        return error;
+    error = ask(socket, found.level, found.name, &number);
+    if (kept_here(name, error)) {
+        bool idle = name == CEDE_OPTION_KEEP_ALIVE_IDLE;
+        number = idle ? file->keep_idle_ms : file->keep_between_ms;
+        if (number == 0)
+            number = idle ? KEEP_IDLE_MS : KEEP_BETWEEN_MS;
+        *value = (int64_t)CEDE_MILLISECOND * number;
+        return 0;
+    }
     *value = found.unit_ns ? (int64_t)found.unit_ns * number : (int64_t)number;
     return error;
 }

@@ -78,14 +78,16 @@ enum {
 typedef struct win_file {
     struct win_file *chain; /* in the table; free list */
     intptr_t native;
-    uint64_t position;       /* the system keeps none for overlapped handles */
-    uint64_t end_seen;       /* how long it was known to be: what lies beyond leaves a hole */
-    win_io *at_position;     /* the one that uses the position now */
-    win_io *first, *last;    /* those that wait for it */
-    uint32_t names;          /* handles of cede that are attached to it */
-    uint32_t pending;        /* transfers */
-    uint32_t access;         /* granted rights; 0: not known */
-    uint32_t quota;          /* pipes: what a write may have pending, see file.c */
+    uint64_t position;     /* the system keeps none for overlapped handles */
+    uint64_t end_seen;     /* how long it was known to be: what lies beyond leaves a hole */
+    win_io *at_position;   /* the one that uses the position now */
+    win_io *first, *last;  /* those that wait for it */
+    uint32_t names;        /* handles of cede that are attached to it */
+    uint32_t pending;      /* transfers */
+    uint32_t access;       /* granted rights; 0: not known */
+    uint32_t quota;        /* pipes: what a write may have pending, see file.c */
+    uint32_t keep_idle_ms; /* a socket's, where its system cannot be asked: see socket.c */
+    uint32_t keep_between_ms;
     struct win_local *local; /* a listener at a local name */
     uint16_t kind;
     uint16_t family; /* of a socket */
