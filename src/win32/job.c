@@ -152,6 +152,10 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
 static void run_connect(cedi_pool_job *pool_job, void *thread)
 {
     win_job *job = (win_job *)(void *)pool_job;
+    if (!thread || cedi_win_fault(job->self, "OpenThread")) {
+        job->error = ERROR_NO_SYSTEM_RESOURCES; /* a call that nothing could stop is not made */
+        return;
+    }
     do {
         if (!call_begins(job, thread)) {
             job->error = ERROR_OPERATION_ABORTED;
@@ -285,6 +289,8 @@ static void report(win *self, win_job *job)
     }
     if (error == 0)
         give(self, job);
+    else if (job->record.op == CEDE_OP_CONNECT && cedi_error_is_shortage(error))
+        status = CEDE_REPORT_PARK;
     cedi_win_job_free(self, job);
     cede_core_done(self->core, token, status, (int32_t)error, count);
 }
