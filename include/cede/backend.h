@@ -99,7 +99,7 @@ typedef struct cede_backend_setup {
 } cede_backend_setup;
 
 /* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC and the backend says so. */
-#define CEDE_ATTACH_APC 0x100u
+#define CEDE_ATTACH_APC 0x10000u
 
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */

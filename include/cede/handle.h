@@ -42,16 +42,17 @@ extern "C" {
 #define CEDE_IMPORT_APC 0x2u
 #define CEDE_IMPORT_ANY 0x3u
 
-/* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE) and takes
- * ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is negative, kind
- * or flags are unknown, or memory is out; then it stays the caller's. What names no file, and on
- * Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF or CEDE_EINVAL; it can
- * still be closed. Any thread; may allocate. */
+/* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE or a SOCKET)
+ * and takes ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is
+ * negative, kind or flags are unknown, or memory is out; then it stays the caller's. What names no
+ * file, and on Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF or
+ * CEDE_EINVAL; it can still be closed. Any thread; may allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
  * CEDE_EBUSY: something is pending on it or a scope owns it; CEDE_EBADF: stale; CEDE_ENOTSUP:
- * the system cannot detach it (a Windows port), or it names nothing of the system (sim). The
+ * the system cannot detach it (a Windows port), or it names nothing of the system (sim; a
+ * listener at a local name on Windows). The
  * thread of the loop that it is bound to; any thread if unbound. */
 CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 

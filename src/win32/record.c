@@ -1,11 +1,12 @@
 /*
- * Records of what was taken: transfers (win_io), what runs on threads (win_job), handles.
+ * Records of what was taken: transfers (win_io), what runs on threads (win_job), handles, and what
+ * sockets need besides.
  *
  * Made in chunks that double, recycled, and freed by close: so the steady state allocates nothing,
  * addresses are stable, and a packet or routine that comes late meets a record, not freed memory.
  * Found by token through a hash: a cancel knows nothing else. The loop's thread.
  */
-#include "win.h"
+#include "net.h"
 
 #define FIRST_CHUNK 16u
 
@@ -136,6 +137,9 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->file = NULL;
     io->next = NULL;
     io->bounce = NULL;
+    io->net = NULL;
+    io->call = NULL;
+    io->over = NULL;
     io->writes = false;
     return io;
 }
@@ -147,6 +151,9 @@ void cedi_win_io_free(win *self, win_io *io)
     if (io->bounce)
         cedi_win_bounce_put(self, io->bounce);
     io->bounce = NULL;
+    if (io->net)
+        cedi_win_net_put(self, io->net);
+    io->net = NULL;
     io->record.chain = self->free_ios;
     self->free_ios = &io->record;
 }
@@ -190,7 +197,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->error = 0;
     job->count = 0;
     job->thread = NULL;
-    job->wished = job->can_stop = false;
+    job->wished = job->can_stop = job->socket = false;
     return job;
 }
 
@@ -250,6 +257,32 @@ void cedi_win_bounce_put(win *self, win_bounce *bounce)
     self->free_bounces = bounce;
 }
 
+win_net *cedi_win_net_get(win *self)
+{
+    win_net *net = self->free_nets;
+    if (!net) {
+        uint32_t count;
+        win_net *nets = shelf_grow(&self->net_shelf, sizeof *nets, &count);
+        if (!nets)
+            return NULL;
+        while (count-- > 0) {
+            nets[count].next = self->free_nets;
+            self->free_nets = &nets[count];
+        }
+        net = self->free_nets;
+    }
+    self->free_nets = net->next;
+    net->made = INVALID_SOCKET;
+    net->out = NULL;
+    return net;
+}
+
+void cedi_win_net_put(win *self, win_net *net)
+{
+    net->next = self->free_nets;
+    self->free_nets = net;
+}
+
 static void events_free(win_record *ios)
 {
     for (; ios; ios = ios->chain)
@@ -263,6 +296,7 @@ void cedi_win_records_free(win *self)
     shelf_free(&self->io_shelf);
     shelf_free(&self->job_shelf);
     shelf_free(&self->file_shelf);
+    shelf_free(&self->net_shelf);
     while (self->free_bounces) {
         win_bounce *next = self->free_bounces->next;
         cedi_memory_free(self->free_bounces);

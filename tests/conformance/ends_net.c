@@ -257,7 +257,8 @@ static void group_prepare(cft *t, stage *s)
 {
     cede_address own, group = cede_ipv4(239, 1, 2, 3, 0);
     s->handle = cft_datagrams(t, CEDE_ADDRESS_IPV4, &own);
-    cede_prep_group(s->rec->req, s->handle, &group, 1, CEDE_GROUP_JOIN);
+    cede_prep_group(s->rec->req, s->handle, &group,
+                    cft_deviates(t, "no_interface_by_index") ? 0 : 1, CEDE_GROUP_JOIN);
 }
 
 /* ---- The cases ------------------------------------------------------------------------------ */
