@@ -166,6 +166,7 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     }
     if (io->bounce && !writes)
         scatter(self, io, bytes);
+    cedi_win_picked(self, &io->record, bytes);
     cedi_win_io_free(self, io);
     cedi_win_report_transfer(self, &record, file, writes, error, bytes);
     if (at_position)
@@ -477,6 +478,7 @@ static int heard(win *self, win_io *io, uint32_t error)
 /* By its own OVERLAPPED: by handle it would reach operations on a duplicate. */
 int cedi_win_io_cancel(win *self, win_io *io)
 {
+    io->wished = true;
     if (io->stage == WIN_STAGE_WAITS) {
         stop_waiting(self, io);
         return CEDE_CANCEL_SENT;

@@ -214,13 +214,15 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
 
 /* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
  * gets a thread of its own. */
-bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
-                            uint64_t length, uint64_t position, bool writes)
+static bool sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                          uint64_t length, uint64_t position, bool writes, const win_record *picked)
 {
     win_job *job = cedi_win_job_new(self, work);
     cede_status status;
     if (!job)
         return false;
+    job->record.pool = picked->pool;
+    job->record.number = picked->number;
     job->file = file;
     file->pending++;
     job->args.io.buffer = (void *)(uintptr_t)buffer;
@@ -235,6 +237,20 @@ bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, co
         return true;
     file->pending--;
     return no_thread(self, job, status);
+}
+
+bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                            uint64_t length, uint64_t position, bool writes)
+{
+    static const win_record none;
+    return sync_transfer(self, work, file, buffer, length, position, writes, &none);
+}
+
+bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, void *memory,
+                           const win_record *picked)
+{
+    return sync_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false,
+                         picked);
 }
 
 bool cedi_win_wait_for_instance(win *self, const cede_work *work)
@@ -281,6 +297,7 @@ static void report(win *self, win_job *job)
         win_file *file = job->file;
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
+        cedi_win_picked(self, &job->record, count);
         cedi_win_job_free(self, job);
         cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;

@@ -162,6 +162,14 @@ static win_io *new_io(win *self, const cede_work *work, win_file *file, uint8_t 
     return io;
 }
 
+win_io *cedi_win_net_io(win *self, const cede_work *work, win_file *file)
+{
+    win_io *io = new_io(self, work, file, file->lane, false);
+    if (io && file->socket)
+        io->call = call_transfer;
+    return io;
+}
+
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 /* Winsock keeps no array of WSABUFs beyond the call. */
@@ -477,14 +485,3 @@ bool cedi_win_start_sendto(win *self, const cede_work *work)
     io->over = sent;
     return start_datagram(self, work, io);
 }
-
-/* ---- Not yet -------------------------------------------------------------------------------- */
-
-#define NONE(name)                                                    \
-    bool cedi_win_start_##name(win *self, const cede_work *work)      \
-    {                                                                 \
-        return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0); \
-    }
-
-NONE(recv_pool)
-NONE(recv_many)

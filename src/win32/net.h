@@ -71,6 +71,8 @@ void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);
 
 /* Transfers of streams that are sockets: args.io or args.vec is somebody else's affair. */
 bool cedi_win_socket_piece(win *, const cede_work *, void *buffer, uint64_t length, bool writes);
+/* A record for a receive, to be given its buffer and issued; also of a pipe. */
+win_io *cedi_win_net_io(win *, const cede_work *, win_file *);
 bool cedi_win_socket_vec(win *, const cede_work *, const cede_vec *, uint64_t count, bool writes);
 
 /* ---- local.c -------------------------------------------------------------------------------- */

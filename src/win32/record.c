@@ -78,6 +78,7 @@ static void record_enter(win *self, win_record *record, const cede_work *work, u
     win_record **bucket = bucket_of(self, work->token);
     record->token = work->token;
     record->op = (uint8_t)work->op;
+    record->pool = NULL;
     record->what = what;
     record->chain = *bucket;
     *bucket = record;
@@ -89,6 +90,8 @@ static void record_leave(win *self, const win_record *record)
     while (*place != record)
         place = &(*place)->chain;
     *place = record->chain;
+    if (record->pool)
+        cede_core_unpick(record->pool, record->number);
 }
 
 win_record *cedi_win_record_find(const win *self, uint64_t token)
@@ -140,7 +143,7 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->net = NULL;
     io->call = NULL;
     io->over = NULL;
-    io->writes = false;
+    io->writes = io->wished = false;
     return io;
 }
 

@@ -5,6 +5,7 @@
  *     calls.c    the seam for injection: every system call whose odd results matter
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
+ *     pick.c         receives into buffers of a pool
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
@@ -108,6 +109,8 @@ enum { WIN_RECORD_IO, WIN_RECORD_JOB };
 typedef struct win_record {
     struct win_record *chain; /* in the table; free list */
     uint64_t token;
+    cede_pool_view *pool; /* a buffer of it was picked: `number`; NULL: none */
+    uint32_t number;
     uint8_t what;
     uint8_t op;
 } win_record;
@@ -154,10 +157,13 @@ struct win_io {
     uint32_t asked;
     uint32_t error; /* of one that has fired */
     uint32_t bytes;
-    DWORD flags; /* of a receive: Winsock's, in and out */
+    DWORD flags;               /* of a receive: Winsock's, in and out */
+    cede_pool_view *waits_for; /* pick.c */
+    char nothing[1];           /* what a read of no bytes reads into */
     uint8_t lane;
     uint8_t stage;
     bool writes;
+    bool wished; /* to end it */
 };
 
 typedef struct win_job {
@@ -353,6 +359,11 @@ bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count)
 
 bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
 /* The transfer of a handle that was not made for overlapped I/O. */
+/* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
+bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
+                           const win_record *picked);
+/* pick.c: the item of what was received, if it was into a buffer that was picked. */
+void cedi_win_picked(win *, win_record *, uint64_t bytes);
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
                             uint64_t length, uint64_t position, bool writes);
 /* On a file that was not: at an offset, and the file's own position stays. On a pool thread. */
