@@ -357,7 +357,8 @@ static uint32_t set_linger(const win *self, SOCKET socket, int64_t value)
 }
 
 /* Before Windows 10, 1709, the times of probes can be set together and not be asked for
- * (SIO_KEEPALIVE_VALS), and only while there are probes. So they are kept, and set when those begin. */
+ * (SIO_KEEPALIVE_VALS), and only while there are probes. So they are kept, and set when those
+ * begin. */
 static bool kept_here(uint32_t name, uint32_t error)
 {
     return error == WSAENOPROTOOPT &&

@@ -226,6 +226,11 @@ CFT_CASE(client_that_left_harms_no_accept)
     cft_await(t, connect);
     CFT_OK(t, connect);
     cft_await(t, accept);
+    if (cft_deviates(t, "reset_client_fails_its_accept")) {
+        CFT_STATUS(t, accept, CEDE_EIO);
+        accept = cft_accept(t, listener);
+        cft_await(t, accept);
+    }
     CFT_OK(t, accept);
     cede_address peer, client;
     cft_name(t, connect->result.handle, CEDE_NAME_OWN, &client);
@@ -398,7 +403,8 @@ CFT_CASE(address_of_another_machine_is_not_to_be_had)
     cft_rec *datagram = cft_new(t);
     cede_prep_datagram(datagram->req, &at, 0);
     cft_do(datagram);
-    CFT_STATUS(t, datagram, CEDE_EADDRNOTAVAIL);
+    CFT_STATUS(t, datagram,
+               cft_deviates(t, "datagram_binds_anywhere") ? CEDE_OK : CEDE_EADDRNOTAVAIL);
 }
 
 CFT_CASE(ipv6_listeners_leave_ipv4_alone_unless_told)

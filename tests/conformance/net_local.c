@@ -27,9 +27,11 @@ CFT_CASE(local_names_tell_their_family_and_no_path)
     CFT_OK(t, connect);
     memcpy(&told, accept->bytes, sizeof told);
     CFT_EXPECT(t, told.family == CEDE_ADDRESS_LOCAL && !told.path && !told.port);
-    CFT_EXPECT(t, cft_name(t, listener, CEDE_NAME_OWN, &own) == CEDE_OK);
+    cede_status named = cft_name(t, listener, CEDE_NAME_OWN, &own);
+    CFT_EXPECT(t, named == CEDE_OK);
     CFT_EXPECT(t, own.family == CEDE_ADDRESS_LOCAL && !own.path);
-    CFT_EXPECT(t, cft_name(t, connect->result.handle, CEDE_NAME_PEER, &own) == CEDE_OK);
+    named = cft_name(t, connect->result.handle, CEDE_NAME_PEER, &own);
+    CFT_EXPECT(t, named == CEDE_OK);
     CFT_EXPECT(t, own.family == CEDE_ADDRESS_LOCAL && !own.path);
     cft_closed(t, listener);
 }
@@ -38,10 +40,15 @@ CFT_CASE(local_name_in_use_is_told_and_not_taken_over)
 {
     cede_address at;
     cede_handle listener = cft_listening(t, CFT_LOCAL, &at);
-    cft_rec *second = listen_at(t, &at, 0);
-    CFT_STATUS(t, second, CEDE_EADDRINUSE);
-    cft_rec *robber = listen_at(t, &at, CEDE_LISTEN_REPLACE); /* somebody listens there */
-    CFT_STATUS(t, robber, CEDE_EADDRINUSE);
+    for (uint32_t i = 0; i < 2; i++) { /* somebody listens there */
+        cft_rec *second = listen_at(t, &at, i ? CEDE_LISTEN_REPLACE : 0);
+        if (cft_deviates(t, "first_pipe_is_not_first")) {
+            CFT_OK(t, second);
+            cft_closed(t, second->result.handle);
+        } else {
+            CFT_STATUS(t, second, CEDE_EADDRINUSE);
+        }
+    }
     cft_rec *accept = cft_accept(t, listener);
     cft_rec *connect = cft_connect(t, &at);
     cft_await(t, accept);
@@ -77,7 +84,9 @@ CFT_CASE(local_name_that_is_not_there_is_told)
     cede_address at = cft_address(t, CFT_LOCAL);
     cft_rec *connect = cft_connect(t, &at);
     cft_await(t, connect);
-    CFT_STATUS(t, connect, CEDE_ENOENT);
+    /* A pipe leaves no name behind: that nobody listens is all that Windows can tell. */
+    CFT_EXPECT(t, connect->result.status == CEDE_ENOENT ||
+                      connect->result.status == CEDE_ECONNREFUSED);
 }
 
 /* Where names of sockets are names of files: only a socket's is ever removed. */
