@@ -40,6 +40,7 @@ void sim_schedule(sim_work *work, enum sim_phase phase)
     if (work->latest_ns < work->due_ns)
         work->latest_ns = work->due_ns;
     sim_heap_add(world, work);
+    sim_poke(world); /* who made room for it need not be who waits */
 }
 
 /* ---- Blocking -------------------------------------------------------------------------------- */

@@ -39,8 +39,7 @@ cede_handle cft_listening(cft *t, uint32_t kind, cede_address *at)
     cft_do(rec);
     CFT_OK(t, rec);
     if (kind != CFT_LOCAL) {
-        cede_status named = cft_name(t, rec->result.handle, CEDE_NAME_OWN, at);
-        CFT_EXPECT(t, named == CEDE_OK);
+        CFT_EXPECT(t, cft_name(t, rec->result.handle, CEDE_NAME_OWN, at) == CEDE_OK);
         CFT_EXPECT(t, at->port != 0);
     }
     return rec->result.handle;
@@ -92,8 +91,7 @@ cede_handle cft_datagrams(cft *t, uint16_t family, cede_address *at)
     cede_prep_datagram(rec->req, at, 0);
     cft_do(rec);
     CFT_OK(t, rec);
-    cede_status named = cft_name(t, rec->result.handle, CEDE_NAME_OWN, at);
-    CFT_EXPECT(t, named == CEDE_OK);
+    CFT_EXPECT(t, cft_name(t, rec->result.handle, CEDE_NAME_OWN, at) == CEDE_OK);
     CFT_EXPECT(t, at->port != 0);
     if (!at->port)
         at->port = 1; /* after an injected failure */
