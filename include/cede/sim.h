@@ -3,8 +3,8 @@
  *
  * `cede_sim_backend` is a backend like any other, but behind it is no system: a *world* with its
  * own clock, files, pipes and network, which may delay, reorder, split, fail, lose a cancel or
- * never answer. Same seed, same settings, same program: same run, to the byte (cede_sim_hash proves it). Use it
- * to test your own cancel, deadline and error code:
+ * never answer. Same seed, same settings, same program: same run, to the byte (cede_sim_hash proves
+ * it). Use it to test your own cancel, deadline and error code:
  *
  *     static int program(cede_sim *world, void *context)      // 0: all was well
  *     {
@@ -41,8 +41,8 @@
  * bytes, whatever the options say, which are kept and given back. An end that closes with bytes
  * unread, a listener that closes over a client, and a close with CEDE_OPTION_LINGER 0 break the
  * connection off: the other end receives what had arrived and then CEDE_ECONNRESET. A send to an
- * end that is gone says CEDE_EPIPE. A group's members are reached by what is sent to it and their port;
- * interface 1 is the only one.
+ * end that is gone says CEDE_EPIPE. A group's members are reached by what is sent to it and their
+ * port; interface 1 is the only one.
  *
  * Work (cede_prep_work) runs on the loop's thread, inside its wait, at a moment like any other.
  *

@@ -1,6 +1,7 @@
 /*
- * Pipes, which are also each way of a stream: a ring of bytes, two kinds of ends, works that wait. An
- * end is a handle's open file, a socket or the peer, that is the test itself. Under the world's lock but for the peer's functions.
+ * Pipes, which are also each way of a stream: a ring of bytes, two kinds of ends, works that wait.
+ * An end is a handle's open file, a socket or the peer, that is the test itself. Under the world's
+ * lock but for the peer's functions.
  */
 #include "fs.h"
 
