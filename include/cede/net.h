@@ -19,7 +19,8 @@
  *                                       CEDE_ECONNRESET once, if data was lost. No signal comes.
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
  *                                       stream; an empty datagram is sent and received as one
- *   connect                             CEDE_ECONNREFUSED, CEDE_EHOSTUNREACH, CEDE_ENETUNREACH,
+ *   connect                             CEDE_ECONNREFUSED (also of a local name that is not there),
+ *                                       CEDE_EHOSTUNREACH, CEDE_ENETUNREACH,
  *                                       CEDE_ETIMEDOUT (the system's own limit, not a deadline)
  *   descriptors used up                 an accept waits until there are some again, and says so to
  *                                       the trace hook once; the listener survives (law 15)
@@ -52,7 +53,8 @@ extern "C" {
 #define CEDE_LISTEN_ANY       0xfu
 
 /* Listens; result.handle is the listener. `backlog` is how many clients may wait to be accepted (0:
- * the system's most). The address can be had again at once after a listener is closed, and not as
+ * the system's most). The address can be had again at once after a listener is closed (on Windows
+ * once no connection that it accepted is open any more: SO_EXCLUSIVEADDRUSE), and not as
  * long as another has it (CEDE_EADDRINUSE); CEDE_EADDRNOTAVAIL: it is not this machine's;
  * CEDE_EACCES: not allowed to. A local listener's name is not removed by its close. */
 CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t backlog,

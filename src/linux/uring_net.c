@@ -337,6 +337,8 @@ void cedi_uring_net_completed(uring *self, uring_job *job, int result)
             result = job->net.native;
         else
             (void)close(job->net.native);
+        if (result == -ENOENT)
+            result = -ECONNREFUSED; /* a local name: what is not there, nobody listens at */
         break;
     case CEDE_OP_ACCEPT:
         if (result >= 0)

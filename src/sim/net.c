@@ -101,7 +101,7 @@ static cede_status find_listener(cede_sim *world, cede_address *to, sim_socket *
         to->path = NULL;
         if (status == CEDE_OK)
             *out = node->type == CEDE_FILE_SOCKET ? node->socket : NULL;
-        return status == CEDE_OK && !*out ? CEDE_ECONNREFUSED : status;
+        return (status == CEDE_OK && !*out) || status == CEDE_ENOENT ? CEDE_ECONNREFUSED : status;
     }
     *to = sim_net_unmapped(to);
     enum sim_where where = sim_net_where(to);
