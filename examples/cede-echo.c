@@ -1,7 +1,10 @@
 /*
  * cede-echo: the smallest server. Sends back what it is sent, until Ctrl-C.
  *
- *     cede-echo [ADDRESS]          "127.0.0.1:7777" if none is given; port 0: the system picks one
+ *     cede-echo [ADDRESS [CLIENTS]]
+ *
+ * ADDRESS is 127.0.0.1:7777 if none is given; with port 0 the system picks one. With CLIENTS it
+ * takes so many, and ends with the last of them.
  *
  * Three things to see. An idle client costs the server one request: buffers come from a pool when
  * there is data. What came goes back from the buffer that it came in, by a request that lives in
@@ -28,6 +31,8 @@ typedef struct echo {
 
 static cede_loop *loop;
 static cede_pool *pool;
+static cede_ticket accepting;
+static unsigned long clients; /* to come; 0: without end */
 
 static void stop(void)
 {
@@ -79,6 +84,8 @@ static void on_client(cede_req *req, cede_result item)
         cede_drop(item.handle);
         return;
     }
+    if (clients && --clients == 0)
+        cede_cancel(accepting); /* nothing is left then but the clients: the run ends with them */
     c->handle = item.handle;
     cede_prep_recv_many(&c->recv, c->handle, pool, CEDE_CREDIT_ALL, on_data);
     cede_submit(loop, &c->recv, on_end);
@@ -114,6 +121,8 @@ int main(int count, char **words)
     os_begin(&count, &words);
     if (count > 1)
         where = words[1];
+    if (count > 2)
+        clients = strtoul(words[2], NULL, 10);
     if (cede_address_parse(where, 7777, &at))
         return fail(where, CEDE_EINVAL);
     status = cede_loop_open(NULL, &loop);
@@ -134,7 +143,7 @@ int main(int count, char **words)
     fflush(stdout);
     os_on_interrupt(stop);
     cede_prep_accept_many(&req, listener, on_client);
-    cede_submit(loop, &req, on_done);
+    accepting = cede_submit(loop, &req, on_done);
     cede_run(loop, CEDE_FOREVER);
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every client; each on_end runs */
