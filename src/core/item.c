@@ -37,6 +37,8 @@ void cedi_item_accepted(cede_loop *loop, cedi_slot *slot, intptr_t native)
         return;
     }
     slot->at.on.made = cedi_entry_reserve(loop);
+    if (CEDI_FAULT(ACCEPTED_IS_LOST) && (slot->cause & CEDE_BY_ANY))
+        return;
     (void)cedi_entry_publish(loop, index, native, CEDE_KIND_STREAM);
     cedi_item_push(loop, slot, &cedi_entry_at(index)->item, CEDI_ITEM_HANDLE, index);
 }

@@ -298,7 +298,7 @@ static void hand_over(cede_loop *loop)
 static void unpark(cede_loop *loop)
 {
     uint64_t others = loop->reports - loop->parks;
-    if (loop->unparked == others && cedi_now(loop) < loop->unpark_at)
+    if (loop->unparked == others && cedi_now(loop) < loop->unpark_at && !CEDI_FAULT(PARK_SPINS))
         return;
     loop->unparked = others;
     loop->unpark_at = cedi_add(cedi_now(loop), PARK_NS);

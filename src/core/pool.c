@@ -229,6 +229,8 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
         slot->count = count;
         return;
     }
+    if (CEDI_FAULT(PICKED_IS_LOST) && (slot->cause & CEDE_BY_ANY))
+        return;
     taken->taker = cedi_slot_ticket(slot);
     slot->at.on.out++;
     slot->count += count;
@@ -267,7 +269,7 @@ bool cedi_pool_has_credit(const cedi_slot *slot)
 {
     uint32_t most = cedi_check_args(slot)->many.credit;
     cedi_check_touch(slot, false, false);
-    return most == CEDE_CREDIT_ALL || slot->at.on.out < most;
+    return most == CEDE_CREDIT_ALL || CEDI_FAULT(CREDIT_IS_ENDLESS) || slot->at.on.out < most;
 }
 
 /* ---- Waiting -------------------------------------------------------------------------------- */
@@ -290,7 +292,7 @@ static uint32_t could_go(const cede_pool *pool)
 void cedi_pools_turn(cede_loop *loop)
 {
     for (cede_pool *pool = loop->pools; pool; pool = pool->next) {
-        uint32_t most = could_go(pool);
+        uint32_t most = CEDI_FAULT(POOL_FORGETS) ? 0 : could_go(pool);
         for (; most && !cedi_list_empty(&pool->waiting); most--) {
             cedi_slot *slot = cedi_slot_of(pool->waiting.next);
             cedi_list_remove(&slot->link);

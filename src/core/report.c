@@ -48,9 +48,11 @@ static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status st
 static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
                             uint64_t count)
 {
-    if (slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
+    if ((slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY) &&
+        !CEDI_FAULT(NO_DESCRIPTOR_FAILS))
         status = accept_again(loop, slot, status, os_error);
-    if (status == CEDE_REPORT_POOL && !(CEDI_POOL_OPS >> slot->op & 1))
+    if (status == CEDE_REPORT_POOL &&
+        (!(CEDI_POOL_OPS >> slot->op & 1) || CEDI_FAULT(EMPTY_POOL_FAILS)))
         status = CEDE_ENOMEM;
     if (status == CEDE_REPORT_POOL && cedi_pool_is_shut(slot))
         cedi_req_end(loop, slot, CEDE_BY_CLOSE);

@@ -177,9 +177,11 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
         if (CEDI_FAULT(WAITS_FOR_ITSELF))
             break;
         if (!orphan && slot->id == (uint32_t)ticket.id &&
-            cedi_slot_generation(slot) == ticket.generation + !frame->item)
+            cedi_slot_generation(slot) ==
+                ticket.generation + (!frame->item || CEDI_FAULT(ITEM_AWAITS_ITSELF)))
             return true;
-        if (target && frame->item && comes_before((cedi_slot *)(uintptr_t)slot, target))
+        if (target && frame->item && !CEDI_FAULT(ITEM_AWAITS_ITSELF) &&
+            comes_before((cedi_slot *)(uintptr_t)slot, target))
             return true;
         if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))
             return true;
@@ -228,7 +230,8 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
 {
     uint64_t most = loop->ready_count;
     bool any = CEDI_UNLIKELY(loop->orphans) && orphans_before(loop, target, ticket);
-    while (CEDI_UNLIKELY(loop->items) && !is_stale(target, ticket) && most &&
+    while (CEDI_UNLIKELY(loop->items) && !CEDI_FAULT(WAIT_LEAVES_ITEMS) &&
+           !is_stale(target, ticket) && most &&
            cedi_items_deliver_one(loop, comes_before, target)) {
         any = true;
         most--;

@@ -33,6 +33,7 @@
 #include "cede/file.h"
 #include "cede/uring.h"
 
+#include "../mutants.h"
 #include "../pool/pool.h"
 #include "../posix/blocking.h"
 #include "../posix/error.h"

@@ -68,11 +68,13 @@ unsigned cedi_uring_reap(uring *self, unsigned most)
         uint64_t user_data = cqe->user_data;
         int result = cqe->res;
         unsigned shot = cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_BUFFER);
+        if (CEDI_FAULT(MORE_IS_LAST))
+            shot &= ~IORING_CQE_F_MORE;
         if (URING_UNLIKELY(user_data & URING_TAGS)) {
             if (!(shot & IORING_CQE_F_MORE)) /* else not its last word */
                 tagged(self, user_data, result);
         } else if (URING_UNLIKELY(shot)) {
-            cedi_uring_shot(self, user_data, result, cqe->flags);
+            cedi_uring_shot(self, user_data, result, shot | (cqe->flags & ~IORING_CQE_F_MORE));
         } else {
             cedi_uring_report(self, user_data, result);
         }
