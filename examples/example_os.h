@@ -25,7 +25,7 @@ static inline int os_columns(void);
 static inline void os_trim(char *path);
 static inline const char *os_last_name(const char *path);
 
-/* A pipe as two handles: cede has no call that makes one. */
+/* A pipe as two handles, without a loop. (With one: cede_prep_pair.) */
 static inline bool os_pipe(cede_handle *reader, cede_handle *writer);
 
 static void (*volatile os_interrupted)(void); /* what os_on_interrupt was given */

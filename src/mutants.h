@@ -27,6 +27,16 @@ enum {
     CEDI_OWNED_CLOSES_EARLY,    /* owned handles are closed when the scope is cancelled */
     CEDI_CHECK_THEN_SLEEP,      /* the inbox is not looked at once the sleep flag is up */
     CEDI_DEADLINE_LEAVES_IO,    /* a deadline is delivered while the kernel still works */
+    CEDI_PICKED_IS_LOST,        /* a buffer that was picked as a cancel came is not delivered */
+    CEDI_ACCEPTED_IS_LOST,      /* a client that was accepted as a cancel came is not delivered */
+    CEDI_WAIT_LEAVES_ITEMS,     /* cede_wait does not run the items of what it awaits */
+    CEDI_ITEM_AWAITS_ITSELF,    /* a wait in an item for its own request goes on for ever */
+    CEDI_CREDIT_IS_ENDLESS,     /* a receive takes more buffers than its credit */
+    CEDI_POOL_FORGETS,          /* who waits for a buffer is not let go on */
+    CEDI_EMPTY_POOL_FAILS,      /* an empty pool ends the receive */
+    CEDI_NO_DESCRIPTOR_FAILS,   /* the descriptor limit ends the accept */
+    CEDI_PARK_SPINS,            /* what found no room is tried again at every turn */
+    CEDI_MORE_IS_LAST,          /* io_uring: a completion that says "more" ends the work */
     CEDI_CANCEL_LOST_WHEN_FULL, /* a cancel that found no room is forgotten */
     CEDI_CLOSE_DOES_NOT_CANCEL, /* close waits for what is pending and does not end it */
     CEDI_REFUSED_IS_LOST,       /* a follower of a failed link is never delivered */

@@ -38,13 +38,16 @@ typedef struct cede_work {
     intptr_t native; /* the handle's descriptor; -1 if the operation has none */
     intptr_t native_to; /* copy: the destination's; else -1 */
     uint64_t moved;     /* whole transfers: bytes that earlier rounds moved; go on behind them */
-    uint32_t op;        /* CEDE_OP_... */
+    uint16_t op;        /* CEDE_OP_... */
+    uint16_t kind;      /* the handle's, CEDE_KIND_...; 0 if the operation has none */
     uint32_t how;       /* CEDE_WORK_... */
 } cede_work;
 
 /* The last round was reported CEDE_REPORT_POLL: wait until the descriptor is ready in the
  * operation's direction, then report CEDE_REPORT_AGAIN. */
 #define CEDE_WORK_POLL 0x1u
+/* A many-shot: give one item at most, then report. */
+#define CEDE_WORK_ONE 0x2u
 
 /* Statuses for reports only: the core starts the work again instead of delivering, unless a cause
  * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved.
@@ -59,6 +62,7 @@ typedef struct cede_work {
 #define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
 #define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL */
 #define CEDE_REPORT_PARK  (-1002) /* out of room: later */
+#define CEDE_REPORT_POOL  (-1003) /* its pool has no buffer: when there is one */
 
 /* What cancel answers. */
 enum {
@@ -66,6 +70,24 @@ enum {
     CEDE_CANCEL_AGAIN, /* not now: ask again next turn (a full queue) */
     CEDE_CANCEL_NEVER  /* this work cannot be ended; its report will come by itself */
 };
+
+/*
+ * A pool, as a backend sees it: buffer n begins at base + n * stride. Buffers are free, the
+ * backend's (picked, or handed to the kernel), or out with the caller.
+ *
+ * A receive from a pool (CEDE_OP_RECV_POOL, CEDE_OP_RECV_MANY; args->many.pool) waits for data
+ * first. When there is some, the backend picks a buffer, receives into it, gives it as an item, and
+ * reports CEDE_OK with the same count; at the end of the stream it reports 0 and gives no item. It
+ * may instead hand buffers to the kernel ahead: those that are free when it first sees the pool, by
+ * picking them all, and then what pool_give brings.
+ */
+typedef struct cede_pool_view {
+    void *self; /* the backend's, NULL at first */
+    char *base;
+    size_t stride_bytes;
+    uint32_t buffer_bytes;
+    uint32_t count;
+} cede_pool_view;
 
 typedef struct cede_backend_setup {
     cede_core *core;
@@ -77,7 +99,7 @@ typedef struct cede_backend_setup {
 } cede_backend_setup;
 
 /* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC and the backend says so. */
-#define CEDE_ATTACH_APC 0x100u
+#define CEDE_ATTACH_APC 0x10000u
 
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */
@@ -133,16 +155,38 @@ typedef struct cede_backend {
     void (*forget)(void *self, intptr_t native);
     /* CEDE_ATTACH_ flags that attach wants to see. */
     uint32_t attach_flags;
+    /* A buffer is free again; it is the backend's. Only for pools whose view->self is set. NULL:
+     * the core keeps what is free. */
+    void (*pool_give)(void *self, cede_pool_view *, uint32_t number);
+    /* No receive uses the pool any more, and none will: frees what view->self stands for. NULL, or
+     * view->self NULL: nothing to free. */
+    void (*pool_close)(void *self, cede_pool_view *);
 } cede_backend;
 
 /* ---- The doors ------------------------------------------------------------------------------ */
 
 /* Reports a work, exactly once. `status` is CEDE_OK, a failure or a CEDE_REPORT_; os_error the
  * system's number or 0; count the bytes moved in this round, or for operations that open, the new
- * native descriptor. A transfer that was cut off by a cancel reports what moved with CEDE_OK, or
- * CEDE_ECANCELED if nothing did: the core knows why. */
+ * native descriptor. A pair's second one is written to the output (as a uint64_t, before the
+ * report); a datagram that did not fit has a count above what was asked for. A transfer that was
+ * cut off by a cancel reports what moved with CEDE_OK, or CEDE_ECANCELED if nothing did: the core
+ * knows why. */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);
+
+/* Gives an item of a work that was taken and not reported. Of a many-shot accept: `count` is the
+ * native descriptor. Of a receive from a pool: `count` bytes in buffer `number`, which was picked
+ * (0: it was not used after all, and is free again).
+ * (A many-shot accept may also report its last client with CEDE_OK, like a single one. It is then
+ * begun anew, and so is a receive that reports a count above 0.) */
+CEDE_API void cede_core_item(cede_core *, uint64_t token, uint64_t count, uint32_t number);
+
+/* The pool of a receive. */
+CEDE_API cede_pool_view *cede_core_pool(const cede_work *);
+/* Takes a free buffer; false: there is none (report CEDE_REPORT_POOL). The loop's thread. */
+CEDE_API bool cede_core_pick(cede_pool_view *, uint32_t *number);
+/* Puts a picked one back, unused. */
+CEDE_API void cede_core_unpick(cede_pool_view *, uint32_t number);
 
 /* A cancel that was sent found nothing, was too early or is not possible yet, and the work has not
  * been reported: the core keeps the wish and asks again, with bounded back-off. It ends a wait like

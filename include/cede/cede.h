@@ -20,6 +20,9 @@
  *     types.h     status, result, ticket, handle, flags, version
  *     req.h       the request, its attributes, and the preparations that need no handle
  *     file.h      preparations for files, pipes, terminals, directories and paths
+ *     net.h       preparations for sockets: streams, listeners, datagrams
+ *     address.h   addresses: make, parse, print
+ *     pool.h      pools of buffers, picked when data is there
  *     loop.h      loops: open, submit, run, wait, stop, close; cancel and the other wishes
  *     handle.h    handles: import, release, drop, own
  *     check.h     help for tools: CEDE_GONE for the static analyzer, guarded memory
@@ -34,6 +37,8 @@
 #include "cede/types.h"
 #include "cede/req.h"
 #include "cede/file.h"
+#include "cede/net.h"
+#include "cede/pool.h"
 #include "cede/loop.h"
 #include "cede/handle.h"
 #include "cede/check.h"

@@ -1,5 +1,6 @@
 /*
- * Handles: names of open files, pipes, terminals and directories, valid in the whole process.
+ * Handles: names of open files, pipes, terminals, directories and sockets, valid in the whole
+ * process.
  *
  * A handle is a value. It is bound to a loop by its first submission, so that handing it to another
  * loop before that is passing the value; afterwards it is release and import. On a handle of
@@ -15,19 +16,23 @@
 extern "C" {
 #endif
 
-/* What a handle is. Files have positions; pipes and terminals are streams. */
-#define CEDE_KIND_AUTO 0x00u /* import: ask the system at the first submission */
-#define CEDE_KIND_FILE 0x01u
-#define CEDE_KIND_PIPE 0x02u
-#define CEDE_KIND_TTY  0x04u
-#define CEDE_KIND_DIR  0x08u
-#define CEDE_KIND_DISK 0x10u /* a block device */
-#define CEDE_KIND_CHAR 0x20u /* another character device (/dev/null) */
+/* What a handle is. Files have positions; pipes, terminals and connected sockets are streams. */
+#define CEDE_KIND_AUTO     0x000u /* import: ask the system at the first submission */
+#define CEDE_KIND_FILE     0x001u
+#define CEDE_KIND_PIPE     0x002u
+#define CEDE_KIND_TTY      0x004u
+#define CEDE_KIND_DIR      0x008u
+#define CEDE_KIND_DISK     0x010u /* a block device */
+#define CEDE_KIND_CHAR     0x020u /* another character device (/dev/null) */
+#define CEDE_KIND_STREAM   0x040u /* a socket that is connected, for bytes both ways */
+#define CEDE_KIND_LISTENER 0x080u /* one that listens */
+#define CEDE_KIND_DATAGRAM 0x100u /* one for datagrams */
 
-#define CEDE_KIND_BYTES \
-    (CEDE_KIND_FILE | CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_DISK | CEDE_KIND_CHAR)
-#define CEDE_KIND_SYNCS (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
-#define CEDE_KIND_ANY   0x3fu
+#define CEDE_KIND_STREAMS (CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_STREAM)
+#define CEDE_KIND_BYTES   (CEDE_KIND_STREAMS | CEDE_KIND_FILE | CEDE_KIND_DISK | CEDE_KIND_CHAR)
+#define CEDE_KIND_SYNCS   (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
+#define CEDE_KIND_SOCKETS (CEDE_KIND_STREAM | CEDE_KIND_LISTENER | CEDE_KIND_DATAGRAM)
+#define CEDE_KIND_ANY     0x1ffu
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
 #define CEDE_IMPORT_BORROW 0x1u
@@ -37,16 +42,17 @@ extern "C" {
 #define CEDE_IMPORT_APC 0x2u
 #define CEDE_IMPORT_ANY 0x3u
 
-/* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE) and takes
- * ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is negative, kind
- * or flags are unknown, or memory is out; then it stays the caller's. What names no file, and on
- * Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF or CEDE_EINVAL; it can
- * still be closed. Any thread; may allocate. */
+/* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE or a SOCKET)
+ * and takes ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is
+ * negative, kind or flags are unknown, or memory is out; then it stays the caller's. What names no
+ * file, and on Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF or
+ * CEDE_EINVAL; it can still be closed. Any thread; may allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
  * CEDE_EBUSY: something is pending on it or a scope owns it; CEDE_EBADF: stale; CEDE_ENOTSUP:
- * the system cannot detach it (a Windows port), or it names nothing of the system (sim). The
+ * the system cannot detach it (a Windows port), or it names nothing of the system (sim; a
+ * listener at a local name on Windows). The
  * thread of the loop that it is bound to; any thread if unbound. */
 CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 

@@ -205,6 +205,7 @@ typedef struct cede_counts {
     uint64_t cancels_again; /* answered "ask me again" */
     uint64_t restarted;     /* operations begun anew: EINTR, would block, the rest of a transfer */
     uint64_t refused;       /* completed with CEDE_EENDED */
+    uint64_t items;         /* calls of item callbacks */
     uint64_t slots;         /* slots that the loop holds memory for, 128 bytes each on Linux */
 } cede_counts;
 

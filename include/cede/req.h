@@ -21,6 +21,7 @@
 #ifndef CEDE_REQ_H
 #define CEDE_REQ_H
 
+#include "cede/address.h"
 #include "cede/types.h"
 
 #ifdef __cplusplus
@@ -29,6 +30,7 @@ extern "C" {
 
 typedef struct cede_req cede_req;
 typedef struct cede_loop cede_loop;
+typedef struct cede_pool cede_pool;
 struct cede_stat;
 
 /* The completion callback. Called exactly once for each submission, on the loop's thread, from
@@ -36,6 +38,12 @@ struct cede_stat;
  * the callee owns the request and all that was ceded and lent with it: it may free, reuse, prepare
  * and submit it anew; the library touches none of it again (law 4). */
 typedef void cede_done(cede_req *req, cede_result result);
+
+/* What a many-shot operation gives before its done: called like a done, for each item. It borrows
+ * the request (reads it, nothing more: the submission goes on), and owns what the item carries, a
+ * handle or a buffer. The result's count is the item's; its flags are 0. done comes once, after the
+ * last item (law 2). */
+typedef void cede_item(cede_req *req, cede_result item);
 
 /* Blocking work for cede_prep_work. Runs on a thread of the pool; returns the status and may set
  * *count (0 before) for the result. It must not call into the loop but for the calls that any
@@ -55,12 +63,12 @@ typedef union cede_args {
         void *buffer;
         uint64_t length_bytes;
         int64_t offset;
-    } io; /* read write read_all write_all append readdir */
+    } io; /* read write read_all write_all append readdir recv recv_all send send_all */
     struct {
         const cede_vec *vec;
         uint64_t count;
         int64_t offset;
-    } vec; /* readv writev */
+    } vec; /* readv writev sendv */
     struct {
         const char *path;
         const char *to;
@@ -84,6 +92,27 @@ typedef union cede_args {
         uint64_t to_offset;
         uint64_t length_bytes;
     } copy;
+    struct {
+        cede_address address;
+        void *out;      /* accept, name: a cede_address; pair: a cede_handle, see backend.h */
+        uint32_t flags; /* pair, name, group: which or what */
+        uint32_t count; /* listen: the backlog; group: the interface */
+    } net;              /* listen connect accept pair datagram group name */
+    struct {
+        void *buffer;
+        uint64_t length_bytes;
+        cede_address address; /* sendto */
+        cede_address *from;   /* recvfrom */
+    } datagram;
+    struct {
+        cede_pool *pool;
+        cede_item *item;
+        uint32_t credit;
+    } many; /* accept_many recv_pool recv_many */
+    struct {
+        int64_t value;
+        uint32_t name;
+    } option; /* set_option get_option */
     struct {
         cede_work_fn *run;
         void *argument;

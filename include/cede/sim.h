@@ -2,9 +2,9 @@
  * The simulated backend: a kernel made of a seed.
  *
  * `cede_sim_backend` is a backend like any other, but behind it is no system: a *world* with its
- * own clock, files and pipes, which may delay, reorder, split, fail, lose a cancel or never answer.
- * Same seed, same settings, same program: same run, to the byte (cede_sim_hash proves it). Use it
- * to test your own cancel, deadline and error code:
+ * own clock, files, pipes and network, which may delay, reorder, split, fail, lose a cancel or
+ * never answer. Same seed, same settings, same program: same run, to the byte (cede_sim_hash proves
+ * it). Use it to test your own cancel, deadline and error code:
  *
  *     static int program(cede_sim *world, void *context)      // 0: all was well
  *     {
@@ -31,7 +31,18 @@
  *
  * Files. The tree is empty but for /tmp and /dev/null; relative paths start at the root; permission
  * bits are kept and not enforced; owner and group are 0; new files lose the bits of mask 022. What
- * an operation answers is what Linux answers. There are no terminals, sockets or block devices.
+ * an operation answers is what Linux answers. There are no terminals or block devices.
+ *
+ * Network. All sockets of a world, of whichever loop, are on one machine. 127.0.0.0/8, ::1 and the
+ * any-addresses are its own; a local address is a name in the tree. 192.0.2.0/24 is a black hole: a
+ * connect there pends until it is cancelled, a datagram is lost. Other addresses say
+ * CEDE_ENETUNREACH. Ports that the system picks are 49152, 49153, ... A connect is done as soon as
+ * there is room in the listener's backlog, and pends until then. Each way of a stream holds 212992
+ * bytes, whatever the options say, which are kept and given back. An end that closes with bytes
+ * unread, a listener that closes over a client, and a close with CEDE_OPTION_LINGER 0 break the
+ * connection off: the other end receives what had arrived and then CEDE_ECONNRESET. A send to an
+ * end that is gone says CEDE_EPIPE. A group's members are reached by what is sent to it and their
+ * port; interface 1 is the only one.
  *
  * Work (cede_prep_work) runs on the loop's thread, inside its wait, at a moment like any other.
  *
@@ -98,6 +109,10 @@ typedef struct cede_sim_config {
     uint16_t park_permille;      /* out of room while others are in flight: parked by the core */
     uint16_t hang_permille;      /* never carried out; only a cancel ends it */
 
+    /* What may happen to a datagram */
+    uint16_t lose_permille;     /* it is lost on its way */
+    uint16_t overtake_permille; /* it overtakes some of those that wait to be received */
+
     /* What may happen to a cancel */
     uint16_t cancel_lose_permille;  /* taken up, yet too late: the work succeeds */
     uint16_t cancel_again_permille; /* "not now, ask again" */
@@ -111,7 +126,7 @@ typedef struct cede_sim_config {
     /* Bounds; 0: none */
     uint32_t batch_most;     /* works taken by one start */
     uint32_t in_flight_most; /* works in flight, each loop */
-    uint32_t open_most;      /* open files and pipe ends (CEDE_EMFILE) */
+    uint32_t open_most;      /* open files, pipe ends and sockets (CEDE_EMFILE) */
     uint64_t disk_bytes; /* room of the file system (CEDE_ENOSPC), in pages of 4096 bytes; 1 TiB */
     uint64_t file_bytes; /* the longest file (CEDE_EFBIG); 16 TiB less a page */
     uint64_t without;    /* operations that it has not: bits 1 << CEDE_OP_... */
@@ -126,7 +141,7 @@ typedef struct cede_sim_config {
     void *trace_context;
 } cede_sim_config;
 
-/* A kernel of bad manners: every chance above but hang, fail and starve is on. */
+/* A kernel of bad manners: every chance above but hang, fail, lose and starve is on. */
 CEDE_API cede_sim_config cede_sim_rough(uint64_t seed);
 
 /* ---- Worlds ---------------------------------------------------------------------------------- */
@@ -145,6 +160,9 @@ CEDE_API uint64_t cede_sim_now(cede_sim *);
  * by the next wait of its loop: so a program can meet "completed, not yet delivered". */
 CEDE_API void cede_sim_advance(cede_sim *, uint64_t ns);
 
+/* Sets config's open_most anew, for a limit that is met in the middle of a run, or passes. */
+CEDE_API void cede_sim_limit_open(cede_sim *, uint32_t open_most);
+
 /* A hash over all that has happened in the world so far: takings, answers, effects, reports and
  * choices, with their times. Equal for equal runs. */
 CEDE_API uint64_t cede_sim_hash(cede_sim *);
@@ -156,11 +174,11 @@ CEDE_API void cede_sim_trace(cede_sim *, cede_trace_fn *, void *context);
 typedef struct cede_sim_counts {
     uint64_t in_flight; /* taken and not reported: the sum of the next five */
     uint64_t queued;    /* not begun */
-    uint64_t blocked;   /* waiting for a pipe's other end */
+    uint64_t blocked;   /* waiting for the other end of a pipe or connection, or a client */
     uint64_t frozen;    /* by cede_sim_hold, before anything was done; or hanging for ever */
     uint64_t midway;    /* by cede_sim_hold, in the middle or behind the effect */
     uint64_t sealed;    /* the outcome is certain, the report not yet made */
-    uint64_t open;      /* open files and pipe ends, the peers' too */
+    uint64_t open;      /* open files, pipe ends and sockets, the peers' too */
     uint64_t taken;     /* works taken so far */
     uint64_t reported;
     uint64_t cancels;   /* cancels asked so far */
@@ -179,7 +197,8 @@ CEDE_API void cede_sim_pending(cede_sim *, cede_trace_fn *, void *context);
 /* Which works are meant. Zeros match everything. */
 typedef struct cede_sim_target {
     uint32_t op;      /* a CEDE_OP_; 0: all */
-    const char *path; /* works on this path, or on a file opened by any name of it; copied */
+    const char *path; /* works on this path, also as a local address, or on a file opened by any
+                         name of it; copied */
     const cede_sim_pipe *pipe; /* works on this pipe */
     uint32_t skip;             /* let so many that match pass by */
     uint32_t most;             /* then catch so many; 0: all */

@@ -84,7 +84,17 @@ CEDE_API uint32_t cede_version(void);
     X(ETXTBSY, -37, "the file is being executed")                        \
     X(ESTALE, -38, "the file is no longer known to its server")          \
     X(ETIMEDOUT, -39, "the system's own time limit passed")              \
-    X(EOVERFLOW, -40, "a value is too large for its type")
+    X(EOVERFLOW, -40, "a value is too large for its type")               \
+    X(ECONNREFUSED, -41, "nobody listens there")                         \
+    X(ECONNRESET, -42, "the peer broke the connection off")              \
+    X(ECONNABORTED, -43, "the connection was broken off by this system") \
+    X(EHOSTUNREACH, -44, "the host cannot be reached")                   \
+    X(ENETUNREACH, -45, "the network cannot be reached")                 \
+    X(ENETDOWN, -46, "the network is down")                              \
+    X(EADDRINUSE, -47, "the address is in use")                          \
+    X(EADDRNOTAVAIL, -48, "the address is not this machine's")           \
+    X(ENOTCONN, -49, "not connected")                                    \
+    X(EMSGSIZE, -50, "the message is too large")
 
 typedef int32_t cede_status;
 
@@ -109,7 +119,7 @@ typedef struct cede_ticket {
     uint64_t generation;
 } cede_ticket;
 
-/* Names an open file, pipe, terminal or directory in this process; 0 is none. */
+/* Names an open file, pipe, terminal, directory or socket in this process; 0 is none. */
 typedef uint64_t cede_handle;
 
 /* ---- Time ---------------------------------------------------------------------------------- */
@@ -132,6 +142,7 @@ typedef uint64_t cede_handle;
 #define CEDE_BY_LOOP      0x20u /* its loop was closing */
 #define CEDE_BY_ANY       0x3fu
 #define CEDE_CANCEL_ASKED 0x40u /* a cancel had been asked for, whatever came of it */
+#define CEDE_TRUNCATED    0x80u /* the rest of a datagram did not fit, and is lost */
 
 /* The truth about one submission, sealed when the kernel reported (law 7). */
 typedef struct cede_result {

@@ -20,9 +20,11 @@ extern "C" {
 #define CEDE_URING_NO_SKIP_SUCCESS  0x020u /* a cancel's own completion is always seen */
 #define CEDE_URING_NO_PATH_OPS      0x040u /* mkdir, rename, link, ... on the pool */
 #define CEDE_URING_NO_TRUNCATE      0x080u
-#define CEDE_URING_NO_EXT_ARG       0x100u /* waits by a timeout entry */
-#define CEDE_URING_NO_NOSIGNAL      0x200u /* SIGPIPE is blocked around the system call */
-#define CEDE_URING_NO_ANY           0x3ffu
+#define CEDE_URING_NO_EXT_ARG       0x100u  /* waits by a timeout entry */
+#define CEDE_URING_NO_NOSIGNAL      0x200u  /* SIGPIPE is blocked around the system call */
+#define CEDE_URING_NO_BUFFER_RING   0x800u  /* buffers of pools are picked by the library */
+#define CEDE_URING_NO_MANY_SHOT     0x1000u /* accepts and receives are begun anew for each item */
+#define CEDE_URING_NO_ANY           0x1bffu
 
 /* With the masks, but of no kernel's age: the loop sleeps in poll, never in the ring's own call.
  * For tools that let no other thread run during a system call that they do not know (valgrind,

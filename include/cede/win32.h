@@ -52,6 +52,26 @@ typedef struct cede_win32_calls {
     uint32_t (*create_file)(const wchar_t *path, uint32_t access, uint32_t share,
                             uint32_t disposition, uint32_t flags, void **out);
     uint32_t (*close_handle)(void *handle);
+    /* Sockets are SOCKETs, `buffers` an array of WSABUF, `name` a sockaddr. A `routine` of NULL: by
+     * packet or event. `flags` is written until the transfer is over. */
+    uint32_t (*make_socket)(int family, int type, uintptr_t *out);
+    uint32_t (*close_socket)(uintptr_t socket);
+    uint32_t (*set_socket_option)(uintptr_t socket, int level, int option, const void *value,
+                                  int bytes);
+    uint32_t (*wsa_recv)(uintptr_t socket, void *buffers, uint32_t count, void *flags,
+                         void *overlapped, void (*routine)(void));
+    uint32_t (*wsa_send)(uintptr_t socket, void *buffers, uint32_t count, void *overlapped,
+                         void (*routine)(void));
+    uint32_t (*wsa_recv_from)(uintptr_t socket, void *buffer, void *flags, void *name,
+                              int *name_bytes, void *overlapped, void (*routine)(void));
+    uint32_t (*wsa_send_to)(uintptr_t socket, void *buffer, const void *name, int name_bytes,
+                            void *overlapped, void (*routine)(void));
+    uint32_t (*accept_ex)(uintptr_t listener, uintptr_t socket, void *names, uint32_t name_bytes,
+                          void *overlapped);
+    uint32_t (*connect_ex)(uintptr_t socket, const void *name, int name_bytes, void *overlapped);
+    uint32_t (*create_pipe)(const wchar_t *name, uint32_t open_mode, uint32_t instances,
+                            void **out);
+    uint32_t (*connect_pipe)(void *pipe, void *overlapped);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

@@ -106,7 +106,20 @@ THROUGH_POISON void cedi_each_output(uint8_t op, const cede_args *args, cedi_reg
     case CEDE_OP_READ:
     case CEDE_OP_READ_ALL:
     case CEDE_OP_READDIR:
+    case CEDE_OP_RECV:
+    case CEDE_OP_RECV_ALL:
         visit(args->io.buffer, args->io.length_bytes, context);
+        break;
+    case CEDE_OP_RECVFROM:
+        visit(args->datagram.buffer, args->datagram.length_bytes, context);
+        visit(args->datagram.from, sizeof(cede_address), context);
+        break;
+    case CEDE_OP_ACCEPT:
+    case CEDE_OP_NAME:
+        visit(args->net.out, sizeof(cede_address), context);
+        break;
+    case CEDE_OP_PAIR:
+        visit(args->net.out, sizeof(cede_handle), context);
         break;
     case CEDE_OP_READV:
         for (uint64_t i = 0; i < args->vec.count; i++)
@@ -136,9 +149,19 @@ void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, v
     case CEDE_OP_WRITE:
     case CEDE_OP_WRITE_ALL:
     case CEDE_OP_APPEND:
+    case CEDE_OP_SEND:
+    case CEDE_OP_SEND_ALL:
         visit(args->io.buffer, args->io.length_bytes, context);
         break;
+    case CEDE_OP_SENDTO:
+        visit(args->datagram.buffer, args->datagram.length_bytes, context);
+        break;
+    case CEDE_OP_LISTEN:
+    case CEDE_OP_CONNECT:
+        visit_text(args->net.address.path, visit, context);
+        break;
     case CEDE_OP_WRITEV:
+    case CEDE_OP_SENDV:
         for (uint64_t i = 0; i < args->vec.count; i++)
             visit(args->vec.vec[i].base, args->vec.vec[i].length_bytes, context);
         visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);

@@ -81,6 +81,7 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
     atomic_store(&loop->open, 0);
     while (atomic_load(&loop->wakers)) /* a thread that is inside wake */
         cede_os_yield();
+    cedi_pools_left(loop);
     loop->backend->close(loop->self);
     cedi_slot_return_chunks(loop);
     cedi_loop_retire(loop);

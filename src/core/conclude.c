@@ -37,7 +37,14 @@ static void *buffer_of(const cedi_slot *slot)
     case CEDE_OP_WRITE_ALL:
     case CEDE_OP_APPEND:
     case CEDE_OP_READDIR:
+    case CEDE_OP_RECV:
+    case CEDE_OP_RECV_ALL:
+    case CEDE_OP_SEND:
+    case CEDE_OP_SEND_ALL:
         return slot->req->args_.io.buffer;
+    case CEDE_OP_RECVFROM:
+    case CEDE_OP_SENDTO:
+        return slot->req->args_.datagram.buffer;
     case CEDE_OP_READLINK:
         return slot->req->args_.path.out;
     default:
@@ -51,16 +58,25 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
     if (slot->follower)
         start_follower(loop, slot);
     cedi_check_return(slot, slot->count);
+    if ((CEDI_POOL_OPS >> slot->op & 1) && (slot->bits & CEDI_LISTED)) {
+        if (slot->op == CEDE_OP_RECV_POOL)
+            result->buffer = cedi_pool_taken(slot);
+        cedi_pool_left(loop, slot);
+    }
     if (cedi_ops[slot->op].host == CEDI_BACKEND)
-        result->buffer = buffer_of(slot);
+        result->buffer = result->buffer ? result->buffer : buffer_of(slot);
     if (cedi_ops[slot->op].shape == CEDI_OPENS) {
         result->handle = slot->status == CEDE_OK ? slot->count : 0;
         result->count = 0;
-        if (slot->at.on.entry)
+        if (slot->at.on.made)
+            cedi_entry_free(slot->at.on.made);
+        if (slot->op == CEDE_OP_PAIR && slot->at.on.entry)
             cedi_entry_free(slot->at.on.entry);
-    } else if (slot->bits & CEDI_LISTED) {
-        cedi_order_leave(loop, slot);
+    } else if (slot->op == CEDE_OP_ACCEPT_MANY && slot->at.on.made) {
+        cedi_entry_free(slot->at.on.made);
     }
+    if (slot->bits & CEDI_LISTED)
+        cedi_order_leave(loop, slot);
     if (slot->scope) {
         result->scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
         cedi_scope_leave(slot);

@@ -9,6 +9,7 @@
  *     loop.c      one turn: intake, expiry, flush, wait; run, stop, waitable
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
+ *     item.c      what many-shots give        pool.c      pools of buffers
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
@@ -70,13 +71,13 @@ enum {
 };
 
 /* Rows of ops.def. */
-enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_APPEND };
-enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS };
+enum { CEDI_FREE, CEDI_IN, CEDI_OUT, CEDI_TURN_IN, CEDI_TURN_OUT };
+enum { CEDI_PLAIN, CEDI_ONE, CEDI_WHOLE, CEDI_OPENS, CEDI_MANY };
 enum { CEDI_CORE, CEDI_BACKEND };
 
 typedef struct cedi_op {
     const char *name;
-    uint8_t kinds;
+    uint16_t kinds;
     uint8_t order;
     uint8_t shape;
     uint8_t host;
@@ -89,6 +90,8 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_BIT(op)     (UINT64_C(1) << CEDE_OP_##op)
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
+/* Those that receive into buffers of a pool. */
+#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_BIT(RECV_MANY))
 
 /* ---- Slots ---------------------------------------------------------------------------------- */
 
@@ -114,7 +117,8 @@ enum {
     CEDI_HOLD_LINK = 0x02,
     CEDI_HOLD_PARK = 0x04,
     CEDI_HOLD_CLOSE = 0x08,
-    CEDI_HOLDS = 0x0f,
+    CEDI_HOLD_POOL = 0x10, /* no buffer, or no credit */
+    CEDI_HOLDS = 0x1f,
     CEDI_BARE = 0x20, /* not a hold: no handle, scope or chain, not in the background: all that
                          there is to its delivery is the callback */
     CEDI_MARK = 0x40, /* not a hold: seen by wait.c, while it looks */
@@ -187,8 +191,13 @@ typedef struct cedi_slot {
     union {
         struct {
             uint32_t next, prev; /* in its handle's list */
-            uint32_t entry;      /* handle index; operations that open: the one reserved */
-            uint32_t pin;        /* copy: the slot that stands for it at the other handle */
+            uint32_t entry;      /* handle index; pair: the second one reserved */
+            union {
+                uint32_t pin;  /* copy: the slot that stands for it at the other handle */
+                uint32_t made; /* operations that open, accept_many: the handle index reserved;
+                                  recv_pool: the buffer that was picked, from 1 on */
+                uint32_t out;  /* recv_many: buffers that were not given back */
+            };
         } on;
         struct {
             uint32_t members, owned; /* list heads */
@@ -249,7 +258,19 @@ typedef struct cedi_wheel {
 typedef struct cedi_frame {
     struct cedi_frame *outer;
     const cedi_slot *slot;
+    bool item; /* an item's: the slot is live, and its ticket names it */
 } cedi_frame;
+
+/* An item on its way to its callback. It lives in what it carries: a handle's entry, a buffer's
+ * record. */
+typedef struct cedi_item {
+    struct cedi_item *next;
+    uint32_t slot;
+    uint32_t carrier; /* a handle's index, a buffer's number */
+    uint32_t what;    /* CEDI_ITEM_... */
+} cedi_item;
+
+enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER };
 
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 
@@ -262,12 +283,14 @@ struct cede_loop {
     cedi_link free;   /* singly linked by next */
     cedi_link ready;  /* sealed, to be delivered, in order */
     cedi_link staged; /* to be handed to the backend, in order */
-    uint64_t ready_count;
-    uint64_t background; /* of those undelivered */
-    uint64_t inflight;   /* with the backend, drops too */
-    cedi_frame *frame;   /* innermost callback */
-    uint64_t supported;  /* bit set of operations */
-    uint64_t express;    /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
+    cedi_item *items; /* to be delivered before what is ready, in order */
+    cedi_item **items_end;
+    uint64_t ready_count; /* sealed ones, and items */
+    uint64_t background;  /* of those undelivered */
+    uint64_t inflight;    /* with the backend, drops too */
+    cedi_frame *frame;    /* innermost callback */
+    uint64_t supported;   /* bit set of operations */
+    uint64_t express;     /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
@@ -290,11 +313,14 @@ struct cede_loop {
     uint64_t again_at, again_step_ns;
     uint64_t reports;             /* that the backend made so far */
     uint64_t parks, parks_before; /* those of them that found no room; before this turn */
+    uint64_t unparked;            /* the others, when what was parked was last let go */
+    uint64_t unpark_at;           /* and when it will be, if nothing is reported before */
     uint64_t started;             /* works that the backend took */
     uint32_t stuck;               /* turns running in which it took none of what was offered */
     uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */
     uint64_t dropping;            /* drops that are not over */
     uint32_t unowned;             /* entries that it knows and no scope owns; by owned_next */
+    cede_pool *pools;             /* open ones, and those with buffers out */
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
     uint64_t orphan_count;
@@ -352,8 +378,6 @@ uint16_t cedi_req_count_refusal(cede_loop *, const cedi_slot *); /* by what has 
 void cedi_req_close_over(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
 void cedi_req_cancel_again(cede_loop *, cedi_slot *);
 int64_t cedi_req_deliver_some(cede_loop *, uint64_t most);
-bool cedi_req_put_aside(cede_loop *, cedi_slot *);
-void cedi_req_resume_scope(cede_loop *, cedi_slot *);
 void cedi_req_deliver(cede_loop *, cedi_slot *);
 void cedi_req_over(cede_loop *, cedi_slot *); /* the kernel has let go of it */
 void cedi_req_reported_ok(cede_loop *, cedi_slot *, uint64_t count); /* and this came of it */
@@ -364,7 +388,6 @@ void cedi_req_seal_by_cause(cede_loop *, cedi_slot *);
 void cedi_req_restart(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
 bool cedi_req_deliver_orphan(cede_loop *, cede_req *before);
 bool cedi_req_retry_cancels(cede_loop *, unsigned most);
-void cedi_req_unpark_all(cede_loop *);
 void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first staged fails */
 
 /* ---- conclude.c ----------------------------------------------------------------------------- */
@@ -413,58 +436,7 @@ cede_req *cedi_orphan_next(const cede_req *);
 
 #include "slot.h"
 
-/* ---- handle.c, order.c ---------------------------------------------------------------------- */
-
-enum { CEDI_LIST_FREE, CEDI_LIST_IN, CEDI_LIST_OUT, CEDI_LISTS };
-
-/* entry.flags */
-enum {
-    CEDI_BORROWED = 0x01,
-    CEDI_ATTACHED = 0x02,
-    CEDI_SHUT = 0x04,     /* closing: stale for everybody, waits for what is pending */
-    CEDI_CLOSING = 0x08,  /* with the backend */
-    CEDI_RESERVED = 0x10, /* for an operation that opens */
-    CEDI_QUEUED = 0x20,   /* in the loop's list of drops */
-    CEDI_TO_SCOPE = 0x40  /* its close is part of the end of scope `owner` */
-};
-
-/* One handle: 64 bytes. */
-typedef struct cedi_entry {
-    _Atomic uint64_t word; /* generation << 24 | id of the loop it is bound to */
-    intptr_t native;
-    struct {
-        uint32_t head, tail;
-    } list[CEDI_LISTS];
-    uint32_t owner, owned_next, owned_prev;
-    _Atomic uint32_t inbox; /* link in the inbox; 0: not in it, and free to be recycled */
-    uint8_t kind;
-    uint8_t flags;
-    uint8_t family;   /* index of its backend family */
-    uint8_t imported; /* CEDE_IMPORT_ flags */
-    uint32_t close;   /* slot id of the request that closes it, 0: a drop */
-} cedi_entry;
-
-cedi_entry *cedi_entry_at(uint32_t index);
-uint32_t cedi_entry_reserve(cede_loop *); /* 0: out of memory */
-void cedi_entry_free(uint32_t index);
-cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native);
-/* Finds the live entry of a handle and binds it to the loop. Any thread. */
-cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
-cede_status cedi_handle_attach(cede_loop *, uint32_t index);
-void cedi_handle_own(cede_loop *, uint32_t index, uint32_t scope);
-void cedi_handle_shut(cede_loop *, uint32_t index, uint32_t close_slot, uint8_t by);
-void cedi_handle_left(cede_loop *, uint32_t index); /* one less pending on it */
-void cedi_handle_drop_arrived(cede_loop *, uint32_t index);
-void cedi_handle_drops_start(cede_loop *);
-void cedi_handle_drop_over(cede_loop *, uint32_t index, cede_status, int32_t os_error);
-void cedi_handle_drop_again(cede_loop *, uint32_t index, bool parked);
-bool cedi_handle_family(cede_loop *);     /* finds loop->family; false: too many */
-void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to it */
-cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
-
-void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
-void cedi_order_sealed(cede_loop *, cedi_slot *);               /* lets the next start */
-void cedi_order_leave(cede_loop *, cedi_slot *);
+#include "handle.h"
 
 /* ---- scope.c -------------------------------------------------------------------------------- */
 
@@ -473,6 +445,8 @@ void cedi_scope_leave(cedi_slot *member);              /* delivered: off the lis
 void cedi_scope_returned(cede_loop *, uint32_t scope); /* a done returned, a handle closed */
 void cedi_scope_end(cede_loop *, cedi_slot *scope);    /* a cause was recorded on it */
 bool cedi_scope_is_ending(const cedi_slot *scope);
+bool cedi_scope_put_aside(cede_loop *, cedi_slot *); /* sealed, but joined since: not yet */
+void cedi_scope_resume(cede_loop *, cedi_slot *);
 
 /* ---- timer.c -------------------------------------------------------------------------------- */
 
@@ -498,6 +472,12 @@ bool cedi_inbox_has_nodes(const cede_loop *);         /* any thread */
 bool cedi_inbox_empty(const cede_loop *);
 bool cedi_inbox_close(cede_loop *); /* false: something was pushed meanwhile */
 void cedi_wake(cede_loop *);        /* any thread */
+
+/* Of the callback that runs now, if it is a done: what is submitted in it may be a retry. */
+static inline uint16_t cedi_refusals(const cede_loop *loop)
+{
+    return loop->frame && !loop->frame->item ? loop->frame->slot->refusals : 0;
+}
 
 /* ---- loop.c --------------------------------------------------------------------------------- */
 

@@ -112,8 +112,22 @@ static bool make_bounces(cedi_guarded *guard, uint8_t op)
     case CEDE_OP_READ:
     case CEDE_OP_READ_ALL:
     case CEDE_OP_READDIR:
+    case CEDE_OP_RECV:
+    case CEDE_OP_RECV_ALL:
         shown->io.buffer = bounced(guard, given->io.buffer, given->io.length_bytes);
         return shown->io.buffer || !given->io.buffer;
+    case CEDE_OP_RECVFROM:
+        shown->datagram.buffer =
+            bounced(guard, given->datagram.buffer, given->datagram.length_bytes);
+        shown->datagram.from = bounced(guard, given->datagram.from, sizeof(cede_address));
+        return (shown->datagram.buffer || !given->datagram.buffer) &&
+               (shown->datagram.from || !given->datagram.from);
+    case CEDE_OP_ACCEPT:
+    case CEDE_OP_NAME:
+    case CEDE_OP_PAIR:
+        shown->net.out = bounced(guard, given->net.out,
+                                 op == CEDE_OP_PAIR ? sizeof(cede_handle) : sizeof(cede_address));
+        return shown->net.out || !given->net.out;
     case CEDE_OP_READV:
         shown->vec.vec = guard->vec;
         for (uint64_t i = 0; i < given->vec.count; i++) {

@@ -20,11 +20,13 @@
 #define CHUNK_ENTRIES (1u << ENTRY_SHIFT)
 #define MAX_CHUNKS    (1u << (INDEX_BITS - ENTRY_SHIFT))
 #define END           UINT32_C(0xfffffffe)
+#define KEPT          64u   /* entries for what must not be lost */
 #define FREED         0x80u /* entry.flags: on the free list, or would be but for its inbox link */
 
 static _Atomic(cedi_entry *) chunks[MAX_CHUNKS];
-static uint32_t chunk_count;          /* this and the next two under the process lock */
+static uint32_t chunk_count;          /* this and the next three under the process lock */
 static uint32_t free_head, free_tail; /* by owned_next */
+static uint32_t free_count;
 static const cede_backend *families[8];
 
 /* ---- Entries -------------------------------------------------------------------------------- */
@@ -55,6 +57,7 @@ cede_handle cedi_handle_value(const cedi_entry *entry, uint32_t index)
 static void free_push(uint32_t index)
 {
     cedi_entry *entry = cedi_entry_at(index);
+    free_count++;
     entry->owned_next = 0;
     if (free_tail)
         cedi_entry_at(free_tail)->owned_next = index;
@@ -90,11 +93,13 @@ static void next_generation(cedi_entry *entry)
     atomic_store_explicit(&entry->word, word + (UINT64_C(1) << INDEX_BITS), memory_order_release);
 }
 
-static uint32_t entry_take(void)
+/* Takes the oldest that is free, if more than `kept` of them are. */
+static uint32_t entry_take(uint32_t kept)
 {
     uint32_t index = 0;
     cede_os_lock();
-    if (free_head || grow()) {
+    if (free_count > kept || grow()) {
+        free_count--;
         cedi_entry *entry;
         index = free_head;
         entry = cedi_entry_at(index);
@@ -210,15 +215,15 @@ cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32
     if (native < 0 || (kind & (kind - 1)) || (kind & ~(uint32_t)CEDE_KIND_ANY) ||
         (flags & ~CEDE_IMPORT_ANY) || family < 0)
         return 0;
-    index = entry_take();
+    index = entry_take(KEPT);
     if (!index)
         return 0;
     entry = cedi_entry_at(index);
     entry->native = native;
-    entry->kind = (uint8_t)kind;
+    entry->kind = (uint16_t)kind;
     entry->flags = flags & CEDE_IMPORT_BORROW ? CEDI_BORROWED : 0;
-    entry->imported = (uint8_t)flags;
-    entry->family = (uint8_t)family;
+    entry->imported = (uint8_t)(flags & 0xfu);
+    entry->family = (uint8_t)(family & 0xf);
     next_generation(entry);
     return cedi_handle_value(entry, index);
 }
@@ -228,9 +233,9 @@ cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags)
     return cede_core_adopt(cedi_backend_native(), native, kind, flags);
 }
 
-uint32_t cedi_entry_reserve(cede_loop *loop)
+static uint32_t entry_reserve(cede_loop *loop, uint32_t kept)
 {
-    uint32_t index = entry_take();
+    uint32_t index = entry_take(kept);
     if (index) {
         cedi_entry_at(index)->family = loop->family;
         cedi_entry_at(index)->flags = CEDI_RESERVED;
@@ -238,12 +243,22 @@ uint32_t cedi_entry_reserve(cede_loop *loop)
     return index;
 }
 
-cede_handle cedi_entry_publish(cede_loop *loop, uint32_t index, intptr_t native)
+uint32_t cedi_entry_reserve(cede_loop *loop)
+{
+    return entry_reserve(loop, KEPT);
+}
+
+uint32_t cedi_entry_reserve_last(cede_loop *loop)
+{
+    return entry_reserve(loop, 0);
+}
+
+cede_handle cedi_entry_publish(cede_loop *loop, uint32_t index, intptr_t native, uint32_t kind)
 {
     cedi_entry *entry = cedi_entry_at(index);
     (void)loop;
     entry->native = native;
-    entry->kind = CEDE_KIND_AUTO;
+    entry->kind = (uint16_t)kind;
     entry->flags = 0;
     next_generation(entry);
     return cedi_handle_value(entry, index);
@@ -284,7 +299,7 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
         kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
-        entry->kind = (uint8_t)kind;
+        entry->kind = (uint16_t)kind;
         entry->flags |= CEDI_ATTACHED;
         if (!entry->owner)
             list_join(loop, index);
@@ -372,7 +387,8 @@ void cedi_handle_drops_start(cede_loop *loop)
                           .args = &none,
                           .native = entry->native,
                           .native_to = -1,
-                          .op = CEDE_OP_CLOSE};
+                          .op = CEDE_OP_CLOSE,
+                          .kind = entry->kind};
         loop->drops = entry->owned_next;
         if (!loop->drops)
             loop->drops_tail = 0;

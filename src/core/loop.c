@@ -18,6 +18,7 @@
 #define MAX_LOOPS        65536u
 #define BATCH            64u
 #define AGAIN_FIRST_NS   UINT64_C(50000)
+#define PARK_NS          (10 * CEDE_MILLISECOND)
 #define AGAIN_LONGEST_NS UINT64_C(20000000)
 
 static _Atomic(cede_loop *) loops[MAX_LOOPS];
@@ -213,9 +214,15 @@ static inline void show(cedi_slot *slot, cede_work *work)
     work->native = work->native_to = -1;
     work->moved = slot->count;
     work->op = slot->op;
+    work->kind = 0;
     work->how = slot->bits & CEDI_POLL ? CEDE_WORK_POLL : 0;
-    if (slot->op == CEDE_OP_CLOSE || (slot->bits & CEDI_LISTED))
-        work->native = cedi_entry_at(slot->at.on.entry)->native;
+    if (CEDI_UNLIKELY(slot->op == CEDE_OP_RECV_MANY) && work->args->many.credit != CEDE_CREDIT_ALL)
+        work->how |= CEDE_WORK_ONE;
+    if (slot->op == CEDE_OP_CLOSE || (slot->bits & CEDI_LISTED)) {
+        const cedi_entry *entry = cedi_entry_at(slot->at.on.entry);
+        work->native = entry->native;
+        work->kind = entry->kind;
+    }
     if (CEDI_UNLIKELY(slot->op == CEDE_OP_COPY))
         work->native_to = cedi_entry_at(cedi_slot_at(slot->at.on.pin)->at.on.entry)->native;
 }
@@ -286,6 +293,22 @@ static void hand_over(cede_loop *loop)
         cedi_req_starve(loop);
 }
 
+/* What found no room is tried again when something else was reported, which may have made some, and
+ * else after a while: what it says itself is no reason (law 15: the loop never spins on it). */
+static void unpark(cede_loop *loop)
+{
+    uint64_t others = loop->reports - loop->parks;
+    if (loop->unparked == others && cedi_now(loop) < loop->unpark_at && !CEDI_FAULT(PARK_SPINS))
+        return;
+    loop->unparked = others;
+    loop->unpark_at = cedi_add(cedi_now(loop), PARK_NS);
+    while (!cedi_list_empty(&loop->parked)) {
+        cedi_slot *slot = cedi_slot_of(loop->parked.next);
+        cedi_list_remove(&slot->link);
+        cedi_req_unhold(loop, slot, CEDI_HOLD_PARK);
+    }
+}
+
 static void retry(cede_loop *loop)
 {
     uint64_t now = cedi_clock(loop);
@@ -318,10 +341,14 @@ static uint64_t patience(cede_loop *loop, uint64_t until)
     if (CEDI_UNLIKELY(leftover(loop)) && loop->stuck < 2 &&
         (!cedi_list_empty(&loop->staged) || loop->parks == loop->parks_before))
         return 0;
-    if (!cedi_list_empty(&loop->parked) || leftover(loop)) {
-        uint64_t soon = cedi_add(cedi_now(loop), 10 * CEDE_MILLISECOND);
+    if (!cedi_list_empty(&loop->parked) && loop->unpark_at < at)
+        at = loop->unpark_at;
+    if (leftover(loop)) {
+        uint64_t soon = cedi_add(cedi_now(loop), PARK_NS);
         at = soon < at ? soon : at;
     }
+    if (CEDI_UNLIKELY(loop->pools) && cedi_pools_busy(loop))
+        return 0;
     if (at == CEDE_FOREVER)
         return CEDE_FOREVER;
     now = cedi_now(loop);
@@ -383,7 +410,9 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->again)))
         retry(loop);
     if (CEDI_UNLIKELY(!cedi_list_empty(&loop->parked)))
-        cedi_req_unpark_all(loop);
+        unpark(loop);
+    if (CEDI_UNLIKELY(loop->pools))
+        cedi_pools_turn(loop);
     if (leftover(loop))
         hand_over(loop);
     timeout_ns = patience(loop, until_ns);

@@ -13,6 +13,12 @@ static unsigned list_of(const cedi_slot *slot)
     return slot->bits >> CEDI_LIST_SHIFT & 3u;
 }
 
+static bool inwards(const cedi_slot *slot)
+{
+    unsigned order = cedi_ops[slot->op].order;
+    return order == CEDI_IN || order == CEDI_TURN_IN;
+}
+
 void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
 {
     cedi_entry *entry = cedi_entry_at(index);
@@ -20,7 +26,7 @@ void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
     uint32_t tail;
     (void)loop;
     if (slot->bits & CEDI_ORDERED)
-        which = cedi_ops[slot->op].order == CEDI_IN ? CEDI_LIST_IN : CEDI_LIST_OUT;
+        which = inwards(slot) ? CEDI_LIST_IN : CEDI_LIST_OUT;
     tail = entry->list[which].tail;
     slot->bits |= (uint8_t)(CEDI_LISTED | which << CEDI_LIST_SHIFT);
     slot->at.on.entry = index;

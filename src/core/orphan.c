@@ -189,7 +189,7 @@ void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
         (void)cedi_handle_bind(loop, req->handle_, &index); /* in the call (1b: Handles) */
     }
     /* a retry by this way counts too (law 17) */
-    req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? loop->frame->slot->refusals : 0;
+    req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? cedi_refusals(loop) : 0;
     if (!cedi_inbox_send_orphan(loop, req))
         cedi_misuse_of("law 11: remote submit to a closed loop", req, NULL);
 }

@@ -255,6 +255,7 @@ uint64_t cedi_req_asked(const cedi_slot *slot)
     switch (slot->op) {
     case CEDE_OP_READV:
     case CEDE_OP_WRITEV:
+    case CEDE_OP_SENDV:
         for (uint64_t i = 0; i < args->vec.count; i++)
             total += args->vec.vec[i].length_bytes;
         break;

@@ -16,12 +16,46 @@ static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
     else if (slot->op == CEDE_OP_COPY && asked == CEDE_TO_END)
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     else
-        cedi_req_seal_by_fact(loop, slot, slot->op == CEDE_OP_WRITE_ALL ? CEDE_EIO : CEDE_EEOF, 0);
+        cedi_req_seal_by_fact(loop, slot,
+                              cedi_ops[slot->op].order == CEDI_OUT ||
+                                      cedi_ops[slot->op].order == CEDI_TURN_OUT
+                                  ? CEDE_EIO
+                                  : CEDE_EEOF,
+                              0);
+}
+
+/* An accept that cannot be made now: the client waits, or has left, and the listener goes on. */
+static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status status,
+                                int32_t os_error)
+{
+    switch (status) {
+    case CEDE_EMFILE:
+    case CEDE_ENFILE:
+    case CEDE_ENOMEM:
+        if (slot->op == CEDE_OP_ACCEPT_MANY)
+            cedi_item_waits(loop, slot, status, os_error);
+        else if (slot->tries++ == 0)
+            cedi_say(loop, "cede: an accept waits for a free descriptor");
+        return CEDE_REPORT_PARK;
+    case CEDE_ECONNABORTED:
+    case CEDE_ECONNRESET:
+        return CEDE_REPORT_AGAIN;
+    default:
+        return status;
+    }
 }
 
 static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status, int32_t os_error,
                             uint64_t count)
 {
+    if ((slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY) &&
+        !CEDI_FAULT(NO_DESCRIPTOR_FAILS))
+        status = accept_again(loop, slot, status, os_error);
+    if (status == CEDE_REPORT_POOL &&
+        (!(CEDI_POOL_OPS >> slot->op & 1) || CEDI_FAULT(EMPTY_POOL_FAILS)))
+        status = CEDE_ENOMEM;
+    if (status == CEDE_REPORT_POOL && cedi_pool_is_shut(slot))
+        cedi_req_end(loop, slot, CEDE_BY_CLOSE);
     if (status <= CEDE_REPORT_AGAIN) {
         cedi_req_restart(loop, slot, status, os_error);
         return;
@@ -40,6 +74,77 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
     }
 }
 
+/* What kind of handle an operation makes, as far as it is known without asking. */
+static uint32_t made_by(const cedi_slot *slot, const cede_args *args)
+{
+    switch (slot->op) {
+    case CEDE_OP_LISTEN:
+        return CEDE_KIND_LISTENER;
+    case CEDE_OP_CONNECT:
+    case CEDE_OP_ACCEPT:
+        return CEDE_KIND_STREAM;
+    case CEDE_OP_DATAGRAM:
+        return CEDE_KIND_DATAGRAM;
+    case CEDE_OP_PAIR:
+        return args->net.flags == CEDE_PAIR_PIPE ? CEDE_KIND_PIPE : CEDE_KIND_STREAM;
+    default:
+        return CEDE_KIND_AUTO;
+    }
+}
+
+/* Descriptors become handles; a pair's second one where the backend wrote it. */
+static void opened(cede_loop *loop, cedi_slot *slot, intptr_t native)
+{
+    cede_args *args = cedi_check_args(slot);
+    uint32_t kind = made_by(slot, args);
+    slot->count = cedi_entry_publish(loop, slot->at.on.made, native, kind);
+    slot->at.on.made = 0;
+    if (slot->op == CEDE_OP_PAIR) {
+        cedi_check_touch(slot, true, true);
+        uint64_t *second = args->net.out;
+        *second = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)*second, kind);
+        slot->at.on.entry = 0;
+        cedi_check_touch(slot, false, true);
+    }
+    cedi_check_touch(slot, false, false);
+    cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+}
+
+/* A shot of a many-shot, or all of it. */
+static void reported_shot(cede_loop *loop, cedi_slot *slot, uint64_t count)
+{
+    if (slot->op == CEDE_OP_ACCEPT_MANY)
+        cedi_item_accepted(loop, slot, (intptr_t)count);
+    else if (count == 0) {
+        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0); /* the end of the stream */
+        return;
+    }
+    cedi_req_restart(loop, slot, CEDE_OK, 0);
+}
+
+void cede_core_item(cede_core *core, uint64_t token, uint64_t count, uint32_t number)
+{
+    cede_loop *loop = (cede_loop *)core;
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    CEDI_MUST(cedi_slot_token(slot) == token && cedi_req_is_pending(slot), slot);
+    loop->reports++;
+    if (slot->op == CEDE_OP_ACCEPT_MANY)
+        cedi_item_accepted(loop, slot, (intptr_t)count);
+    else if (count)
+        cedi_pool_received(loop, slot, count, number);
+    else
+        cedi_pool_unused(slot, number);
+}
+
+static void reported_datagram(cede_loop *loop, cedi_slot *slot, uint64_t count)
+{
+    uint64_t room = cedi_req_asked(slot);
+    slot->count = count < room ? count : room;
+    cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+    if (count > room)
+        slot->cause |= CEDE_TRUNCATED;
+}
+
 static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status status,
                                    int32_t os_error, uint64_t count)
 {
@@ -54,9 +159,11 @@ static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status
                (slot->cause & CEDE_BY_ANY)) {
         cedi_req_seal_by_cause(loop, slot);
     } else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
-        slot->count = cedi_entry_publish(loop, slot->at.on.entry, (intptr_t)count);
-        slot->at.on.entry = 0;
-        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
+        opened(loop, slot, (intptr_t)count);
+    } else if (cedi_ops[slot->op].shape == CEDI_MANY) {
+        reported_shot(loop, slot, count);
+    } else if (slot->op == CEDE_OP_RECVFROM) {
+        reported_datagram(loop, slot, count);
     } else {
         slot->count = count;
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
@@ -69,7 +176,7 @@ static const uint64_t counted_ops = (0
     | (uint64_t)(CEDI_##shape <= CEDI_ONE) << CEDE_OP_##NAME
 #include "cede/ops.def"
                                      ) &
-                                    ~CEDI_BIT(CLOSE);
+                                    ~(CEDI_BIT(CLOSE) | CEDI_BIT(RECVFROM));
 
 /* A success, and nothing but the count to tell. */
 static void reported_plain(cede_loop *loop, cedi_slot *slot, uint64_t count)

@@ -205,9 +205,7 @@ void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
 /* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
 uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
 {
-    unsigned count = 1u + (loop->taking  ? loop->inherited
-                           : loop->frame ? loop->frame->slot->refusals
-                                         : 0u);
+    unsigned count = 1u + (loop->taking ? loop->inherited : cedi_refusals(loop));
     if (count >= 1000)
         cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
     loop->counts.refused++;
@@ -256,13 +254,13 @@ void cedi_req_cancel_again(cede_loop *loop, cedi_slot *slot)
 /* Takes it off the queue that it waits in, if it does. */
 static void withdraw(cedi_slot *slot)
 {
-    if (slot->state == STAGED || (slot->holds & CEDI_HOLD_PARK))
+    if (slot->state == STAGED || (slot->holds & (CEDI_HOLD_PARK | CEDI_HOLD_POOL)))
         cedi_list_remove(&slot->link);
     if (slot->holds & CEDI_HOLD_LINK) {
         cedi_slot_of(slot->link.prev)->follower = 0; /* its predecessor forgets it */
         slot->holds &= (uint8_t)~CEDI_HOLD_LINK;
     }
-    slot->holds &= (uint8_t)~CEDI_HOLD_PARK;
+    slot->holds &= (uint8_t) ~(CEDI_HOLD_PARK | CEDI_HOLD_POOL);
 }
 
 void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
@@ -346,15 +344,6 @@ bool cedi_req_retry_cancels(cede_loop *loop, unsigned most)
     return heard && unheard;
 }
 
-void cedi_req_unpark_all(cede_loop *loop)
-{
-    while (!cedi_list_empty(&loop->parked)) {
-        cedi_slot *slot = cedi_slot_of(loop->parked.next);
-        cedi_list_remove(&slot->link);
-        cedi_req_unhold(loop, slot, CEDI_HOLD_PARK);
-    }
-}
-
 void cedi_req_starve(cede_loop *loop)
 {
     cedi_link *link = loop->staged.next;
@@ -369,13 +358,24 @@ void cedi_req_starve(cede_loop *loop)
 /* ---- From the kernel ------------------------------------------------------------------------ */
 
 /* Out of room while nothing is under way that could make any, and after some tries: that is the
- * outcome (law 15). A close keeps trying. */
+ * outcome (law 15). A close keeps trying, and an accept waits for as long as it takes. */
 static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 {
     if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
-        slot->op == CEDE_OP_CLOSE)
+        slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
         return false;
     return ++slot->tries > 3;
+}
+
+/* Until there is a buffer, or one of its own was given back. */
+static void wait_for_buffer(cedi_slot *slot, bool pool)
+{
+    move(slot, HELD);
+    slot->holds |= CEDI_HOLD_POOL;
+    cedi_list_init(&slot->link);
+    if (!pool)
+        return;
+    cedi_pool_wait(slot);
 }
 
 /* Work remains: begin anew, unless a cause is recorded (1b: Life). */
@@ -383,6 +383,10 @@ void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t
 {
     if (slot->cause & CEDE_BY_ANY) {
         cedi_req_seal_by_cause(loop, slot);
+        return;
+    }
+    if (why == CEDE_REPORT_POOL || (slot->op == CEDE_OP_RECV_MANY && !cedi_pool_has_credit(slot))) {
+        wait_for_buffer(slot, why == CEDE_REPORT_POOL);
         return;
     }
     loop->counts.restarted++;
@@ -474,10 +478,13 @@ static inline void call(cede_loop *loop, cede_done *done, cede_req *req, const c
 static CEDI_NOINLINE void deliver_joined(cede_loop *loop, cedi_slot *slot)
 {
     cede_req *req = slot->req;
-    cede_result result = {.status = slot->status,
-                          .os_error = slot->u.os_error,
-                          .count = slot->count,
-                          .flags = slot->cause};
+    cede_result result;
+    if (CEDI_UNLIKELY(loop->items) && cedi_ops[slot->op].shape == CEDI_MANY)
+        cedi_items_flush(loop, slot);
+    result = (cede_result){.status = slot->status,
+                           .os_error = slot->u.os_error,
+                           .count = slot->count,
+                           .flags = slot->cause};
     loop->background -= slot->bits & CEDI_BACKGROUND;
     cedi_conclude(loop, slot, &result);
     move(slot, IDLE);
@@ -524,7 +531,7 @@ static void deliver_orphan(cede_loop *loop, cede_req *req)
                              .at.scope.active = cedi_joins_orphan(req), /* for wait.c */
                              .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
                              .op = req->op_};
-    cedi_frame frame = {loop->frame, &shown};
+    cedi_frame frame = {.outer = loop->frame, .slot = &shown};
     if (scope) {
         result.scope = cedi_slot_ticket(scope);
         scope->count++;
@@ -545,35 +552,28 @@ bool cedi_req_deliver_orphan(cede_loop *loop, cede_req *before)
     return req;
 }
 
-/* A sealed scope that was joined since waits, off the queue, until those have returned. */
-bool cedi_req_put_aside(cede_loop *loop, cedi_slot *slot)
-{
-    if (slot->op != CEDE_OP_SCOPE || !slot->at.scope.active)
-        return false;
-    cedi_list_remove(&slot->link);
-    cedi_list_init(&slot->link);
-    loop->ready_count--;
-    return true;
-}
-
-void cedi_req_resume_scope(cede_loop *loop, cedi_slot *slot)
-{
-    if (!cedi_list_empty(&slot->link))
-        return; /* its turn had not come */
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
-}
-
 int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
 {
     int64_t count = 0;
     cedi_frame frame;
     uint64_t orphans = loop->orphan_count; /* those that come back meanwhile keep */
     frame.outer = loop->frame;
+    frame.item = false;
     loop->frame = &frame;
-    while (most-- && !cedi_list_empty(&loop->ready)) {
+    for (; most; most--) {
         cedi_slot *slot = cedi_slot_of(loop->ready.next);
-        if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE) && cedi_req_put_aside(loop, slot))
+        if (CEDI_UNLIKELY(loop->items)) {
+            loop->frame = frame.outer;
+            cedi_item_deliver(loop);
+            loop->frame = &frame;
+            count++;
+            if (cedi_stop_asked(loop))
+                break;
+            continue;
+        }
+        if (cedi_list_empty(&loop->ready))
+            break;
+        if (CEDI_UNLIKELY(slot->op == CEDE_OP_SCOPE) && cedi_scope_put_aside(loop, slot))
             continue;
         deliver(loop, slot, &frame);
         count++;

@@ -94,7 +94,7 @@ void cedi_scope_returned(cede_loop *loop, uint32_t id)
     if (--scope->at.scope.active)
         return;
     if (cedi_req_is_ready(scope))
-        cedi_req_resume_scope(loop, scope);
+        cedi_scope_resume(loop, scope);
     else
         settle(loop, scope);
 }
@@ -155,4 +155,25 @@ void cede_own(cede_ticket ticket, cede_handle handle)
         return;
     }
     cedi_handle_own(loop, index, scope->id);
+}
+
+/* ---- Its place among what is ready ----------------------------------------------------------- */
+
+/* A sealed scope that was joined since waits, off the queue, until those have returned. */
+bool cedi_scope_put_aside(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->op != CEDE_OP_SCOPE || !slot->at.scope.active)
+        return false;
+    cedi_list_remove(&slot->link);
+    cedi_list_init(&slot->link);
+    loop->ready_count--;
+    return true;
+}
+
+void cedi_scope_resume(cede_loop *loop, cedi_slot *slot)
+{
+    if (!cedi_list_empty(&slot->link))
+        return; /* its turn had not come */
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
 }

@@ -133,7 +133,26 @@ static bool positioned(const cedi_slot *slot, const cede_req *req)
 {
     if (slot->op == CEDE_OP_READV || slot->op == CEDE_OP_WRITEV)
         return req->args_.vec.offset != CEDE_CURRENT;
-    return slot->op != CEDE_OP_READDIR && req->args_.io.offset != CEDE_CURRENT;
+    return req->args_.io.offset != CEDE_CURRENT;
+}
+
+/* A handle for what it will make, now: once it is made, nothing may be lacking (law 8). */
+static bool reserve(cede_loop *loop, uint32_t *index)
+{
+    *index = cedi_entry_reserve(loop);
+    return *index;
+}
+
+static cede_status admit_opening(cede_loop *loop, cedi_slot *slot)
+{
+    slot->at.on.entry = 0;
+    if (!reserve(loop, &slot->at.on.made))
+        return CEDE_ENOMEM;
+    if (slot->op != CEDE_OP_PAIR || reserve(loop, &slot->at.on.entry))
+        return CEDE_OK;
+    cedi_entry_free(slot->at.on.made);
+    slot->at.on.made = 0;
+    return CEDE_ENOMEM;
 }
 
 static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_req *req)
@@ -147,14 +166,22 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
     if (order == CEDI_IN || order == CEDI_OUT) {
         if (!positioned(slot, req))
             slot->bits |= CEDI_ORDERED;
-        else if (entry->kind & (CEDE_KIND_PIPE | CEDE_KIND_TTY))
+        else if (entry->kind & CEDE_KIND_STREAMS)
             return CEDE_ESPIPE;
-    } else if (order == CEDI_APPEND) {
+    } else if (order != CEDI_FREE) {
         slot->bits |= CEDI_ORDERED;
     }
     slot->at.on.pin = 0;
     if (slot->op == CEDE_OP_COPY) {
         status = admit_copy(loop, slot, req->args_.copy.to);
+        if (status)
+            return status;
+    }
+    if ((cedi_ops[slot->op].shape == CEDI_OPENS || slot->op == CEDE_OP_ACCEPT_MANY) &&
+        !reserve(loop, &slot->at.on.made))
+        return CEDE_ENOMEM;
+    if (CEDI_POOL_OPS >> slot->op & 1) {
+        status = cedi_pool_join(loop, &req->args_);
         if (status)
             return status;
     }
@@ -211,10 +238,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
         status = CEDE_ENOTSUP;
     else if (attributes & CEDI_HAS_HANDLE)
         status = admit_on_handle(loop, slot, req);
-    else if (cedi_ops[slot->op].shape == CEDI_OPENS) {
-        slot->at.on.entry = cedi_entry_reserve(loop);
-        status = slot->at.on.entry ? CEDE_OK : CEDE_ENOMEM;
-    }
+    else if (cedi_ops[slot->op].shape == CEDI_OPENS)
+        status = admit_opening(loop, slot);
     if (status) {
         uint8_t by = status != CEDE_EENDED ? 0 : loop->closing ? CEDE_BY_LOOP : CEDE_BY_SCOPE;
         slot->holds = 0;
@@ -445,7 +470,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
             (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
     }
     if (cede_in_callback(loop))
-        slot->refusals = loop->frame->slot->refusals; /* a retry by this way counts too (law 17) */
+        slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);
     cedi_check_cede(slot);
     if (!cedi_inbox_push(loop, CEDI_NODE_SUBMIT, slot->id))

@@ -137,6 +137,12 @@ static bool precedes(cedi_slot *slot, const cedi_slot *target)
     return found;
 }
 
+/* For items: of what is awaited itself, too. */
+static bool comes_before(cedi_slot *slot, const cedi_slot *target)
+{
+    return slot == target || precedes(slot, target);
+}
+
 /* ---- Waiting -------------------------------------------------------------------------------- */
 
 static bool leads_to(const cede_req *orphan, const cedi_slot *target)
@@ -171,7 +177,11 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
         if (CEDI_FAULT(WAITS_FOR_ITSELF))
             break;
         if (!orphan && slot->id == (uint32_t)ticket.id &&
-            cedi_slot_generation(slot) == ticket.generation + 1)
+            cedi_slot_generation(slot) ==
+                ticket.generation + (!frame->item || CEDI_FAULT(ITEM_AWAITS_ITSELF)))
+            return true;
+        if (target && frame->item && !CEDI_FAULT(ITEM_AWAITS_ITSELF) &&
+            comes_before((cedi_slot *)(uintptr_t)slot, target))
             return true;
         if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))
             return true;
@@ -220,7 +230,14 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
 {
     uint64_t most = loop->ready_count;
     bool any = CEDI_UNLIKELY(loop->orphans) && orphans_before(loop, target, ticket);
-    cedi_link *from = loop->ready.next, *link = from; /* between them: searched in vain */
+    while (CEDI_UNLIKELY(loop->items) && !CEDI_FAULT(WAIT_LEAVES_ITEMS) &&
+           !is_stale(target, ticket) && most &&
+           cedi_items_deliver_one(loop, comes_before, target)) {
+        any = true;
+        most--;
+    }
+    cedi_link *from, *link; /* between them: searched in vain */
+    from = link = loop->ready.next;
     while (link != &loop->ready && most && !is_stale(target, ticket)) {
         cedi_slot *slot = cedi_slot_of(link);
         uint64_t delivered = loop->counts.delivered;
@@ -230,7 +247,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
             continue;
         }
         forget_all(from, link->next);
-        if (!cedi_req_put_aside(loop, slot)) {
+        if (!cedi_scope_put_aside(loop, slot)) {
             cedi_req_deliver(loop, slot);
             any = true;
             most--;

@@ -110,7 +110,6 @@ static uint32_t kind_of(mode_t mode, int fd)
     case S_IFBLK:
         return CEDE_KIND_DISK;
     case S_IFIFO:
-    case S_IFSOCK: /* no kind of its own yet: bytes in order, both ways */
         return CEDE_KIND_PIPE;
     case S_IFCHR:
         return isatty(fd) ? CEDE_KIND_TTY : CEDE_KIND_CHAR;
@@ -119,14 +118,23 @@ static uint32_t kind_of(mode_t mode, int fd)
     }
 }
 
+static cede_status attach_socket(uring *self, int fd, uint32_t *kind)
+{
+    int error = cedi_net_kind(fd, kind);
+    if (error == 0 && *kind == CEDE_KIND_STREAM && cedi_net_lingers(fd))
+        self->odd |= URING_ODD_LINGERS;
+    return cedi_error_final(error);
+}
+
 static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
 {
     struct stat what;
-    (void)self;
     if (*kind != CEDE_KIND_AUTO)
         return CEDE_OK;
     if (fstat((int)native, &what) != 0)
         return cedi_error_final(errno);
+    if (S_ISSOCK(what.st_mode))
+        return attach_socket(self, (int)native, kind);
     *kind = kind_of(what.st_mode, (int)native);
     return CEDE_OK;
 }
@@ -154,4 +162,6 @@ const cede_backend cede_uring_backend = {
     .discard = uring_discard,
     .waitable = cedi_uring_waitable,
     .now_coarse = cedi_uring_now_coarse,
+    .pool_give = cedi_uring_pool_give,
+    .pool_close = cedi_uring_pool_close,
 };

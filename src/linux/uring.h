@@ -9,6 +9,8 @@
  *     uring_wake.c   wakes from other threads; the descriptor for foreign loops; wait's timeout
  *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
+ *     uring_net.c    sockets
+ *     uring_pool.c   receives into buffers of a pool
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -31,9 +33,11 @@
 #include "cede/file.h"
 #include "cede/uring.h"
 
+#include "../mutants.h"
 #include "../pool/pool.h"
 #include "../posix/blocking.h"
 #include "../posix/error.h"
+#include "../posix/net.h"
 
 extern const cede_backend cede_uring_backend;
 
@@ -46,6 +50,8 @@ void cedi_memory_free(void *);
 #define URING_COLD        __attribute__((cold, noinline))
 
 /* Numbers of kernels newer than liburing 2.3. */
+#define URING_OP_SOCKET    45 /* Linux 5.19 */
+#define URING_OP_SEND_ZC   47 /* Linux 6.0 */
 #define URING_OP_FTRUNCATE 55
 #define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 
@@ -69,8 +75,19 @@ enum {
     URING_STAT,    /* the kernel's form is to be rewritten */
     URING_OPEN,    /* might be a named pipe */
     URING_FIFO,    /* is one, and waits for the other end on a thread */
-    URING_POLL     /* waits until a descriptor is ready */
+    URING_POLL,    /* waits until a descriptor is ready */
+    URING_NET,     /* uring_net.c: what the kernel is told in structures */
+    URING_PICK     /* uring_pool.c: a receive into a pool, in steps */
 };
+
+/* What a socket operation keeps while the kernel has it. */
+typedef struct uring_net {
+    int native; /* connect: the socket that is to be; else -1 */
+    socklen_t name_bytes;
+    cedi_sockaddr name;
+    struct msghdr message;
+    struct iovec piece;
+} uring_net;
 
 typedef struct uring_job {
     cedi_pool_job pool; /* first */
@@ -79,11 +96,19 @@ typedef struct uring_job {
     struct uring_job *chain; /* hash chain; free list */
     uint64_t token;
     uint8_t kind;
-    struct {
-        int flags;     /* of the open, as the system was given them */
-        int native;    /* what it opened, or -1 */
-        int cancel_fd; /* an eventfd, while it waits */
-    } fifo;
+    union {
+        struct {
+            int flags;     /* of the open, as the system was given them */
+            int native;    /* what it opened, or -1 */
+            int cancel_fd; /* an eventfd, while it waits */
+        } fifo;
+        uring_net net;
+        struct {
+            cede_pool_view *view;
+            uint32_t number; /* UINT32_MAX: it waits for data */
+            uint32_t kind;
+        } picked;
+    };
 } uring_job;
 
 /* ---- The instance --------------------------------------------------------------------------- */
@@ -95,6 +120,7 @@ enum {
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
     URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
     URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait in the kernel: see signal_flags */
+    URING_ODD_LINGERS = 0x80,  /* a socket may be one whose close waits for unsent data */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
 
@@ -111,6 +137,8 @@ typedef struct uring {
     bool watching;            /* the watch is armed */
     unsigned char odd;        /* URING_ODD_: what the common path leaves out */
     bool has_ext_arg;
+    bool has_recv_many;   /* many-shot receives */
+    bool has_accept_many; /* many-shot accepts */
     bool enabled;
     uint32_t jobs_live;
 
@@ -130,7 +158,8 @@ typedef struct uring {
     uint64_t timeout_at;
     struct __kernel_timespec timeout_spec; /* read by the kernel when the entry is submitted */
     uint64_t timeouts;
-    uint32_t failures; /* enters that failed for want of room, running */
+    uint16_t next_group; /* of buffers: uring_pool.c */
+    uint32_t failures;   /* enters that failed for want of room, running */
 
     /* cold */
     cede_uring_config config;
@@ -223,6 +252,14 @@ cede_status cedi_uring_wait(void *self, uint64_t timeout_ns);
 /* ---- uring_ops.c ---------------------------------------------------------------------------- */
 
 uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
+/* Taken, and reported: what the kernel need not be asked. Returns true. */
+bool cedi_uring_failed(uring *, const cede_work *, int error);
+bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
+/* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that
+ * is no socket. */
+bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
+bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint64_t count,
+                              uint64_t moved);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -259,6 +296,38 @@ void cedi_uring_job_completed(uring *, uint64_t token, int result);
 int cedi_uring_job_cancel(uring *, uring_job *);
 void cedi_uring_jobs_free(uring *);
 void cedi_uring_stat_convert(cede_stat *); /* in place, from a struct statx */
+
+/* ---- uring_net.c ---------------------------------------------------------------------------- */
+
+bool cedi_uring_start_listen(uring *, const cede_work *);
+bool cedi_uring_start_connect(uring *, const cede_work *);
+bool cedi_uring_start_accept(uring *, const cede_work *);
+bool cedi_uring_start_pair(uring *, const cede_work *);
+bool cedi_uring_start_recv(uring *, const cede_work *);
+bool cedi_uring_start_recv_all(uring *, const cede_work *);
+bool cedi_uring_start_send(uring *, const cede_work *);
+bool cedi_uring_start_send_all(uring *, const cede_work *);
+bool cedi_uring_start_sendv(uring *, const cede_work *);
+bool cedi_uring_start_shutdown(uring *, const cede_work *);
+bool cedi_uring_start_datagram(uring *, const cede_work *);
+bool cedi_uring_start_recvfrom(uring *, const cede_work *);
+bool cedi_uring_start_sendto(uring *, const cede_work *);
+bool cedi_uring_start_group(uring *, const cede_work *);
+bool cedi_uring_start_name(uring *, const cede_work *);
+bool cedi_uring_start_set_option(uring *, const cede_work *);
+bool cedi_uring_start_get_option(uring *, const cede_work *);
+bool cedi_uring_start_accept_many(uring *, const cede_work *);
+bool cedi_uring_socket_transfer(uring *, const cede_work *, bool sends, int flags);
+void cedi_uring_net_completed(uring *, uring_job *, int result);
+
+/* ---- uring_pool.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_recv_pool(uring *, const cede_work *);
+bool cedi_uring_start_recv_many(uring *, const cede_work *);
+void cedi_uring_pick_completed(uring *, uring_job *, int result);
+void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
+void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
+void cedi_uring_pool_close(void *self, cede_pool_view *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

@@ -184,8 +184,12 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
 {
     uint64_t token = sqe->user_data & ~URING_TAGS;
     cede_status status = error == -ENOMEM ? CEDE_ENOMEM : CEDE_EAGAIN;
-    if (sqe->user_data & URING_JOB)
-        cedi_uring_job_free(self, cedi_uring_job_find(self, token));
+    if (sqe->user_data & URING_JOB) {
+        uring_job *job = cedi_uring_job_find(self, token);
+        if (job->kind == URING_NET && job->net.native >= 0)
+            (void)close(job->net.native); /* a connect's socket */
+        cedi_uring_job_free(self, job);
+    }
     if (sqe->opcode == IORING_OP_CLOSE) {
         error = close(sqe->fd) != 0 ? -errno : 0;
         status = error ? cedi_error_final(-error) : CEDE_OK;

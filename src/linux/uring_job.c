@@ -142,6 +142,9 @@ bool cedi_uring_to_pool(uring *self, const cede_work *work)
     }
     cedi_uring_job_free(self, job);
     self->works--; /* start counts it */
+    if (work->op ==
+        CEDE_OP_CLOSE) /* one that lingers does not fail for want of a thread (law 10) */
+        status = CEDE_REPORT_PARK;
     cede_core_done(self->core, work->token, status, EAGAIN, 0);
     return true;
 }
@@ -237,6 +240,12 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     switch (job->kind) {
     case URING_OPEN:
         cedi_uring_open_completed(self, job, result);
+        return;
+    case URING_NET:
+        cedi_uring_net_completed(self, job, result);
+        return;
+    case URING_PICK:
+        cedi_uring_pick_completed(self, job, result);
         return;
     case URING_STAT:
         if (result >= 0) {

@@ -47,11 +47,17 @@ static inline struct io_uring_sqe *path_entry(uring *self, const cede_work *work
     return sqe;
 }
 
-/* Taken, and reported: what the kernel need not be asked. */
-static bool failed(uring *self, const cede_work *work, int error)
+bool cedi_uring_failed(uring *self, const cede_work *work, int error)
 {
     self->works--; /* the caller counts it */
-    cede_core_done(self->core, work->token, cedi_error_status(error), error, 0);
+    cede_core_done(self->core, work->token, cedi_error_final(error), error, 0);
+    return true;
+}
+
+bool cedi_uring_finished(uring *self, const cede_work *work, uint64_t count)
+{
+    self->works--;
+    cede_core_done(self->core, work->token, CEDE_OK, 0, count);
     return true;
 }
 
@@ -65,7 +71,7 @@ static bool start_work(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------ */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 /* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
  * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
@@ -89,11 +95,13 @@ static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned 
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
 }
 
-static inline bool transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
+bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
 {
     const cede_args *args = work->args;
     uint64_t length = args->io.length_bytes - moved;
     int64_t offset = args->io.offset;
+    if (work->kind == CEDE_KIND_STREAM)
+        return cedi_uring_socket_transfer(self, work, opcode == IORING_OP_WRITE, 0);
     const void *at = (const void *)((uintptr_t)args->io.buffer + (uintptr_t)moved);
     if (length > ROUND_BYTES)
         length = ROUND_BYTES;
@@ -110,22 +118,22 @@ static inline bool transfer(uring *self, const cede_work *work, int opcode, uint
 
 static bool start_read(uring *self, const cede_work *work)
 {
-    return transfer(self, work, IORING_OP_READ, 0);
+    return cedi_uring_transfer(self, work, IORING_OP_READ, 0);
 }
 
 static bool start_write(uring *self, const cede_work *work)
 {
-    return transfer(self, work, IORING_OP_WRITE, 0);
+    return cedi_uring_transfer(self, work, IORING_OP_WRITE, 0);
 }
 
 static bool start_read_all(uring *self, const cede_work *work)
 {
-    return transfer(self, work, IORING_OP_READ, work->moved);
+    return cedi_uring_transfer(self, work, IORING_OP_READ, work->moved);
 }
 
 static bool start_write_all(uring *self, const cede_work *work)
 {
-    return transfer(self, work, IORING_OP_WRITE, work->moved);
+    return cedi_uring_transfer(self, work, IORING_OP_WRITE, work->moved);
 }
 
 static bool start_readv(uring *self, const cede_work *work)
@@ -146,6 +154,20 @@ static bool start_writev(uring *self, const cede_work *work)
     return true;
 }
 
+bool cedi_uring_stream_vector(uring *self, const cede_work *work, const cede_vec *vec,
+                              uint64_t count, uint64_t moved)
+{
+    bool rest = moved != 0;
+    const void *at = rest ? (const void *)((uintptr_t)vec->base + (uintptr_t)moved) : vec;
+    uint64_t length = rest ? vec->length_bytes - moved : count;
+    struct io_uring_sqe *sqe =
+        entry(self, work, rest ? IORING_OP_WRITE : IORING_OP_WRITEV, at,
+              length < ROUND_BYTES ? length : ROUND_BYTES, (uint64_t)CEDE_CURRENT);
+    if (sqe)
+        might_signal(self, sqe, 0);
+    return sqe != NULL;
+}
+
 /* The offset is ignored but for one thing: only CEDE_CURRENT would move the file's own position. */
 static bool start_append(uring *self, const cede_work *work)
 {
@@ -158,7 +180,7 @@ static bool start_append(uring *self, const cede_work *work)
     return true;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static int flags_of(uint32_t flags)
 {
@@ -196,7 +218,7 @@ static bool start_open(uring *self, const cede_work *work)
     uring_job *job = NULL;
     struct io_uring_sqe *sqe;
     if (system == -1)
-        return failed(self, work, EINVAL);
+        return cedi_uring_failed(self, work, EINVAL);
     if ((system & O_ACCMODE) != O_RDWR && !(system & O_DIRECTORY)) {
         if ((system & (O_CREAT | O_TRUNC)) || self->work_flags)
             system |= O_NONBLOCK;
@@ -220,6 +242,9 @@ static bool start_open(uring *self, const cede_work *work)
 
 static bool start_close(uring *self, const cede_work *work)
 {
+    if (URING_UNLIKELY(self->odd & URING_ODD_LINGERS) && work->kind == CEDE_KIND_STREAM &&
+        cedi_net_lingers((int)work->native))
+        return cedi_uring_to_pool(self, work);
     return entry(self, work, IORING_OP_CLOSE, NULL, 0, 0) != NULL;
 }
 
@@ -239,7 +264,7 @@ static bool start_fdatasync(uring *self, const cede_work *work)
 static bool start_truncate(uring *self, const cede_work *work)
 {
     if (work->args->range.length_bytes > INT64_MAX)
-        return failed(self, work, EFBIG);
+        return cedi_uring_failed(self, work, EFBIG);
     if (!cedi_uring_has(self, URING_OP_FTRUNCATE))
         return cedi_uring_to_pool(self, work);
     return entry(self, work, URING_OP_FTRUNCATE, NULL, 0, work->args->range.length_bytes) != NULL;
@@ -251,9 +276,9 @@ static bool start_allocate(uring *self, const cede_work *work)
     const cede_args *args = work->args;
     struct io_uring_sqe *sqe;
     if (args->range.offset > INT64_MAX || args->range.length_bytes > INT64_MAX)
-        return failed(self, work, EFBIG);
+        return cedi_uring_failed(self, work, EFBIG);
     if (args->range.flags & ~CEDE_ALLOCATE_KEEP_SIZE)
-        return failed(self, work, EINVAL);
+        return cedi_uring_failed(self, work, EINVAL);
     sqe = entry(self, work, IORING_OP_FALLOCATE, NULL,
                 args->range.flags & CEDE_ALLOCATE_KEEP_SIZE ? FALLOC_FL_KEEP_SIZE : 0,
                 args->range.offset);
@@ -262,7 +287,7 @@ static bool start_allocate(uring *self, const cede_work *work)
     return sqe != NULL;
 }
 
-/* ---- Stat ----------------------------------------------------------------------------------- */
+/* ---- Stat ------------------------------------------------------------------------------------ */
 
 _Static_assert(sizeof(cede_stat) == 256 && sizeof(struct statx) == 256,
                "the kernel writes its form into the caller's");
@@ -297,7 +322,7 @@ static bool start_stat_handle(uring *self, const cede_work *work)
     return stat_entry(self, work, (int)work->native, "", AT_EMPTY_PATH);
 }
 
-/* ---- Paths ---------------------------------------------------------------------------------- */
+/* ---- Paths ----------------------------------------------------------------------------------- */
 
 static bool start_rename(uring *self, const cede_work *work)
 {
@@ -356,7 +381,7 @@ static bool start_symlink(uring *self, const cede_work *work)
                       work->args->path.to) != NULL;
 }
 
-/* ---- What no ring has ----------------------------------------------------------------------- */
+/* ---- What no ring has ------------------------------------------------------------------------ */
 
 static bool start_readlink(uring *self, const cede_work *work)
 {
@@ -383,7 +408,36 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Would block ---------------------------------------------------------------------------- */
+/* ---- Sockets: uring_net.c, uring_pool.c ------------------------------------------------------ */
+
+#define IN_NET(name)                                             \
+    static bool start_##name(uring *self, const cede_work *work) \
+    {                                                            \
+        return cedi_uring_start_##name(self, work);              \
+    }
+
+IN_NET(listen)
+IN_NET(connect)
+IN_NET(accept)
+IN_NET(pair)
+IN_NET(recv)
+IN_NET(recv_all)
+IN_NET(send)
+IN_NET(send_all)
+IN_NET(sendv)
+IN_NET(shutdown)
+IN_NET(datagram)
+IN_NET(recvfrom)
+IN_NET(sendto)
+IN_NET(group)
+IN_NET(name)
+IN_NET(set_option)
+IN_NET(get_option)
+IN_NET(accept_many)
+IN_NET(recv_pool)
+IN_NET(recv_many)
+
+/* ---- Would block ----------------------------------------------------------------------------- */
 
 /* The last round said EAGAIN. On a pipe or terminal that somebody made O_NONBLOCK that means "not
  * ready"; elsewhere it means "no room", and readiness has nothing to do with it. */
@@ -397,12 +451,23 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     case CEDE_OP_READ:
     case CEDE_OP_READV:
     case CEDE_OP_READ_ALL:
+    case CEDE_OP_RECV:
+    case CEDE_OP_RECV_ALL:
+    case CEDE_OP_RECVFROM:
+    case CEDE_OP_ACCEPT:
+    case CEDE_OP_ACCEPT_MANY:
+    case CEDE_OP_RECV_POOL:
+    case CEDE_OP_RECV_MANY:
         events = POLLIN;
         break;
     case CEDE_OP_WRITE:
     case CEDE_OP_WRITEV:
     case CEDE_OP_WRITE_ALL:
     case CEDE_OP_APPEND:
+    case CEDE_OP_SEND:
+    case CEDE_OP_SEND_ALL:
+    case CEDE_OP_SENDV:
+    case CEDE_OP_SENDTO:
         events = POLLOUT;
         break;
     default:
@@ -429,7 +494,7 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     return true;
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name

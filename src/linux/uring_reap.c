@@ -18,7 +18,9 @@ void cedi_uring_report(uring *self, uint64_t token, int result)
     } else {
         error = -result;
         /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_poll). */
-        status = result == -EAGAIN ? CEDE_REPORT_POLL : cedi_error_status(error);
+        status = result == -EAGAIN    ? CEDE_REPORT_POLL
+                 : result == -ENOBUFS ? CEDE_REPORT_POOL /* of what has no pool: no memory */
+                                      : cedi_error_status(error);
     }
     self->works--;
     cede_core_done(self->core, token, status, error, count);
@@ -65,12 +67,17 @@ unsigned cedi_uring_reap(uring *self, unsigned most)
         const struct io_uring_cqe *cqe = &cqes[(head + i) & mask];
         uint64_t user_data = cqe->user_data;
         int result = cqe->res;
-        if (URING_UNLIKELY(cqe->flags & IORING_CQE_F_MORE))
-            continue; /* not its last word */
-        if (URING_LIKELY(!(user_data & URING_TAGS)))
+        unsigned shot = cqe->flags & (IORING_CQE_F_MORE | IORING_CQE_F_BUFFER);
+        if (CEDI_FAULT(MORE_IS_LAST))
+            shot &= ~IORING_CQE_F_MORE;
+        if (URING_UNLIKELY(user_data & URING_TAGS)) {
+            if (!(shot & IORING_CQE_F_MORE)) /* else not its last word */
+                tagged(self, user_data, result);
+        } else if (URING_UNLIKELY(shot)) {
+            cedi_uring_shot(self, user_data, result, shot | (cqe->flags & ~IORING_CQE_F_MORE));
+        } else {
             cedi_uring_report(self, user_data, result);
-        else
-            tagged(self, user_data, result);
+        }
     }
     __atomic_store_n(cq->khead, head + count, __ATOMIC_RELEASE);
     return count;

@@ -233,6 +233,11 @@ static void look_around(uring *self)
         self->opcodes &= ~(UINT64_C(1) << URING_OP_FTRUNCATE);
     self->has_ext_arg =
         (self->ring.features & IORING_FEAT_EXT_ARG) && !(without & CEDE_URING_NO_EXT_ARG);
+    /* No probe tells of them; they came with the operations of the same kernels. */
+    self->has_accept_many =
+        cedi_uring_has(self, URING_OP_SOCKET) && !(without & CEDE_URING_NO_MANY_SHOT);
+    self->has_recv_many =
+        cedi_uring_has(self, URING_OP_SEND_ZC) && !(without & CEDE_URING_NO_MANY_SHOT);
     if ((self->ring.features & IORING_FEAT_CQE_SKIP) && !(without & CEDE_URING_NO_SKIP_SUCCESS))
         self->cancel_flags = IOSQE_CQE_SKIP_SUCCESS;
     self->stream_flags = 0;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "net.h"
 
 /* valgrind looks at the memory that a system call is given, also a raw one. It is ceded, and so out
  * of bounds to it until the loop's thread opens it. */
@@ -151,6 +152,19 @@ static int do_set_mode(cedi_blocking *work)
     return error_of(fchmod((int)work->native, (mode_t)(work->args.path.mode & 07777)));
 }
 
+static int do_listen(cedi_blocking *work)
+{
+    int fd = cedi_net_listen(&work->args);
+    work->count = fd < 0 ? 0 : (uint64_t)fd;
+    return fd < 0 ? -fd : 0;
+}
+
+/* Of what lingers. Interrupted or not, the descriptor is gone (close(2)). */
+static int do_close(cedi_blocking *work)
+{
+    return close((int)work->native) != 0 && errno != EINTR ? errno : 0;
+}
+
 static const struct {
     perform_fn *perform;
 } performers[CEDE_OP_COUNT] = {
@@ -160,7 +174,8 @@ static const struct {
     [CEDE_OP_LINK] = {do_link},           [CEDE_OP_SYMLINK] = {do_symlink},
     [CEDE_OP_READLINK] = {do_readlink},   [CEDE_OP_READDIR] = {do_readdir},
     [CEDE_OP_SET_TIMES] = {do_set_times}, [CEDE_OP_SET_MODE] = {do_set_mode},
-    [CEDE_OP_COPY] = {cedi_copy_round},
+    [CEDE_OP_COPY] = {cedi_copy_round},   [CEDE_OP_LISTEN] = {do_listen},
+    [CEDE_OP_CLOSE] = {do_close},
 };
 
 void cedi_blocking_perform(cedi_blocking *work)

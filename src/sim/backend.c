@@ -138,6 +138,13 @@ static void report(sim_loop *loop, sim_work *work)
     cede_status status = work->status;
     cede_work_fn *run = work->run_user ? work->args.work.run : NULL;
     void *argument = run ? work->args.work.argument : NULL;
+    uint32_t number = 0;
+    if (work->to_pool) {
+        sim_io_pool(world, work, &number);
+        status = work->status;
+        count = work->count;
+    }
+    bool item = work->to_pool && count > 0;
     sim_note(world, SIM_REPORT, work, (uint64_t)(int64_t)status);
     world->counts.reported++;
     sim_list_remove(work);
@@ -147,6 +154,8 @@ static void report(sim_loop *loop, sim_work *work)
         count = 0;
         status = run(argument, &count);
     }
+    if (item)
+        cede_core_item(loop->core, token, count, number);
     cede_core_done(loop->core, token, status, 0, count);
     sim_lock(world);
 }

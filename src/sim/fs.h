@@ -68,6 +68,8 @@ struct sim_node {
     char *target;
     /* pipe, named or not */
     cede_sim_pipe *pipe;
+    /* socket: the listener that has this name; NULL: nobody listens */
+    sim_socket *socket;
 };
 
 struct cede_sim_pipe {
@@ -85,12 +87,14 @@ struct cede_sim_pipe {
     uint64_t writers_ever;
     bool peer_reads;
     bool peer_writes;
+    bool bare;        /* nobody else's: freed with its last end */
+    bool stream;      /* one way of a stream: any part of a write may go */
     sim_list reading; /* blocked works */
     sim_list writing;
     sim_list opening;
 };
 
-/* An open file, or a pipe's end. Its descriptor refers to it, and each work in flight. */
+/* An open file, a pipe's end or a socket. Its descriptor refers to it, and each work in flight. */
 struct sim_open {
     sim_open *next;
     sim_open *prev;
@@ -100,8 +104,10 @@ struct sim_open {
     uint32_t flags;  /* CEDE_OPEN_ */
     intptr_t native; /* 0: closed */
     sim_node *node;
-    cede_sim_pipe *pipe; /* the node's */
-    uint64_t position;   /* of a directory: the next cookie */
+    cede_sim_pipe *in;  /* pipes and streams: where bytes come from; NULL: they do not */
+    cede_sim_pipe *out; /* where they go to */
+    sim_socket *socket; /* its own; NULL: it is none */
+    uint64_t position;  /* of a directory: the next cookie */
 };
 
 /* ---- Nodes (node.c) -------------------------------------------------------------------------- */
@@ -177,6 +183,8 @@ uint32_t sim_open_kind(const sim_open *);
 /* ---- Pipes (pipe.c) -------------------------------------------------------------------------- */
 
 cede_sim_pipe *sim_pipe_make(cede_sim *, uint64_t capacity);
+/* One that is freed with its last end, for pairs and streams; NULL: out of memory. */
+cede_sim_pipe *sim_pipe_bare(cede_sim *, bool stream);
 void sim_pipe_ends(cede_sim_pipe *, uint32_t flags, int by); /* an end came (+1) or went (-1) */
 void sim_pipe_free(cede_sim_pipe *);
 /* Moves bytes into or out of the ring: as many as go, at most `bytes`. */
@@ -190,5 +198,9 @@ bool sim_pipe_can_write(const cede_sim_pipe *, uint64_t bytes);
 
 /* Opens and closes a work's memory to us, for checked builds. */
 void sim_touch(sim_work *, bool open);
+/* Whether an operation takes bytes in, from a file, a pipe or a stream. */
+bool sim_is_input(uint32_t op);
+/* A receive into a pool's buffer that is about to be reported: picks one and fills it. */
+void sim_io_pool(cede_sim *, sim_work *, uint32_t *number);
 
 #endif

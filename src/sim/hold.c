@@ -45,6 +45,13 @@ static bool same_path(const char *a, const char *b)
 static bool on_path(sim_work *work, const char *path)
 {
     sim_node *node = NULL;
+    if (work->op == CEDE_OP_LISTEN || work->op == CEDE_OP_CONNECT) {
+        sim_touch(work, true);
+        bool same = work->args.net.address.family == CEDE_ADDRESS_LOCAL &&
+                    same_path(path, work->args.net.address.path);
+        sim_touch(work, false);
+        return same;
+    }
     if (has_path(work->op)) {
         sim_touch(work, true);
         bool same = same_path(path, work->args.path.path) || same_path(path, work->args.path.to);
@@ -60,7 +67,8 @@ static bool matches(const cede_sim_target *target, sim_work *work)
 {
     if (target->op && target->op != work->op)
         return false;
-    if (target->pipe && !(work->file && work->file->pipe == target->pipe))
+    if (target->pipe &&
+        !(work->file && (work->file->in == target->pipe || work->file->out == target->pipe)))
         return false;
     return !target->path || on_path(work, target->path);
 }
@@ -217,6 +225,10 @@ static cede_status plausible(cede_sim *world, uint32_t op)
     static const cede_status opens[] = {CEDE_EIO, CEDE_EMFILE, CEDE_ENFILE, CEDE_EACCES};
     static const cede_status writes[] = {CEDE_EIO, CEDE_ENOSPC, CEDE_EDQUOT};
     static const cede_status names[] = {CEDE_EIO, CEDE_EACCES, CEDE_EROFS, CEDE_ENOSPC};
+    static const cede_status binds[] = {CEDE_EADDRINUSE, CEDE_EACCES, CEDE_EMFILE, CEDE_ENFILE};
+    static const cede_status connects[] = {CEDE_ECONNREFUSED, CEDE_ETIMEDOUT, CEDE_EHOSTUNREACH,
+                                           CEDE_EMFILE};
+    static const cede_status accepts[] = {CEDE_EMFILE, CEDE_ENFILE, CEDE_ENOMEM, CEDE_ECONNABORTED};
     switch (op) {
     case CEDE_OP_ROUNDTRIP:
         return CEDE_OK;
@@ -238,6 +250,18 @@ static cede_status plausible(cede_sim *world, uint32_t op)
     case CEDE_OP_LINK:
     case CEDE_OP_SYMLINK:
         return names[sim_choose(world, 4)];
+    case CEDE_OP_LISTEN:
+    case CEDE_OP_DATAGRAM:
+        return binds[sim_choose(world, 4)];
+    case CEDE_OP_CONNECT:
+        return connects[sim_choose(world, 4)];
+    case CEDE_OP_ACCEPT:
+    case CEDE_OP_ACCEPT_MANY:
+        return accepts[sim_choose(world, 4)];
+    case CEDE_OP_PAIR:
+        return CEDE_EMFILE;
+    case CEDE_OP_SENDTO:
+        return CEDE_ENETDOWN;
     default:
         return CEDE_EIO;
     }

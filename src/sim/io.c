@@ -2,7 +2,7 @@
  * Operations on open files. Each is one round of one work, carried out in one moment; only a work
  * that is held midway moves a half now and the rest when it is let go. Under the world's lock.
  */
-#include "fs.h"
+#include "net.h"
 
 #define COPY_MOST   (UINT64_C(1) << 24) /* one round */
 #define DIRECT      512u                /* what O_DIRECT aligns to */
@@ -29,6 +29,18 @@ static bool ok(sim_work *work, uint64_t count)
 
 /* ---- The caller's memory --------------------------------------------------------------------- */
 
+static bool has_pieces(uint32_t op)
+{
+    return op == CEDE_OP_READV || op == CEDE_OP_WRITEV || op == CEDE_OP_SENDV;
+}
+
+bool sim_is_input(uint32_t op)
+{
+    return op == CEDE_OP_READ || op == CEDE_OP_READV || op == CEDE_OP_READ_ALL ||
+           op == CEDE_OP_RECV || op == CEDE_OP_RECV_ALL || op == CEDE_OP_RECV_POOL ||
+           op == CEDE_OP_RECV_MANY;
+}
+
 /* What a transfer is to do, whichever operation asked for it. */
 typedef struct transfer {
     uint64_t bytes; /* in all, less what earlier rounds moved */
@@ -39,7 +51,7 @@ typedef struct transfer {
 /* The memory at `at` bytes into this round, and how much of it is in one piece. */
 static uint8_t *memory_at(const sim_work *work, uint64_t at, uint64_t *bytes)
 {
-    if (work->op != CEDE_OP_READV && work->op != CEDE_OP_WRITEV) {
+    if (!has_pieces(work->op)) {
         *bytes = work->args.io.length_bytes - work->moved - at;
         return (uint8_t *)work->args.io.buffer + work->moved + at;
     }
@@ -55,7 +67,7 @@ static cede_status measure(const sim_work *work, transfer *out)
 {
     uint64_t total = 0;
     out->append = work->op == CEDE_OP_APPEND;
-    if (work->op != CEDE_OP_READV && work->op != CEDE_OP_WRITEV) {
+    if (!has_pieces(work->op)) {
         total = work->args.io.length_bytes;
         out->offset = out->append ? CEDE_CURRENT : work->args.io.offset;
         if (!work->args.io.buffer && total > 0)
@@ -90,9 +102,10 @@ static uint64_t move(sim_work *work, bool in, uint64_t at, uint64_t bytes, uint6
         uint8_t *memory = memory_at(work, at + done, &part);
         if (part > bytes - done)
             part = bytes - done;
-        if (work->file->pipe)
-            moved = in ? sim_pipe_out(work->file->pipe, memory, part)
-                       : sim_pipe_in(work->file->pipe, memory, part);
+        if (in && work->file->in)
+            moved = sim_pipe_out(work->file->in, memory, part);
+        else if (!in && work->file->out)
+            moved = sim_pipe_in(work->file->out, memory, part);
         else if (in)
             sim_node_read(work->file->node, position + done, memory, moved = part);
         else
@@ -119,9 +132,9 @@ static uint64_t move_or_split(sim_work *work, bool in, uint64_t bytes, uint64_t 
 
 void sim_io_rest(cede_sim *world, sim_work *work)
 {
-    bool in = work->op == CEDE_OP_READ || work->op == CEDE_OP_READV || work->op == CEDE_OP_READ_ALL;
     (void)world;
-    uint64_t moved = move(work, in, work->rest_at, work->rest_bytes, work->rest_offset);
+    uint64_t moved =
+        move(work, sim_is_input(work->op), work->rest_at, work->rest_bytes, work->rest_offset);
     work->count -= work->rest_bytes - moved;
     work->rest_bytes = 0;
 }
@@ -162,11 +175,24 @@ static bool read_file(cede_sim *world, sim_work *work, const transfer *t)
 
 static bool read_pipe(cede_sim *world, sim_work *work, const transfer *t)
 {
-    cede_sim_pipe *pipe = work->file->pipe;
+    cede_sim_pipe *pipe = work->file->in;
     if (!sim_pipe_can_read(pipe))
         return sim_block(work, &pipe->reading);
+    if (pipe->filled == 0 && work->file->socket && sim_socket_was_reset(work->file->socket))
+        return fail(work, CEDE_ECONNRESET);
     uint64_t bytes = t->bytes < pipe->filled ? t->bytes : pipe->filled;
     return ok(work, move_or_split(work, true, maybe_short(world, bytes), 0));
+}
+
+/* A socket that is no stream has no bytes. */
+static bool is_stream(const sim_open *file)
+{
+    return file->node->pipe || file->socket;
+}
+
+static bool read_stream(cede_sim *world, sim_work *work, const transfer *t)
+{
+    return work->file->in ? read_pipe(world, work, t) : fail(work, CEDE_ENOTCONN);
 }
 
 static bool read_any(cede_sim *world, sim_work *work)
@@ -178,13 +204,13 @@ static bool read_any(cede_sim *world, sim_work *work)
     if (file->node->type == CEDE_FILE_DIRECTORY)
         return fail(work, CEDE_EISDIR);
     cede_status status = measure(work, &t);
-    if (status == CEDE_OK && file->pipe && t.offset != CEDE_CURRENT)
+    if (status == CEDE_OK && is_stream(file) && t.offset != CEDE_CURRENT)
         status = CEDE_ESPIPE;
     if (status != CEDE_OK)
         return fail(work, status);
     if (t.bytes == 0 || file->node->type == CEDE_FILE_CHARACTER)
         return ok(work, 0);
-    return file->pipe ? read_pipe(world, work, &t) : read_file(world, work, &t);
+    return is_stream(file) ? read_stream(world, work, &t) : read_file(world, work, &t);
 }
 
 static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
@@ -217,17 +243,24 @@ static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
 
 static bool write_pipe(cede_sim *world, sim_work *work, const transfer *t)
 {
-    cede_sim_pipe *pipe = work->file->pipe;
+    cede_sim_pipe *pipe = work->file->out;
     if (pipe->readers == 0)
         return fail(work, CEDE_EPIPE);
     if (!sim_pipe_can_write(pipe, t->bytes))
         return sim_block(work, &pipe->writing);
     uint64_t room = pipe->capacity - pipe->filled;
     uint64_t bytes = t->bytes < room ? t->bytes : room;
-    if (t->bytes > SIM_PIPE_ATOMIC)
+    if (t->bytes > SIM_PIPE_ATOMIC || pipe->stream)
         bytes = maybe_short(world, bytes);
     bytes = move(work, false, 0, bytes, 0);
     return bytes > 0 ? ok(work, bytes) : fail(work, CEDE_ENOMEM);
+}
+
+static bool write_stream(cede_sim *world, sim_work *work, const transfer *t)
+{
+    if (work->file->out)
+        return write_pipe(world, work, t);
+    return fail(work, work->file->socket->kind == CEDE_KIND_STREAM ? CEDE_EPIPE : CEDE_ENOTCONN);
 }
 
 static bool write_any(cede_sim *world, sim_work *work)
@@ -237,13 +270,13 @@ static bool write_any(cede_sim *world, sim_work *work)
     if (!file || !(file->flags & CEDE_OPEN_WRITE))
         return fail(work, CEDE_EBADF);
     cede_status status = measure(work, &t);
-    if (status == CEDE_OK && file->pipe && t.offset != CEDE_CURRENT)
+    if (status == CEDE_OK && is_stream(file) && t.offset != CEDE_CURRENT)
         status = CEDE_ESPIPE;
     if (status != CEDE_OK)
         return fail(work, status);
     if (t.bytes == 0 || file->node->type == CEDE_FILE_CHARACTER)
         return ok(work, t.bytes);
-    return file->pipe ? write_pipe(world, work, &t) : write_file(world, work, &t);
+    return is_stream(file) ? write_stream(world, work, &t) : write_file(world, work, &t);
 }
 
 bool sim_op_read(cede_sim *world, sim_work *work)
@@ -281,6 +314,82 @@ bool sim_op_append(cede_sim *world, sim_work *work)
     return write_any(world, work);
 }
 
+bool sim_op_recv(cede_sim *world, sim_work *work)
+{
+    return read_any(world, work);
+}
+
+bool sim_op_recv_all(cede_sim *world, sim_work *work)
+{
+    return read_any(world, work);
+}
+
+bool sim_op_send(cede_sim *world, sim_work *work)
+{
+    return write_any(world, work);
+}
+
+bool sim_op_send_all(cede_sim *world, sim_work *work)
+{
+    return write_any(world, work);
+}
+
+bool sim_op_sendv(cede_sim *world, sim_work *work)
+{
+    return write_any(world, work);
+}
+
+/* ---- Receiving into a pool ------------------------------------------------------------------- */
+
+/* Buffers are picked on the loop's thread, and by the order of the reports: here one only waits for
+ * something to receive. */
+static bool receive(sim_work *work)
+{
+    if (!work->file || !(work->file->flags & CEDE_OPEN_READ))
+        return fail(work, CEDE_EBADF);
+    cede_sim_pipe *pipe = work->file->in;
+    if (!pipe)
+        return fail(work, CEDE_ENOTCONN);
+    if (!sim_pipe_can_read(pipe))
+        return sim_block(work, &pipe->reading);
+    work->to_pool = true;
+    return ok(work, 0);
+}
+
+bool sim_op_recv_pool(cede_sim *world, sim_work *work)
+{
+    (void)world;
+    return receive(work);
+}
+
+bool sim_op_recv_many(cede_sim *world, sim_work *work)
+{
+    (void)world;
+    return receive(work);
+}
+
+void sim_io_pool(cede_sim *world, sim_work *work, uint32_t *number)
+{
+    const cede_work asked = {.args = &work->args};
+    cede_pool_view *view = cede_core_pool(&asked);
+    cede_sim_pipe *pipe = work->file->in;
+    if (pipe->filled == 0) {
+        if (pipe->writers > 0)
+            work->status = CEDE_REPORT_AGAIN; /* another has taken it */
+        else if (work->file->socket && sim_socket_was_reset(work->file->socket))
+            work->status = CEDE_ECONNRESET;
+        return;
+    }
+    if (!cede_core_pick(view, number)) {
+        work->status = CEDE_REPORT_POOL;
+        return;
+    }
+    uint64_t bytes = view->buffer_bytes < pipe->filled ? view->buffer_bytes : pipe->filled;
+    work->count =
+        sim_pipe_out(pipe, view->base + *number * view->stride_bytes, maybe_short(world, bytes));
+    sim_note(world, SIM_RUN, work, work->count);
+}
+
 /* ---- Length and room ------------------------------------------------------------------------- */
 
 static bool is_open_file(const sim_open *file)
@@ -311,7 +420,7 @@ bool sim_op_allocate(cede_sim *world, sim_work *work)
     if (bytes == 0 || bytes > INT64_MAX || offset > INT64_MAX ||
         (work->args.range.flags & ~CEDE_ALLOCATE_KEEP_SIZE))
         return fail(work, CEDE_EINVAL);
-    if (file->pipe)
+    if (file->node->pipe)
         return fail(work, CEDE_ESPIPE);
     if (!is_open_file(file))
         return fail(work, CEDE_ENODEV);
@@ -331,7 +440,7 @@ static bool sync_any(sim_work *work)
 {
     if (!work->file)
         return fail(work, CEDE_EBADF);
-    if (work->file->pipe || work->file->node->type == CEDE_FILE_CHARACTER)
+    if (is_stream(work->file) || work->file->node->type == CEDE_FILE_CHARACTER)
         return fail(work, CEDE_EINVAL);
     return ok(work, 0);
 }

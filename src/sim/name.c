@@ -59,7 +59,7 @@ static cede_status check_existing(const sim_node *node, uint32_t flags)
         return CEDE_EISDIR;
     if (node->type != CEDE_FILE_DIRECTORY && (flags & CEDE_OPEN_DIRECTORY))
         return CEDE_ENOTDIR;
-    return CEDE_OK;
+    return node->type == CEDE_FILE_SOCKET ? CEDE_ENXIO : CEDE_OK;
 }
 
 /* "name/" is no file's name, whatever is there. */

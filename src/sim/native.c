@@ -3,7 +3,7 @@
  * often that place was used, so that a stale one names nothing. The table has its own lock, taken
  * inside a world's or alone, and is never freed: a descriptor may be dropped after its world.
  */
-#include "fs.h"
+#include "net.h"
 
 #include <stdlib.h>
 
@@ -163,15 +163,16 @@ cede_status sim_open_new(cede_sim *world, sim_node *node, uint32_t flags, sim_op
     open->flags = flags;
     open->uses = 1; /* its descriptor's */
     open->node = node;
-    open->pipe = node->pipe;
+    open->in = flags & CEDE_OPEN_READ ? node->pipe : NULL;
+    open->out = flags & CEDE_OPEN_WRITE ? node->pipe : NULL;
     open->native = enter_table(open);
     if (open->native == 0) {
         free(open);
         return CEDE_EMFILE;
     }
     node->uses++;
-    if (open->pipe)
-        sim_pipe_ends(open->pipe, flags, 1);
+    if (node->pipe)
+        sim_pipe_ends(node->pipe, flags, 1);
     open->next = world->opens;
     if (open->next)
         open->next->prev = open;
@@ -194,8 +195,10 @@ void sim_open_release(sim_open *open)
     cede_sim *world = open->world;
     if (--open->uses > 0)
         return;
-    if (open->pipe)
-        sim_pipe_ends(open->pipe, open->flags, -1);
+    if (open->socket)
+        sim_socket_close(open->socket);
+    else if (open->node->pipe)
+        sim_pipe_ends(open->node->pipe, open->flags, -1);
     if (open->prev)
         open->prev->next = open->next;
     else
@@ -209,6 +212,8 @@ void sim_open_release(sim_open *open)
 
 uint32_t sim_open_kind(const sim_open *open)
 {
+    if (open->socket)
+        return open->socket->kind;
     switch (open->node->type) {
     case CEDE_FILE_DIRECTORY:
         return CEDE_KIND_DIR;

@@ -86,8 +86,8 @@ void sim_node_stat(const sim_node *node, cede_stat *out)
         .created_ns = node->created_ns,
         .preferred_bytes = SIM_PAGE,
     };
-    if (node->type == CEDE_FILE_PIPE && node->links == 0)
-        out->links = 1; /* a pipe without a name */
+    if ((node->type == CEDE_FILE_PIPE || node->type == CEDE_FILE_SOCKET) && node->links == 0)
+        out->links = 1; /* without a name */
 }
 
 /* ---- Pages ----------------------------------------------------------------------------------- */

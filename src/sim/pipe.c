@@ -1,28 +1,49 @@
 /*
- * Pipes: a ring of bytes, two kinds of ends, works that wait. An end is a handle's open file or the
- * peer, that is the test itself. Under the world's lock but for the peer's functions.
+ * Pipes, which are also each way of a stream: a ring of bytes, two kinds of ends, works that wait.
+ * An end is a handle's open file, a socket or the peer, that is the test itself. Under the world's
+ * lock but for the peer's functions.
  */
 #include "fs.h"
 
 #include <stdlib.h>
 
-#define CAPACITY 65536u
+#define CAPACITY        65536u
+#define STREAM_CAPACITY 212992u
 
-cede_sim_pipe *sim_pipe_make(cede_sim *world, uint64_t capacity)
+static cede_sim_pipe *pipe_new(cede_sim *world, uint64_t capacity)
 {
     cede_sim_pipe *pipe = calloc(1, sizeof *pipe);
     if (!pipe)
         return NULL;
     pipe->world = world;
     pipe->capacity = capacity ? capacity : CAPACITY;
+    return pipe;
+}
+
+cede_sim_pipe *sim_pipe_make(cede_sim *world, uint64_t capacity)
+{
+    cede_sim_pipe *pipe = pipe_new(world, capacity);
+    if (!pipe)
+        return NULL;
     pipe->next = world->pipes;
     world->pipes = pipe;
     return pipe;
 }
 
+cede_sim_pipe *sim_pipe_bare(cede_sim *world, bool stream)
+{
+    cede_sim_pipe *pipe = pipe_new(world, stream ? STREAM_CAPACITY : 0);
+    if (!pipe)
+        return NULL;
+    pipe->bare = true;
+    pipe->stream = stream;
+    return pipe;
+}
+
 void sim_pipe_free(cede_sim_pipe *pipe)
 {
-    free(pipe->ring);
+    if (pipe)
+        free(pipe->ring);
     free(pipe);
 }
 
@@ -40,7 +61,9 @@ void sim_pipe_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
         sim_unblock(&pipe->writing);
     if (pipe->writers == 0)
         sim_unblock(&pipe->reading);
-    if (pipe->readers == 0 && pipe->writers == 0) {
+    if (pipe->readers == 0 && pipe->writers == 0 && pipe->bare) {
+        sim_pipe_free(pipe);
+    } else if (pipe->readers == 0 && pipe->writers == 0) {
         /* Nobody can ever read it: a named pipe begins empty the next time. */
         free(pipe->ring);
         pipe->ring = NULL;
@@ -55,7 +78,8 @@ bool sim_pipe_can_read(const cede_sim_pipe *pipe)
 
 bool sim_pipe_can_write(const cede_sim_pipe *pipe, uint64_t bytes)
 {
-    uint64_t needed = bytes <= SIM_PIPE_ATOMIC && bytes <= pipe->capacity ? bytes : 1;
+    bool atomic = bytes <= SIM_PIPE_ATOMIC && bytes <= pipe->capacity && !pipe->stream;
+    uint64_t needed = atomic ? bytes : 1;
     return pipe->readers == 0 || pipe->capacity - pipe->filled >= needed;
 }
 

@@ -9,7 +9,7 @@
  * windows of works that are taken then end later by the difference. So a chain of slow operations
  * can meet a deadline, without a choice for each moment.
  */
-#include "fs.h"
+#include "net.h"
 
 #define CANDIDATES_MOST 256u
 
@@ -40,6 +40,7 @@ void sim_schedule(sim_work *work, enum sim_phase phase)
     if (work->latest_ns < work->due_ns)
         work->latest_ns = work->due_ns;
     sim_heap_add(world, work);
+    sim_poke(world); /* who made room for it need not be who waits */
 }
 
 /* ---- Blocking -------------------------------------------------------------------------------- */
@@ -51,7 +52,7 @@ bool sim_block(sim_work *work, sim_list *list)
         work->status = CEDE_ECANCELED;
         return true;
     }
-    if (work->op != CEDE_OP_OPEN && !(work->how & CEDE_WORK_POLL) &&
+    if (work->file && !(work->how & CEDE_WORK_POLL) && /* what has no descriptor is not polled */
         sim_chance(world, world->config.poll_permille)) {
         work->status = CEDE_REPORT_POLL;
         return true;
@@ -89,9 +90,12 @@ static bool hangs(sim_work *work)
 /* The core asked to be told when the descriptor is ready, nothing else. */
 static bool poll_only(sim_work *work)
 {
-    cede_sim_pipe *pipe = work->file ? work->file->pipe : NULL;
-    bool in = work->op == CEDE_OP_READ || work->op == CEDE_OP_READV || work->op == CEDE_OP_READ_ALL;
+    const sim_open *file = work->file;
+    bool in = sim_is_input(work->op);
+    cede_sim_pipe *pipe = !file ? NULL : in ? file->in : file->out;
     work->status = CEDE_REPORT_AGAIN;
+    if (file && file->socket && sim_socket_must_wait(file->socket, work->op))
+        return sim_block(work, &file->socket->taking);
     if (!pipe || (in ? sim_pipe_can_read(pipe) : sim_pipe_can_write(pipe, 1)))
         return true;
     return sim_block(work, in ? &pipe->reading : &pipe->writing);
@@ -140,14 +144,21 @@ void sim_after(sim_work *work)
         sim_seal(work, work->status, work->count);
 }
 
+/* Its count is a descriptor's number, which differs from run to run of one process. */
+static bool makes_native(uint32_t op)
+{
+    return op == CEDE_OP_OPEN || op == CEDE_OP_LISTEN || op == CEDE_OP_CONNECT ||
+           op == CEDE_OP_ACCEPT || op == CEDE_OP_ACCEPT_MANY || op == CEDE_OP_PAIR ||
+           op == CEDE_OP_DATAGRAM;
+}
+
 void sim_seal(sim_work *work, cede_status status, uint64_t count)
 {
     cede_sim *world = work->loop->world;
     work->status = status;
     work->count = count;
-    /* A descriptor's number differs from run to run of one process. */
     uint64_t told = status != CEDE_OK ? (uint64_t)(int64_t)status : count;
-    sim_note(world, SIM_SEAL, work, status == CEDE_OK && work->op == CEDE_OP_OPEN ? 0 : told);
+    sim_note(world, SIM_SEAL, work, status == CEDE_OK && makes_native(work->op) ? 0 : told);
     if (sim_chance(world, world->config.late_permille))
         sim_schedule(work, SIM_SEALED);
     else

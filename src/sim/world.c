@@ -61,6 +61,7 @@ cede_sim_config cede_sim_rough(uint64_t seed)
         .again_permille = 100,
         .poll_permille = 100,
         .park_permille = 30,
+        .overtake_permille = 300,
         .cancel_lose_permille = 300,
         .cancel_again_permille = 200,
         .cancel_lost_permille = 200,
@@ -165,6 +166,13 @@ void cede_sim_advance(cede_sim *world, uint64_t ns)
         world->now_ns = world->now_most_ns = until;
     sim_note(world, SIM_JUMP, NULL, ns);
     sim_poke(world);
+    sim_unlock(world);
+}
+
+void cede_sim_limit_open(cede_sim *world, uint32_t open_most)
+{
+    sim_lock(world);
+    world->config.open_most = open_most;
     sim_unlock(world);
 }
 

@@ -11,6 +11,8 @@
  *     io.c       operations that move bytes      fact.c     the others on open files
  *     name.c     operations on paths             dir.c      directories and looking up paths
  *     node.c     a file's bytes and facts        pipe.c     pipes, both ends
+ *     net.c      listening, connecting, streams  datagram.c datagrams and groups
+ *     socket.c   sockets and their addresses     option.c   their options
  *     peek.c     the tree, directly              explore.c  many runs
  *
  * A world is guarded by one lock, taken at every entry from outside and let go while sleeping,
@@ -31,13 +33,14 @@ typedef struct sim_work sim_work;
 typedef struct sim_loop sim_loop;
 typedef struct sim_node sim_node;
 typedef struct sim_open sim_open;
+typedef struct sim_socket sim_socket;
 
 /* ---- Works ----------------------------------------------------------------------------------- */
 
 enum sim_phase {
     SIM_FREE,
     SIM_QUEUED,  /* in the heap: carried out when due */
-    SIM_BLOCKED, /* in a pipe's list */
+    SIM_BLOCKED, /* in a pipe's or socket's list */
     SIM_FROZEN,  /* in the world's list: held, or hanging, nothing done */
     SIM_MIDWAY,  /* in the world's list: held with the effect begun or done */
     SIM_SEALED,  /* in the heap: reported when due */
@@ -74,6 +77,7 @@ struct sim_work {
     bool wished;   /* a cancel came too late: ends it only should it have to wait */
     bool at_once;  /* carried out inside start */
     bool run_user; /* blocking work: its function is to be run before the report */
+    bool to_pool;  /* there is something to receive: into a buffer that is picked at the report */
     bool split;    /* to be held midway: the operation moves a half and leaves the rest below */
     uint32_t cancels;
     /* The outcome. */
@@ -170,6 +174,9 @@ struct cede_sim {
     sim_node *nodes; /* all that live */
     uint64_t pages;
     cede_sim_pipe *pipes;
+    sim_socket *sockets; /* all, the latest first */
+    uint16_t last_port;
+    sim_list lost; /* connects to where nobody ever answers */
     sim_open *opens;
     uint64_t open_serials;
     uint64_t open_count;

@@ -20,7 +20,7 @@
 
 /* ---- Routines ------------------------------------------------------------------------------- */
 
-static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
+static void fired(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
 {
     win_io *io = CONTAINING_RECORD(overlapped, win_io, overlapped);
     win *self = io->self;
@@ -42,6 +42,23 @@ static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
     self->fired_end = &io->next;
     if (self->embed)
         cedi_win_embed_signal(self);
+}
+
+static void CALLBACK routine(DWORD error, DWORD bytes, LPOVERLAPPED overlapped)
+{
+    fired(error, bytes, overlapped);
+}
+
+static void CALLBACK socket_routine(DWORD error, DWORD bytes, LPWSAOVERLAPPED overlapped,
+                                    DWORD flags)
+{
+    (void)flags;
+    fired(error, bytes, overlapped);
+}
+
+win_routine *cedi_win_socket_routine(void)
+{
+    return (win_routine *)socket_routine;
 }
 
 static uint32_t begin(const win *self, win_io *io)
@@ -80,7 +97,7 @@ uint32_t cedi_win_issue_apc(win *self, win_io *io)
     /* It leads into a port. Its first transfer finds out, so no other is in the lane. */
     if (!cedi_win_event_make(io))
         return ERROR_NOT_ENOUGH_MEMORY;
-    io->file->lane = WIN_LANE_EVENT;
+    io->file->lane = io->lane = WIN_LANE_EVENT;
     return cedi_win_issue_event(self, io);
 }
 
@@ -145,12 +162,17 @@ void cedi_win_event_free(win_io *io)
     io->event = NULL;
 }
 
-uint32_t cedi_win_issue_event(win *self, win_io *io)
+void cedi_win_event_ready(win_io *io)
 {
-    HANDLE handle = (HANDLE)io->file->native;
     (void)ResetEvent(io->event->event);
     io->overlapped.hEvent =
         (HANDLE)((uintptr_t)io->event->event | (CEDI_FAULT(FOREIGN_PORT_HEARS) ? 0 : 1));
+}
+
+uint32_t cedi_win_issue_event(win *self, win_io *io)
+{
+    HANDLE handle = (HANDLE)io->file->native;
+    cedi_win_event_ready(io);
     return io->writes ? cedi_win_write(self, handle, io->buffer, io->asked, &io->overlapped)
                       : cedi_win_read(self, handle, io->buffer, io->asked, &io->overlapped);
 }

@@ -4,6 +4,8 @@
  */
 #include "calls.h"
 
+#include <mswsock.h>
+
 static uint32_t error_unless(BOOL happened)
 {
     return happened ? 0 : GetLastError();
@@ -82,12 +84,122 @@ static uint32_t close_handle(void *handle)
     return error_unless(CloseHandle(handle));
 }
 
-static const cede_win32_calls system_calls = {read_file,       write_file,
-                                              read_file_ex,    write_file_ex,
-                                              cancel_io_ex,    cancel_synchronous_io,
-                                              get_completions, post_completion,
-                                              create_port,     set_notification_modes,
-                                              create_file,     close_handle};
+/* ---- Winsock -------------------------------------------------------------------------------- */
+
+#define PIPE_BYTES 65536u /* the quota of each direction of a pipe of ours */
+
+static uint32_t error_unless_0(int result)
+{
+    return result == 0 ? 0 : (uint32_t)WSAGetLastError();
+}
+
+static uint32_t make_socket(int family, int type, uintptr_t *out)
+{
+    SOCKET made = WSASocketW(family, type, type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, NULL, 0,
+                             WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    *out = made;
+    return made == INVALID_SOCKET ? (uint32_t)WSAGetLastError() : 0;
+}
+
+static uint32_t close_socket(uintptr_t socket)
+{
+    return error_unless_0(closesocket(socket));
+}
+
+static uint32_t set_socket_option(uintptr_t socket, int level, int option, const void *value,
+                                  int bytes)
+{
+    return error_unless_0(setsockopt(socket, level, option, value, bytes));
+}
+
+static uint32_t wsa_recv(uintptr_t socket, void *buffers, uint32_t count, void *flags,
+                         void *overlapped, void (*routine)(void))
+{
+    return error_unless_0(WSARecv(socket, buffers, count, NULL, flags, overlapped,
+                                  (LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+static uint32_t wsa_send(uintptr_t socket, void *buffers, uint32_t count, void *overlapped,
+                         void (*routine)(void))
+{
+    return error_unless_0(WSASend(socket, buffers, count, NULL, 0, overlapped,
+                                  (LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+static uint32_t wsa_recv_from(uintptr_t socket, void *buffer, void *flags, void *name,
+                              int *name_bytes, void *overlapped, void (*routine)(void))
+{
+    return error_unless_0(WSARecvFrom(socket, buffer, 1, NULL, flags, name, name_bytes, overlapped,
+                                      (LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+static uint32_t wsa_send_to(uintptr_t socket, void *buffer, const void *name, int name_bytes,
+                            void *overlapped, void (*routine)(void))
+{
+    return error_unless_0(WSASendTo(socket, buffer, 1, NULL, 0, name, name_bytes, overlapped,
+                                    (LPWSAOVERLAPPED_COMPLETION_ROUTINE)routine));
+}
+
+/* Each provider has its own; Windows answers this without a way to the kernel. */
+static uint32_t find_extension(uintptr_t socket, GUID id, void *out, uint32_t bytes)
+{
+    DWORD got;
+    return error_unless_0(WSAIoctl(socket, SIO_GET_EXTENSION_FUNCTION_POINTER, &id, sizeof id, out,
+                                   bytes, &got, NULL, NULL));
+}
+
+static uint32_t accept_ex(uintptr_t listener, uintptr_t socket, void *names, uint32_t name_bytes,
+                          void *overlapped)
+{
+    const GUID id = WSAID_ACCEPTEX;
+    LPFN_ACCEPTEX call = NULL;
+    DWORD got;
+    uint32_t error = find_extension(listener, id, &call, sizeof call);
+    if (error)
+        return error;
+    return call(listener, socket, names, 0, name_bytes, name_bytes, &got, overlapped)
+               ? 0
+               : (uint32_t)WSAGetLastError();
+}
+
+static uint32_t connect_ex(uintptr_t socket, const void *name, int name_bytes, void *overlapped)
+{
+    const GUID id = WSAID_CONNECTEX;
+    LPFN_CONNECTEX call = NULL;
+    uint32_t error = find_extension(socket, id, &call, sizeof call);
+    if (error)
+        return error;
+    return call(socket, name, name_bytes, NULL, 0, NULL, overlapped) ? 0
+                                                                     : (uint32_t)WSAGetLastError();
+}
+
+/* ---- Named pipes ---------------------------------------------------------------------------- */
+
+static uint32_t create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances, void **out)
+{
+    *out = CreateNamedPipeW(name, open_mode | FILE_FLAG_OVERLAPPED,
+                            PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, instances, PIPE_BYTES,
+                            PIPE_BYTES, 0, NULL);
+    return *out == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+}
+
+static uint32_t connect_pipe(void *pipe, void *overlapped)
+{
+    return error_unless(ConnectNamedPipe(pipe, overlapped));
+}
+
+static const cede_win32_calls system_calls = {read_file,         write_file,
+                                              read_file_ex,      write_file_ex,
+                                              cancel_io_ex,      cancel_synchronous_io,
+                                              get_completions,   post_completion,
+                                              create_port,       set_notification_modes,
+                                              create_file,       close_handle,
+                                              make_socket,       close_socket,
+                                              set_socket_option, wsa_recv,
+                                              wsa_send,          wsa_recv_from,
+                                              wsa_send_to,       accept_ex,
+                                              connect_ex,        create_pipe,
+                                              connect_pipe};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -112,6 +224,17 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(set_notification_modes);
     CHOOSE(create_file);
     CHOOSE(close_handle);
+    CHOOSE(make_socket);
+    CHOOSE(close_socket);
+    CHOOSE(set_socket_option);
+    CHOOSE(wsa_recv);
+    CHOOSE(wsa_send);
+    CHOOSE(wsa_recv_from);
+    CHOOSE(wsa_send_to);
+    CHOOSE(accept_ex);
+    CHOOSE(connect_ex);
+    CHOOSE(create_pipe);
+    CHOOSE(connect_pipe);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */

@@ -60,6 +60,69 @@ static inline uint32_t cedi_win_create_file(const win *self, const wchar_t *path
                  : self->calls.create_file(path, access, WIN_SHARE_ALL, disposition, flags, out);
 }
 
+/* ---- Sockets and local streams --------------------------------------------------------------- */
+
+static inline uint32_t cedi_win_make_socket(const win *self, int family, int type, SOCKET *out)
+{
+    uint32_t error = cedi_win_fault(self, "WSASocketW");
+    uintptr_t made = INVALID_SOCKET;
+    if (error == 0)
+        error = self->calls.make_socket(family, type, &made);
+    *out = (SOCKET)made;
+    return error;
+}
+
+static inline uint32_t cedi_win_set_option(const win *self, SOCKET socket, int level, int option,
+                                           const void *value, int bytes)
+{
+    uint32_t error = cedi_win_fault(self, "setsockopt");
+    return error ? error : self->calls.set_socket_option(socket, level, option, value, bytes);
+}
+
+static inline uint32_t cedi_win_recv(const win *self, SOCKET socket, WSABUF *buffers,
+                                     uint32_t count, DWORD *flags, OVERLAPPED *overlapped,
+                                     void (*routine)(void))
+{
+    uint32_t error = cedi_win_fault(self, "WSARecv");
+    return error ? error : self->calls.wsa_recv(socket, buffers, count, flags, overlapped, routine);
+}
+
+static inline uint32_t cedi_win_send(const win *self, SOCKET socket, WSABUF *buffers,
+                                     uint32_t count, OVERLAPPED *overlapped, void (*routine)(void))
+{
+    uint32_t error = cedi_win_fault(self, "WSASend");
+    return error ? error : self->calls.wsa_send(socket, buffers, count, overlapped, routine);
+}
+
+static inline uint32_t cedi_win_accept_ex(const win *self, SOCKET listener, SOCKET socket,
+                                          void *names, uint32_t name_bytes, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "AcceptEx");
+    return error ? error : self->calls.accept_ex(listener, socket, names, name_bytes, overlapped);
+}
+
+static inline uint32_t cedi_win_connect_ex(const win *self, SOCKET socket, const void *name,
+                                           int name_bytes, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "ConnectEx");
+    return error ? error : self->calls.connect_ex(socket, name, name_bytes, overlapped);
+}
+
+/* An instance of a pipe for bytes, that other machines do not reach. */
+static inline uint32_t cedi_win_create_pipe(const win *self, const wchar_t *name,
+                                            uint32_t open_mode, uint32_t instances, HANDLE *out)
+{
+    uint32_t error = cedi_win_fault(self, "CreateNamedPipeW");
+    *out = INVALID_HANDLE_VALUE;
+    return error ? error : self->calls.create_pipe(name, open_mode, instances, out);
+}
+
+static inline uint32_t cedi_win_connect_pipe(const win *self, HANDLE pipe, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "ConnectNamedPipe");
+    return error ? error : self->calls.connect_pipe(pipe, overlapped);
+}
+
 /* ---- What ntdll has beside the documented wrappers ------------------------------------------- */
 
 /* Each is documented by Microsoft, but for some classes of information, which are noted; looked for

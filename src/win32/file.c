@@ -11,7 +11,7 @@
  * what the quota means). Each direction has a quota of its own, named as the server's end sees it.
  * A pipe without a quota has what docs/contract.md says about it.
  */
-#include "calls.h"
+#include "net.h"
 
 #define QUOTA_UNKNOWN 4096u /* also of a pipe that has none */
 
@@ -111,7 +111,7 @@ static cede_status find_kind(HANDLE handle, uint32_t *kind)
     case FILE_TYPE_DISK:
         *kind = kind_of_disk(handle);
         return CEDE_OK;
-    case FILE_TYPE_PIPE: /* sockets are pipes to it, too: bytes in order, both ways */
+    case FILE_TYPE_PIPE:
         *kind = CEDE_KIND_PIPE;
         return CEDE_OK;
     case FILE_TYPE_CHAR:
@@ -177,7 +177,9 @@ static void look_at_file(win_file *file)
 static bool gives_warnings(const win_file *file)
 {
     DWORD state = 0;
-    if (file->kind != CEDE_KIND_PIPE)
+    if (file->socket)
+        return !file->may_skip;
+    if (!file->quota)
         return false;
     return !GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) ||
            (state & PIPE_READMODE_MESSAGE);
@@ -241,23 +243,37 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
     return CEDE_OK;
 }
 
+static cede_status look_at_socket(win *self, win_file *file, uint32_t kind, uint8_t lane)
+{
+    uint32_t error = cedi_win_socket_look(file->native, &kind, &file->family, &file->may_skip);
+    file->socket = true;
+    file->kind = (uint16_t)kind;
+    return error ? cedi_error_status(error) : choose_lane(self, file, lane);
+}
+
 static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
 {
     cede_status status = CEDE_OK;
     unsigned long access = 0;
+    if (cedi_win_is_local(file->native))
+        return cedi_win_local_attach(self, file);
+    if ((kind == CEDE_KIND_AUTO || (kind & CEDE_KIND_SOCKETS)) && cedi_win_is_socket(file->native))
+        return look_at_socket(self, file, kind, lane);
     if (kind == CEDE_KIND_AUTO)
         status = find_kind((HANDLE)file->native, &kind);
     if (status)
         return status;
-    file->kind = (uint8_t)kind;
+    file->kind = (uint16_t)kind;
     if (query((HANDLE)file->native, &access, sizeof access, CEDI_NT_ACCESS))
         file->access = access;
     file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&
                     kind == CEDE_KIND_FILE;
     if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
         look_at_file(file);
-    else if (kind == CEDE_KIND_PIPE)
+    else if (kind == CEDE_KIND_PIPE || kind == CEDE_KIND_STREAM)
         status = look_at_pipe(file);
+    else if (kind & CEDE_KIND_SOCKETS)
+        status = GetFileType((HANDLE)file->native) == FILE_TYPE_UNKNOWN ? CEDE_EBADF : CEDE_EINVAL;
     return status ? status : choose_lane(self, file, lane);
 }
 
@@ -319,7 +335,8 @@ cede_status cedi_win_detach(void *context, intptr_t native)
     const win_file *file = cedi_win_file_find(self, native);
     if (!file)
         return CEDE_OK;
-    if (file->names > 1 || (file->lane == WIN_LANE_PORT && !leave_port(self, (HANDLE)native)))
+    if (file->names > 1 || file->local ||
+        (file->lane == WIN_LANE_PORT && !leave_port(self, (HANDLE)native)))
         return CEDE_ENOTSUP;
     leave_position(file);
     cedi_win_file_closed(self, native);

@@ -6,7 +6,7 @@
  * Positions: the system keeps none for overlapped handles, so the file's record does; one transfer
  * at a time uses it, those behind wait in the record. The loop's thread.
  */
-#include "calls.h"
+#include "net.h"
 
 #include <string.h>
 
@@ -60,6 +60,8 @@ void cedi_win_report_transfer(win *self, const win_record *record, const win_fil
         status = CEDE_EBADF; /* it was not opened for this */
     else if (error)
         status = cedi_error_status(error);
+    if (status == CEDE_ECONNABORTED)
+        status = CEDE_ECONNRESET; /* of a connection that was there, it is the same */
     cede_core_done(self->core, record->token, status, (int32_t)error, bytes);
 }
 
@@ -80,8 +82,6 @@ static void scatter(win *self, const win_io *io, uint32_t bytes)
 
 /* ---- The file's own position ---------------------------------------------------------------- */
 
-static void issue(win *, win_io *);
-
 static void position_move(win_file *file, const win_io *io, uint32_t bytes)
 {
     LARGE_INTEGER size;
@@ -98,7 +98,7 @@ static void position_take(win_file *file, win_io *io)
     io->overlapped.OffsetHigh = (DWORD)(file->position >> 32);
 }
 
-static void position_wait(win_file *file, win_io *io)
+void cedi_win_io_wait(win_file *file, win_io *io)
 {
     io->stage = WIN_STAGE_WAITS;
     io->next = NULL;
@@ -109,20 +109,36 @@ static void position_wait(win_file *file, win_io *io)
     file->last = io;
 }
 
+win_io *cedi_win_io_unwait(win_file *file)
+{
+    win_io *io = file->first;
+    if (!io)
+        return NULL;
+    file->first = io->next;
+    if (!file->first)
+        file->last = NULL;
+    return io;
+}
+
 static void position_leave(win *self, win_file *file)
 {
-    win_io *next = file->first;
+    win_io *next = cedi_win_io_unwait(file);
     file->at_position = NULL;
     if (!next)
         return;
-    file->first = next->next;
-    if (!file->first)
-        file->last = NULL;
     position_take(file, next);
-    issue(self, next);
+    cedi_win_issue(self, next);
 }
 
 /* ---- The end of a transfer ------------------------------------------------------------------ */
+
+void cedi_win_io_left(win *self, win_io *io)
+{
+    win_file *file = io->file;
+    cedi_win_io_free(self, io);
+    file->pending--;
+    cedi_win_file_left(self, file);
+}
 
 void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
@@ -130,6 +146,10 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     win_record record = io->record;
     bool writes = io->writes, at_position = file && file->at_position == io;
     uint64_t offset = (uint64_t)io->overlapped.OffsetHigh << 32 | io->overlapped.Offset;
+    if (io->over) {
+        io->over(self, io, error, bytes);
+        return;
+    }
     if (!file) { /* a round trip */
         cedi_win_io_free(self, io);
         cede_core_done(self->core, record.token, CEDE_OK, 0, 0);
@@ -146,6 +166,7 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     }
     if (io->bounce && !writes)
         scatter(self, io, bytes);
+    cedi_win_picked(self, &io->record, bytes);
     cedi_win_io_free(self, io);
     cedi_win_report_transfer(self, &record, file, writes, error, bytes);
     if (at_position)
@@ -175,7 +196,9 @@ void cedi_win_arrived(win *self, win_io *io)
 static uint32_t call(win *self, win_io *io)
 {
     HANDLE handle = (HANDLE)io->file->native;
-    switch (io->file->lane) {
+    if (io->call)
+        return io->call(self, io);
+    switch (io->lane) {
     case WIN_LANE_APC:
         return cedi_win_issue_apc(self, io);
     case WIN_LANE_EVENT:
@@ -198,8 +221,9 @@ static uint32_t call(win *self, win_io *io)
  */
 static void settle(win *self, win_io *io, uint32_t error)
 {
-    bool success = error == 0 || (error == ERROR_MORE_DATA && !CEDI_FAULT(WARNING_IS_AN_ERROR));
-    uint8_t lane = io->file->lane;
+    bool warning = error == ERROR_MORE_DATA || (error == WSAEMSGSIZE && !io->writes);
+    bool success = error == 0 || (warning && !CEDI_FAULT(WARNING_IS_AN_ERROR));
+    uint8_t lane = io->lane;
     bool skips = (io->file->skips || CEDI_FAULT(SKIPS_UNASKED)) && !CEDI_FAULT(SKIPPED_IS_AWAITED);
     bool told = (error == ERROR_IO_PENDING && !CEDI_FAULT(PENDING_IS_OVER)) ||
                 (success && (lane == WIN_LANE_APC || (lane == WIN_LANE_PORT && !skips)));
@@ -231,7 +255,7 @@ static void prepare_hole(const win_io *io)
     cedi_win_make_sparse((HANDLE)file->native);
 }
 
-static void issue(win *self, win_io *io)
+void cedi_win_issue(win *self, win_io *io)
 {
     prepare_hole(io);
     io->overlapped.Internal = SYSTEM_STATUS_PENDING;
@@ -255,7 +279,7 @@ typedef struct wish {
 static uint32_t most_at_once(const wish *wish)
 {
     uint64_t most = WIN_ROUND_BYTES;
-    if (wish->writes && wish->file->kind == CEDE_KIND_PIPE)
+    if (wish->writes && wish->file->quota)
         most = wish->file->quota;
     return (uint32_t)(wish->length < most ? wish->length : most);
 }
@@ -279,6 +303,7 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
         return false;
     }
     io->file = file;
+    io->lane = file->lane;
     io->writes = wish->writes;
     io->buffer = wish->buffer;
     io->bounce = bounce;
@@ -290,7 +315,7 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
         io->overlapped.OffsetHigh = (DWORD)(WIN_TO_END >> 32);
     } else if (has_positions && wish->offset == CEDE_CURRENT) {
         if (file->at_position && !CEDI_FAULT(POSITION_IS_SHARED)) {
-            position_wait(file, io);
+            cedi_win_io_wait(file, io);
             return true;
         }
         position_take(file, io);
@@ -298,7 +323,7 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
         io->overlapped.Offset = (DWORD)(uint64_t)wish->offset;
         io->overlapped.OffsetHigh = (DWORD)((uint64_t)wish->offset >> 32);
     }
-    issue(self, io);
+    cedi_win_issue(self, io);
     return true;
 }
 
@@ -309,6 +334,8 @@ static bool start_wish(win *self, const cede_work *work, wish *wish)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (wish->length == 0)
         return cedi_win_done_now(self, work, 0, 0);
+    if (wish->file->socket && wish->file->lane != WIN_LANE_SYNC)
+        return cedi_win_socket_piece(self, work, wish->buffer, wish->length, wish->writes);
     if (wish->file->lane == WIN_LANE_SYNC) {
         wish->length = most_at_once(wish);
         return cedi_win_sync_transfer(self, work, wish->file, wish->buffer, wish->length,
@@ -344,15 +371,15 @@ bool cedi_win_append(win *self, const cede_work *work)
 
 /* Windows has no such call for any file; one buffer makes one transfer of them. A vector that is
  * longer is short by the rest, or, if its first piece alone fills a buffer, by the others. */
-static bool start_bounced(win *self, const cede_work *work, wish *wish)
+static bool start_bounced(win *self, const cede_work *work, const cede_vec *vec, uint64_t count,
+                          wish *wish)
 {
-    const cede_vec *vec = work->args->vec.vec;
     win_bounce *bounce = cedi_win_bounce_get(self);
     uint64_t filled = 0;
     if (!bounce)
         return false;
     bounce->vec = vec;
-    bounce->count = work->args->vec.count;
+    bounce->count = count;
     if (wish->length > WIN_BOUNCE_BYTES)
         wish->length = WIN_BOUNCE_BYTES;
     wish->buffer = bounce->bytes;
@@ -370,12 +397,12 @@ static bool start_bounced(win *self, const cede_work *work, wish *wish)
     return false;
 }
 
-bool cedi_win_transfer_vec(win *self, const cede_work *work, bool writes)
+bool cedi_win_transfer_vec(win *self, const cede_work *work, const cede_vec *vec, uint64_t count,
+                           bool writes)
 {
-    const cede_vec *vec = work->args->vec.vec;
-    uint64_t total = 0, first = work->args->vec.count;
+    uint64_t total = 0, first = count;
     wish wish = {.offset = work->args->vec.offset, .writes = writes};
-    for (uint64_t i = work->args->vec.count; i-- > 0;) {
+    for (uint64_t i = count; i-- > 0;) {
         total += vec[i].length_bytes;
         if (vec[i].length_bytes > 0)
             first = i;
@@ -385,11 +412,15 @@ bool cedi_win_transfer_vec(win *self, const cede_work *work, bool writes)
         wish.length = vec[first].length_bytes;
     }
     wish.file = cedi_win_file_find(self, work->native);
-    if (wish.length == total || wish.length >= WIN_BOUNCE_BYTES || !wish.file ||
-        wish.file->lane == WIN_LANE_NONE || wish.file->lane == WIN_LANE_SYNC || !allowed(&wish))
+    if (wish.length == total || !wish.file || wish.file->lane == WIN_LANE_NONE ||
+        wish.file->lane == WIN_LANE_SYNC || !allowed(&wish))
+        return start_wish(self, work, &wish);
+    if (wish.file->socket)
+        return cedi_win_socket_vec(self, work, vec, count, writes);
+    if (wish.length >= WIN_BOUNCE_BYTES)
         return start_wish(self, work, &wish);
     wish.length = total;
-    return start_bounced(self, work, &wish);
+    return start_bounced(self, work, vec, count, &wish);
 }
 
 /* ---- The bare way to the kernel and back ---------------------------------------------------- */
@@ -447,6 +478,7 @@ static int heard(win *self, win_io *io, uint32_t error)
 /* By its own OVERLAPPED: by handle it would reach operations on a duplicate. */
 int cedi_win_io_cancel(win *self, win_io *io)
 {
+    io->wished = true;
     if (io->stage == WIN_STAGE_WAITS) {
         stop_waiting(self, io);
         return CEDE_CANCEL_SENT;

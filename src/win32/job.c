@@ -11,7 +11,7 @@
  * Threads: run_* is a pool thread's, which has the job, and nothing else, between submit and take;
  * all else is the loop's.
  */
-#include "calls.h"
+#include "net.h"
 
 #include <string.h>
 
@@ -30,7 +30,8 @@ static uint32_t do_work(win_job *job)
 
 static uint32_t do_close(win_job *job)
 {
-    return job->self->calls.close_handle((HANDLE)job->native);
+    return job->socket ? job->self->calls.close_socket((SOCKET)job->native)
+                       : job->self->calls.close_handle((HANDLE)job->native);
 }
 
 static win_perform *performer_of(uint8_t op)
@@ -147,6 +148,24 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
     job->count = bytes;
 }
 
+/* Somebody else may take the instance that was waited for. */
+static void run_connect(cedi_pool_job *pool_job, void *thread)
+{
+    win_job *job = (win_job *)(void *)pool_job;
+    if (!thread || cedi_win_fault(job->self, "OpenThread")) {
+        job->error = ERROR_NO_SYSTEM_RESOURCES; /* a call that nothing could stop is not made */
+        return;
+    }
+    do {
+        if (!call_begins(job, thread)) {
+            job->error = ERROR_OPERATION_ABORTED;
+            return;
+        }
+        job->error = cedi_win_do_connect(job);
+        call_is_over(job);
+    } while (job->error == ERROR_PIPE_BUSY);
+}
+
 /* ---- To the threads ------------------------------------------------------------------------- */
 
 /* A result of any length, which has to lie somewhere until the loop's thread gives it. */
@@ -186,6 +205,8 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
     }
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     job->access = file ? file->access : 0;
+    job->socket =
+        work->op == CEDE_OP_CLOSE && (file ? file->socket : cedi_win_is_socket(work->native));
     job->pool.run = run_performer;
     status = cedi_pool_submit(self->pool, &job->pool);
     return status == CEDE_OK || no_thread(self, job, status);
@@ -193,13 +214,15 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
 
 /* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
  * gets a thread of its own. */
-bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
-                            uint64_t length, uint64_t position, bool writes)
+static bool sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                          uint64_t length, uint64_t position, bool writes, const win_record *picked)
 {
     win_job *job = cedi_win_job_new(self, work);
     cede_status status;
     if (!job)
         return false;
+    job->record.pool = picked->pool;
+    job->record.number = picked->number;
     job->file = file;
     file->pending++;
     job->args.io.buffer = (void *)(uintptr_t)buffer;
@@ -214,6 +237,32 @@ bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, co
         return true;
     file->pending--;
     return no_thread(self, job, status);
+}
+
+bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                            uint64_t length, uint64_t position, bool writes)
+{
+    static const win_record none;
+    return sync_transfer(self, work, file, buffer, length, position, writes, &none);
+}
+
+bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, void *memory,
+                           const win_record *picked)
+{
+    return sync_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false,
+                         picked);
+}
+
+bool cedi_win_wait_for_instance(win *self, const cede_work *work)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    cede_status status;
+    if (!job)
+        return false;
+    job->can_stop = true;
+    job->pool.run = run_connect;
+    status = cedi_pool_run_alone(self->pool, &job->pool);
+    return status == CEDE_OK || no_thread(self, job, status);
 }
 
 /* ---- Home again ----------------------------------------------------------------------------- */
@@ -248,6 +297,7 @@ static void report(win *self, win_job *job)
         win_file *file = job->file;
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
+        cedi_win_picked(self, &job->record, count);
         cedi_win_job_free(self, job);
         cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
@@ -256,6 +306,8 @@ static void report(win *self, win_job *job)
     }
     if (error == 0)
         give(self, job);
+    else if (job->record.op == CEDE_OP_CONNECT && cedi_error_is_shortage(error))
+        status = CEDE_REPORT_PARK;
     cedi_win_job_free(self, job);
     cede_core_done(self->core, token, status, (int32_t)error, count);
 }

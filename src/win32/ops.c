@@ -5,7 +5,7 @@
  * A function returns false when there is no room for a record; then nothing was taken. The core
  * holds the arguments open during start, so they are read without a bracket. The loop's thread.
  */
-#include "calls.h"
+#include "net.h"
 
 typedef bool start_fn(win *, const cede_work *);
 
@@ -20,7 +20,7 @@ static bool start_roundtrip(win *self, const cede_work *work)
     return cedi_win_roundtrip(self, work);
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------ */
+/* ---- Transfers ------------------------------------------------------------------------------- */
 
 static bool start_read(win *self, const cede_work *work)
 {
@@ -44,12 +44,12 @@ static bool start_write_all(win *self, const cede_work *work)
 
 static bool start_readv(win *self, const cede_work *work)
 {
-    return cedi_win_transfer_vec(self, work, false);
+    return cedi_win_transfer_vec(self, work, work->args->vec.vec, work->args->vec.count, false);
 }
 
 static bool start_writev(win *self, const cede_work *work)
 {
-    return cedi_win_transfer_vec(self, work, true);
+    return cedi_win_transfer_vec(self, work, work->args->vec.vec, work->args->vec.count, true);
 }
 
 static bool start_append(win *self, const cede_work *work)
@@ -57,29 +57,36 @@ static bool start_append(win *self, const cede_work *work)
     return cedi_win_append(self, work);
 }
 
-/* ---- Close ---------------------------------------------------------------------------------- */
+/* ---- Close ----------------------------------------------------------------------------------- */
 
-static bool may_linger(const win_file *file)
+static bool may_linger(const cede_work *work, const win_file *file, bool is_socket)
 {
+    if (is_socket)
+        return cedi_win_socket_lingers(work->native);
     return file && (file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK);
 }
 
-/* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), and
- * goes to a thread; closing what is none never does, nor is a close put off for want of memory (law
- * 10). */
+/* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), so
+ * may that of a socket that was told to linger, and goes to a thread; other closes never do. Nor is
+ * a close put off for want of memory (law 10). */
 static bool start_close(win *self, const cede_work *work)
 {
+    const win_file *file = cedi_win_file_find(self, work->native);
+    bool is_socket = file ? file->socket : cedi_win_is_socket(work->native);
     uint32_t error;
-    if (may_linger(cedi_win_file_find(self, work->native)) && cedi_win_to_pool(self, work)) {
+    if (cedi_win_is_local(work->native))
+        return cedi_win_local_close(self, work);
+    if (may_linger(work, file, is_socket) && cedi_win_to_pool(self, work)) {
         cedi_win_file_closed(self, work->native);
         return true;
     }
     cedi_win_file_closed(self, work->native);
-    error = self->calls.close_handle((HANDLE)work->native);
+    error = is_socket ? self->calls.close_socket((SOCKET)work->native)
+                      : self->calls.close_handle((HANDLE)work->native);
     return cedi_win_done_now(self, work, error, 0);
 }
 
-/* ---- What blocks ---------------------------------------------------------------------------- */
+/* ---- What blocks ----------------------------------------------------------------------------- */
 
 #define ON_POOL(name)                                          \
     static bool start_##name(win *self, const cede_work *work) \
@@ -105,6 +112,37 @@ ON_POOL(set_times)
 ON_POOL(set_mode)
 ON_POOL(copy)
 
+/* ---- Sockets: net.c -------------------------------------------------------------------------- */
+
+#define IN_NET(name)                                           \
+    static bool start_##name(win *self, const cede_work *work) \
+    {                                                          \
+        return cedi_win_start_##name(self, work);              \
+    }
+
+IN_NET(listen)
+IN_NET(connect)
+IN_NET(accept)
+IN_NET(pair)
+IN_NET(recv)
+IN_NET(recv_all)
+IN_NET(send)
+IN_NET(send_all)
+IN_NET(sendv)
+IN_NET(shutdown)
+IN_NET(datagram)
+IN_NET(recvfrom)
+IN_NET(sendto)
+IN_NET(group)
+IN_NET(name)
+IN_NET(set_option)
+IN_NET(get_option)
+IN_NET(accept_many)
+IN_NET(recv_pool)
+IN_NET(recv_many)
+
+/* ---- Lengths --------------------------------------------------------------------------------- */
+
 static bool start_truncate(win *self, const cede_work *work)
 {
     if (work->args->range.length_bytes > INT64_MAX)
@@ -121,7 +159,7 @@ static bool start_allocate(win *self, const cede_work *work)
     return cedi_win_to_pool(self, work);
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
+/* ---- The table ------------------------------------------------------------------------------- */
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name

@@ -1,11 +1,12 @@
 /*
- * Records of what was taken: transfers (win_io), what runs on threads (win_job), handles.
+ * Records of what was taken: transfers (win_io), what runs on threads (win_job), handles, and what
+ * sockets need besides.
  *
  * Made in chunks that double, recycled, and freed by close: so the steady state allocates nothing,
  * addresses are stable, and a packet or routine that comes late meets a record, not freed memory.
  * Found by token through a hash: a cancel knows nothing else. The loop's thread.
  */
-#include "win.h"
+#include "net.h"
 
 #define FIRST_CHUNK 16u
 
@@ -77,6 +78,7 @@ static void record_enter(win *self, win_record *record, const cede_work *work, u
     win_record **bucket = bucket_of(self, work->token);
     record->token = work->token;
     record->op = (uint8_t)work->op;
+    record->pool = NULL;
     record->what = what;
     record->chain = *bucket;
     *bucket = record;
@@ -88,6 +90,8 @@ static void record_leave(win *self, const win_record *record)
     while (*place != record)
         place = &(*place)->chain;
     *place = record->chain;
+    if (record->pool)
+        cede_core_unpick(record->pool, record->number);
 }
 
 win_record *cedi_win_record_find(const win *self, uint64_t token)
@@ -136,7 +140,10 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->file = NULL;
     io->next = NULL;
     io->bounce = NULL;
-    io->writes = false;
+    io->net = NULL;
+    io->call = NULL;
+    io->over = NULL;
+    io->writes = io->wished = false;
     return io;
 }
 
@@ -147,6 +154,9 @@ void cedi_win_io_free(win *self, win_io *io)
     if (io->bounce)
         cedi_win_bounce_put(self, io->bounce);
     io->bounce = NULL;
+    if (io->net)
+        cedi_win_net_put(self, io->net);
+    io->net = NULL;
     io->record.chain = self->free_ios;
     self->free_ios = &io->record;
 }
@@ -190,7 +200,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->error = 0;
     job->count = 0;
     job->thread = NULL;
-    job->wished = job->can_stop = false;
+    job->wished = job->can_stop = job->socket = false;
     return job;
 }
 
@@ -250,6 +260,32 @@ void cedi_win_bounce_put(win *self, win_bounce *bounce)
     self->free_bounces = bounce;
 }
 
+win_net *cedi_win_net_get(win *self)
+{
+    win_net *net = self->free_nets;
+    if (!net) {
+        uint32_t count;
+        win_net *nets = shelf_grow(&self->net_shelf, sizeof *nets, &count);
+        if (!nets)
+            return NULL;
+        while (count-- > 0) {
+            nets[count].next = self->free_nets;
+            self->free_nets = &nets[count];
+        }
+        net = self->free_nets;
+    }
+    self->free_nets = net->next;
+    net->made = INVALID_SOCKET;
+    net->out = NULL;
+    return net;
+}
+
+void cedi_win_net_put(win *self, win_net *net)
+{
+    net->next = self->free_nets;
+    self->free_nets = net;
+}
+
 static void events_free(win_record *ios)
 {
     for (; ios; ios = ios->chain)
@@ -263,6 +299,7 @@ void cedi_win_records_free(win *self)
     shelf_free(&self->io_shelf);
     shelf_free(&self->job_shelf);
     shelf_free(&self->file_shelf);
+    shelf_free(&self->net_shelf);
     while (self->free_bounces) {
         win_bounce *next = self->free_bounces->next;
         cedi_memory_free(self->free_bounces);

@@ -2,7 +2,7 @@
  * The vtables of the Windows backend, and its small functions. The two differ in the lane of
  * handles that say nothing, and in their names.
  */
-#include "calls.h"
+#include "net.h"
 
 #include <stdio.h>
 
@@ -48,6 +48,7 @@ static cede_status open_with(const cede_backend_setup *setup, void **out, uint8_
         return CEDE_ENOMEM;
     }
     (void)cedi_win_nt();
+    cedi_win_socket_begin();
     self->core = setup->core;
     self->fired_end = &self->fired;
     if (setup->config)
@@ -92,7 +93,12 @@ static cede_status win_bind(void *context)
 
 static void win_discard(intptr_t native)
 {
-    (void)CloseHandle((HANDLE)native);
+    if (cedi_win_is_local(native))
+        cedi_win_local_discard(native);
+    else if (cedi_win_is_socket(native))
+        (void)closesocket((SOCKET)native);
+    else
+        (void)CloseHandle((HANDLE)native);
 }
 
 uint64_t cedi_win_now(void *context)

@@ -5,6 +5,8 @@
  *     calls.c    the seam for injection: every system call whose odd results matter
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
+ *     pick.c         receives into buffers of a pool
+ *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
  *     embed.c    the event for those who wait in a loop of their own
@@ -60,6 +62,7 @@ void cedi_memory_free(void *);
 
 typedef struct win win;
 typedef struct win_io win_io;
+typedef void win_routine(void); /* a completion routine, as the seam passes it */
 
 /* ---- Handles -------------------------------------------------------------------------------- */
 
@@ -76,16 +79,22 @@ enum {
 typedef struct win_file {
     struct win_file *chain; /* in the table; free list */
     intptr_t native;
-    uint64_t position;    /* the system keeps none for overlapped handles */
-    uint64_t end_seen;    /* how long it was known to be: what lies beyond leaves a hole */
-    win_io *at_position;  /* the one that uses the position now */
-    win_io *first, *last; /* those that wait for it */
-    uint32_t names;       /* handles of cede that are attached to it */
-    uint32_t pending;     /* transfers */
-    uint32_t access;      /* granted rights; 0: not known */
-    uint32_t quota;       /* pipes: what a write may have pending, see file.c */
+    uint64_t position;     /* the system keeps none for overlapped handles */
+    uint64_t end_seen;     /* how long it was known to be: what lies beyond leaves a hole */
+    win_io *at_position;   /* the one that uses the position now */
+    win_io *first, *last;  /* those that wait for it */
+    uint32_t names;        /* handles of cede that are attached to it */
+    uint32_t pending;      /* transfers */
+    uint32_t access;       /* granted rights; 0: not known */
+    uint32_t quota;        /* pipes: what a write may have pending, see file.c */
+    uint32_t keep_idle_ms; /* a socket's, where its system cannot be asked: see socket.c */
+    uint32_t keep_between_ms;
+    struct win_local *local; /* a listener at a local name */
+    uint16_t kind;
+    uint16_t family; /* of a socket */
     uint8_t lane;
-    uint8_t kind;
+    bool socket;     /* Winsock's; else a stream is a pipe */
+    bool may_skip;   /* a socket: may be told to send no packets for success */
     bool skips;      /* what succeeds at once sends no packet */
     bool is_pipe;    /* a real one, and no socket, which is one to most of the system */
     bool appends;    /* every write goes to the end */
@@ -100,6 +109,8 @@ enum { WIN_RECORD_IO, WIN_RECORD_JOB };
 typedef struct win_record {
     struct win_record *chain; /* in the table; free list */
     uint64_t token;
+    cede_pool_view *pool; /* a buffer of it was picked: `number`; NULL: none */
+    uint32_t number;
     uint8_t what;
     uint8_t op;
 } win_record;
@@ -137,14 +148,22 @@ struct win_io {
     win *self;
     win_file *file;
     win_io *next; /* fired; waiting for the position */
-    void *buffer;
+    void *buffer; /* of a socket: during the call, an array of `asked` WSABUFs */
     win_bounce *bounce;
     win_event *event;
+    struct win_net *net;
+    uint32_t (*call)(win *, win_io *); /* what starts it; NULL: a read or write */
+    void (*over)(win *, win_io *, uint32_t error, uint32_t bytes); /* NULL: that of a transfer */
     uint32_t asked;
     uint32_t error; /* of one that has fired */
     uint32_t bytes;
+    DWORD flags;               /* of a receive: Winsock's, in and out */
+    cede_pool_view *waits_for; /* pick.c */
+    char nothing[1];           /* what a read of no bytes reads into */
+    uint8_t lane;
     uint8_t stage;
     bool writes;
+    bool wished; /* to end it */
 };
 
 typedef struct win_job {
@@ -169,6 +188,7 @@ typedef struct win_job {
     HANDLE thread;
     bool wished;
     bool can_stop;
+    bool socket; /* of a close */
 } win_job;
 
 /* Memory for records of one kind. */
@@ -206,6 +226,8 @@ struct win {
     cede_win32_config config;
     win_shelf io_shelf, job_shelf, file_shelf;
     win_bounce *free_bounces;
+    win_shelf net_shelf;
+    struct win_net *free_nets;
     HANDLE timer; /* for waits finer than milliseconds; or NULL */
     HANDLE sentinel;
     OVERLAPPED sentinel_overlapped;
@@ -250,10 +272,17 @@ void cedi_win_file_left(win *, win_file *); /* one less pending on it */
 /* ---- io.c ----------------------------------------------------------------------------------- */
 
 bool cedi_win_transfer(win *, const cede_work *, bool writes, uint64_t moved);
-bool cedi_win_transfer_vec(win *, const cede_work *, bool writes);
+bool cedi_win_transfer_vec(win *, const cede_work *, const cede_vec *, uint64_t count, bool writes);
 bool cedi_win_append(win *, const cede_work *);
 bool cedi_win_roundtrip(win *, const cede_work *);
 int cedi_win_io_cancel(win *, win_io *);
+/* Starts it in its lane; what the call says is settled. */
+void cedi_win_issue(win *, win_io *);
+/* In the queue of its file; a cancel ends it there. */
+void cedi_win_io_wait(win_file *, win_io *);
+win_io *cedi_win_io_unwait(win_file *); /* the first; NULL */
+/* Frees it; one less pending on its file. */
+void cedi_win_io_left(win *, win_io *);
 /* The kernel says that it is over with it: a packet, a routine, an event. */
 void cedi_win_arrived(win *, win_io *);
 void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
@@ -275,7 +304,9 @@ bool cedi_win_arm(win *); /* the sentinel */
 uint32_t cedi_win_issue_apc(win *, win_io *);
 uint32_t cedi_win_issue_event(win *, win_io *);
 bool cedi_win_event_make(win_io *);
-void cedi_win_event_watch(win_io *); /* its event will tell */
+void cedi_win_event_ready(win_io *);        /* before a call: its OVERLAPPED names the event */
+win_routine *cedi_win_socket_routine(void); /* for Winsock's calls */
+void cedi_win_event_watch(win_io *);        /* its event will tell */
 void cedi_win_event_free(win_io *);
 void cedi_win_run_apcs(win *);
 void cedi_win_report_fired(win *);
@@ -297,6 +328,29 @@ uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t 
 
 uint32_t cedi_win_start(void *self, const cede_work *batch, uint32_t count);
 bool cedi_win_supports(void *self, uint32_t op);
+
+/* ---- net.c ---------------------------------------------------------------------------------- */
+
+bool cedi_win_start_listen(win *, const cede_work *);
+bool cedi_win_start_connect(win *, const cede_work *);
+bool cedi_win_start_accept(win *, const cede_work *);
+bool cedi_win_start_pair(win *, const cede_work *);
+bool cedi_win_start_recv(win *, const cede_work *);
+bool cedi_win_start_recv_all(win *, const cede_work *);
+bool cedi_win_start_send(win *, const cede_work *);
+bool cedi_win_start_send_all(win *, const cede_work *);
+bool cedi_win_start_sendv(win *, const cede_work *);
+bool cedi_win_start_shutdown(win *, const cede_work *);
+bool cedi_win_start_datagram(win *, const cede_work *);
+bool cedi_win_start_recvfrom(win *, const cede_work *);
+bool cedi_win_start_sendto(win *, const cede_work *);
+bool cedi_win_start_group(win *, const cede_work *);
+bool cedi_win_start_name(win *, const cede_work *);
+bool cedi_win_start_set_option(win *, const cede_work *);
+bool cedi_win_start_get_option(win *, const cede_work *);
+bool cedi_win_start_accept_many(win *, const cede_work *);
+bool cedi_win_start_recv_pool(win *, const cede_work *);
+bool cedi_win_start_recv_many(win *, const cede_work *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
@@ -305,11 +359,18 @@ bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count)
 
 bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
 /* The transfer of a handle that was not made for overlapped I/O. */
+/* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
+bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
+                           const win_record *picked);
+/* pick.c: the item of what was received, if it was into a buffer that was picked. */
+void cedi_win_picked(win *, win_record *, uint64_t bytes);
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
                             uint64_t length, uint64_t position, bool writes);
 /* On a file that was not: at an offset, and the file's own position stays. On a pool thread. */
 uint32_t cedi_win_plain_transfer(HANDLE, bool writes, void *buffer, uint32_t asked,
                                  uint64_t position, uint32_t *bytes);
+/* A connect at a local name, where all instances are taken: waits for one on a thread. */
+bool cedi_win_wait_for_instance(win *, const cede_work *);
 void cedi_win_take_finished(win *);
 int cedi_win_job_cancel(win *, win_job *);
 
@@ -319,7 +380,7 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
     cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
     cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
     cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
-    cedi_win_do_copy;
+    cedi_win_do_copy, cedi_win_do_connect;
 
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);

@@ -111,10 +111,96 @@ static void prep_close(cft *t, cft_rec *rec, cede_handle handle)
     cede_prep_close(rec->req, handle);
 }
 
+static void prep_transfer(cft *t, cft_rec *rec, cede_handle handle, uint32_t op)
+{
+    cede_vec *vec = cft_alloc(t, sizeof *vec);
+    switch (op) {
+    case CEDE_OP_RECV:
+        cede_prep_recv(rec->req, handle, cft_buffer(rec, 8), 8);
+        break;
+    case CEDE_OP_RECV_ALL:
+        cede_prep_recv_all(rec->req, handle, cft_buffer(rec, 8), 8);
+        break;
+    case CEDE_OP_SEND:
+        cede_prep_send(rec->req, handle, cft_input(rec, "12345678", 8), 8);
+        break;
+    case CEDE_OP_SEND_ALL:
+        cede_prep_send_all(rec->req, handle, cft_input(rec, "12345678", 8), 8);
+        break;
+    default:
+        *vec = (cede_vec){cft_input(rec, "12345678", 8), 8};
+        cede_prep_sendv(rec->req, handle, vec, 1);
+        break;
+    }
+}
+
+#define TRANSFER(name, OP)                                            \
+    static void prep_##name(cft *t, cft_rec *rec, cede_handle handle) \
+    {                                                                 \
+        prep_transfer(t, rec, handle, CEDE_OP_##OP);                  \
+    }
+TRANSFER(recv, RECV)
+TRANSFER(recv_all, RECV_ALL)
+TRANSFER(send, SEND)
+TRANSFER(send_all, SEND_ALL)
+TRANSFER(sendv, SENDV)
+
+static void prep_shutdown(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_shutdown(rec->req, handle);
+}
+
+static void prep_accept(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_accept(rec->req, handle, cft_buffer(rec, sizeof(cede_address)));
+}
+
+static void prep_recvfrom(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_recvfrom(rec->req, handle, cft_buffer(rec, 8), 8, NULL);
+}
+
+static void prep_sendto(cft *t, cft_rec *rec, cede_handle handle)
+{
+    cede_address to = cede_address_loopback(CEDE_ADDRESS_IPV4, 9);
+    (void)t;
+    cede_prep_sendto(rec->req, handle, cft_input(rec, "12345678", 8), 8, &to);
+}
+
+static void prep_group(cft *t, cft_rec *rec, cede_handle handle)
+{
+    cede_address group = cede_ipv4(239, 1, 1, 1, 0);
+    (void)t;
+    cede_prep_group(rec->req, handle, &group, 0, CEDE_GROUP_JOIN);
+}
+
+static void prep_name(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_name(rec->req, handle, CEDE_NAME_OWN, cft_buffer(rec, sizeof(cede_address)));
+}
+
+static void prep_set_option(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_set_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE, 1);
+}
+
+static void prep_get_option(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_get_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE);
+}
+
 static prep_bad *const preps[] = {
-    prep_read,   prep_write, prep_readv,     prep_writev,   prep_read_all, prep_write_all,
-    prep_append, prep_fsync, prep_fdatasync, prep_truncate, prep_allocate, prep_stat,
-    prep_times,  prep_mode,  prep_readdir,   prep_copy,     prep_close,
+    prep_read,   prep_write,    prep_readv,     prep_writev,     prep_read_all,   prep_write_all,
+    prep_append, prep_fsync,    prep_fdatasync, prep_truncate,   prep_allocate,   prep_stat,
+    prep_times,  prep_mode,     prep_readdir,   prep_copy,       prep_recv,       prep_recv_all,
+    prep_send,   prep_send_all, prep_sendv,     prep_shutdown,   prep_accept,     prep_recvfrom,
+    prep_sendto, prep_group,    prep_name,      prep_set_option, prep_get_option, prep_close,
 };
 
 enum { PREPS = sizeof preps / sizeof preps[0] };

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-enum { BY_WISH, BY_DEADLINE, BY_SCOPE, BY_CLOSE, BY_LOOP, ENDINGS };
-
 static void feed(cft *t, void *context)
 {
     void **pair = context;
@@ -48,8 +46,7 @@ static void expect_truth(cft *t, const subject *subject, stage *s, cft_rec *rec,
     uint32_t by = r->flags & CEDE_BY_ANY;
     /* At the loop's end, its handles end too. */
     CFT_CHECK(t, by == causes[ending] || (ending == BY_LOOP && by == CEDE_BY_CLOSE));
-    CFT_CHECK(t, r->count == 0 || rec->op == CEDE_OP_READ_ALL || rec->op == CEDE_OP_WRITE_ALL ||
-                     rec->op == CEDE_OP_COPY);
+    CFT_CHECK(t, r->count == 0 || cft_is_whole(rec->op));
     subject->check(t, s, false);
 }
 

@@ -1,5 +1,6 @@
 /*
- * Every operation against every way to end it: what ends.c and ends_files.c share. See ends.c.
+ * Every operation against every way to end it: what ends.c, ends_files.c and ends_net.c share. See
+ * ends.c.
  */
 #ifndef CFT_ENDS_H
 #define CFT_ENDS_H
@@ -7,6 +8,9 @@
 #include "conformance.h"
 
 #define ENDS_BYTES 300u
+
+/* The causes; a stage's round is one of them. */
+enum { BY_WISH, BY_DEADLINE, BY_SCOPE, BY_CLOSE, BY_LOOP, ENDINGS };
 
 typedef struct stage {
     cede_handle handle;

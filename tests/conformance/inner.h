@@ -73,6 +73,11 @@ struct cft {
     cft_rec *records;
     uint32_t record_count;
     struct cft_block *blocks;
+    struct cft_last {
+        struct cft_last *next;
+        void (*fn)(void *);
+        void *context;
+    } * lasts; /* cft_at_end */
     struct cft_grave *graves;
     bool plain_memory; /* of what is ceded, also where it could have pages of its own */
     cft_gate *gate;    /* guards blocks, graves, records, threads */
@@ -84,6 +89,7 @@ struct cft {
     cede_handle *handles; /* all that came up; those not closed are dropped at the end */
     uint32_t handle_count;
     uint32_t handle_room;
+    uint32_t names; /* of local sockets, so far */
     intptr_t peers[64];
     uint32_t peer_count;
     char notes[CFT_NOTES][160];
@@ -114,9 +120,6 @@ void cft_step(cft *);    /* S12 */
 void cft_leave(cft *);   /* ends the run's body early, well */
 void cft_print_pending(cft *);
 void cft_late_exit(void *context);
-
-/* things.c */
-void cft_keep_handle(cft *, cede_handle);
 
 /* rec.c */
 void cft_records_check(cft *, bool all_done);

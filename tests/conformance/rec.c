@@ -165,13 +165,33 @@ bool cft_is_done(const cft_rec *rec)
     return rec->submitted == rec->done && !rec->on_stack_;
 }
 
+/* ---- What kind of result an operation has ---------------------------------------------------- */
+
+enum { PLAIN, ONE, WHOLE, OPENS, MANY };
+
+static const uint8_t shapes[CEDE_OP_COUNT] = {
+#define CEDE_OP(NAME, name, handle, order, shape, host, promise) [CEDE_OP_##NAME] = (shape),
+#include "cede/ops.def"
+};
+
+bool cft_is_whole(uint32_t op)
+{
+    return op < CEDE_OP_COUNT && shapes[op] == WHOLE;
+}
+
+bool cft_makes_handle(uint32_t op)
+{
+    return op < CEDE_OP_COUNT && shapes[op] == OPENS;
+}
+
 /* Law 7's form, for whatever result. */
 static void check_form(cft *t, const cft_rec *rec)
 {
     const cede_result *r = &rec->result;
     uint32_t by = r->flags & CEDE_BY_ANY;
     CFT_CHECK(t, (by & (by - 1)) == 0);
-    CFT_CHECK(t, (r->flags & ~(CEDE_BY_ANY | CEDE_CANCEL_ASKED)) == 0);
+    uint32_t others = rec->op == CEDE_OP_RECVFROM && r->status == CEDE_OK ? CEDE_TRUNCATED : 0;
+    CFT_CHECK(t, (r->flags & ~(CEDE_BY_ANY | CEDE_CANCEL_ASKED | others)) == 0);
     CFT_CHECK(t, r->status <= 0);
     CFT_CHECK(t, strcmp(cede_status_name(r->status), cede_status_name(1)) != 0);
     bool frees = rec->op == CEDE_OP_PEND || rec->op == CEDE_OP_SCOPE || rec->op == CEDE_OP_WORK;
@@ -183,14 +203,9 @@ static void check_form(cft *t, const cft_rec *rec)
         CFT_CHECK(t, by == CEDE_BY_DEADLINE);
     if (r->status == CEDE_EENDED)
         CFT_CHECK(t, by == 0 || by == CEDE_BY_SCOPE || by == CEDE_BY_LOOP);
-    bool whole =
-        rec->op == CEDE_OP_READ_ALL || rec->op == CEDE_OP_WRITE_ALL || rec->op == CEDE_OP_COPY;
-    if (r->status != CEDE_OK && !whole)
+    if (r->status != CEDE_OK && !cft_is_whole(rec->op) && shapes[rec->op] != MANY)
         CFT_CHECK(t, r->count == 0);
-    if (rec->op != CEDE_OP_OPEN || r->status != CEDE_OK)
-        CFT_CHECK(t, r->handle == 0);
-    if (rec->op == CEDE_OP_OPEN && r->status == CEDE_OK)
-        CFT_CHECK(t, r->handle != 0);
+    CFT_CHECK(t, (r->handle != 0) == (cft_makes_handle(rec->op) && r->status == CEDE_OK));
 }
 
 static void bury_all(cft_rec *rec, bool request)
@@ -377,9 +392,7 @@ void cft_expect_moved(cft *t, const cft_rec *rec, uint64_t count, const char *fi
     cft_expect_status(t, rec, CEDE_OK, file, line);
     if (cft_faulted(t))
         return;
-    bool whole =
-        rec->op == CEDE_OP_READ_ALL || rec->op == CEDE_OP_WRITE_ALL || rec->op == CEDE_OP_COPY;
-    bool shortens = !whole && t->world->shortens && t->world->shortens(t, t->state);
+    bool shortens = !cft_is_whole(rec->op) && t->world->shortens && t->world->shortens(t, t->state);
     if (rec->result.count == count)
         return;
     if (shortens && rec->result.count > 0 && rec->result.count < count)

@@ -427,6 +427,13 @@ void cft_step(cft *t)
 
 /* ---- A run from start to end ----------------------------------------------------------------- */
 
+void cft_at_end(cft *t, void (*fn)(void *), void *context)
+{
+    struct cft_last *last = cft_alloc(t, sizeof *last);
+    *last = (struct cft_last){t->lasts, fn, context};
+    t->lasts = last;
+}
+
 static void end_loops(cft *t)
 {
     t->ending = true;
@@ -440,6 +447,8 @@ static void end_loops(cft *t)
             CFT_CHECK(t, cft_close_on(t, t->loops[i], CEDE_FOREVER) == CEDE_OK);
     }
     t->closed = true;
+    for (; t->lasts; t->lasts = t->lasts->next)
+        t->lasts->fn(t->lasts->context);
 }
 
 int cft_run_once(cft *t)

@@ -5,6 +5,7 @@
 #include "win32_seam.h"
 
 #include <string.h>
+#include <winsock2.h>
 #include <windows.h>
 
 #define ROOM    64u
@@ -297,17 +298,31 @@ static uint32_t seam_port(void *file, void *port, uintptr_t key, void **out)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-static uint32_t seam_create(const wchar_t *path, uint32_t access, uint32_t share,
-                            uint32_t disposition, uint32_t flags, void **out)
+/* False: there is no room for another. */
+static bool take_room(void)
 {
     bool refused;
-    uint32_t error;
     AcquireSRWLockExclusive(&seam.lock);
     refused = seam.limited && seam.room <= 0;
     if (seam.limited && !refused)
         seam.room--;
     ReleaseSRWLockExclusive(&seam.lock);
-    if (refused) {
+    return !refused;
+}
+
+static void give_room(HANDLE closed)
+{
+    AcquireSRWLockExclusive(&seam.lock);
+    *port_of(closed) = NULL;
+    seam.room++;
+    ReleaseSRWLockExclusive(&seam.lock);
+}
+
+static uint32_t seam_create(const wchar_t *path, uint32_t access, uint32_t share,
+                            uint32_t disposition, uint32_t flags, void **out)
+{
+    uint32_t error;
+    if (!take_room()) {
         *out = INVALID_HANDLE_VALUE;
         return ERROR_TOO_MANY_OPEN_FILES;
     }
@@ -319,11 +334,39 @@ static uint32_t seam_create(const wchar_t *path, uint32_t access, uint32_t share
 
 static uint32_t seam_close(void *handle)
 {
-    AcquireSRWLockExclusive(&seam.lock);
-    *port_of(handle) = NULL;
-    seam.room++;
-    ReleaseSRWLockExclusive(&seam.lock);
+    give_room(handle);
     return real()->close_handle(handle);
+}
+
+/* ---- Sockets, pipes -------------------------------------------------------------------------- */
+
+static uint32_t seam_socket(int family, int type, uintptr_t *out)
+{
+    uint32_t error;
+    if (!take_room())
+        return WSAEMFILE;
+    error = real()->make_socket(family, type, out);
+    if (error == 0)
+        *port_of((HANDLE)*out) = NULL;
+    return error;
+}
+
+static uint32_t seam_close_socket(uintptr_t socket)
+{
+    give_room((HANDLE)socket);
+    return real()->close_socket(socket);
+}
+
+static uint32_t seam_create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances,
+                                 void **out)
+{
+    uint32_t error;
+    if (!take_room())
+        return ERROR_TOO_MANY_OPEN_FILES;
+    error = real()->create_pipe(name, open_mode, instances, out);
+    if (error == 0)
+        *port_of(*out) = NULL;
+    return error;
 }
 
 const cede_win32_calls cft_seam_calls = {
@@ -336,6 +379,9 @@ const cede_win32_calls cft_seam_calls = {
     .create_port = seam_port,
     .create_file = seam_create,
     .close_handle = seam_close,
+    .make_socket = seam_socket,
+    .close_socket = seam_close_socket,
+    .create_pipe = seam_create_pipe,
 };
 
 /* ---- What the world asks for ----------------------------------------------------------------- */

@@ -69,6 +69,7 @@ static void set_manners(cft *t, world *w)
         break;
     case 11:
         *c = cede_sim_rough(seed);
+        c->overtake_permille = 0; /* cases know one machine, where datagrams keep their order */
         break;
     default:
         break;
@@ -144,8 +145,10 @@ static int64_t open_natives(cft *t, void *state)
 static void limit(cft *t, void *state, uint32_t more)
 {
     world *w = state;
-    cede_sim_target opens = {CEDE_OP_OPEN, NULL, NULL, more, 0};
-    CFT_CHECK(t, cede_sim_fail(w->sim, &opens, CEDE_EMFILE) == CEDE_OK);
+    cede_sim_counts counts;
+    (void)t;
+    cede_sim_count(w->sim, &counts);
+    cede_sim_limit_open(w->sim, (uint32_t)counts.open + more);
 }
 
 static void path(cft *t, void *state, const char *name, char *out, size_t bytes)

@@ -209,6 +209,16 @@ static void path(cft *t, void *state, const char *name, char *out, size_t bytes)
     snprintf(out, bytes, "%s\\%s", w->directory, name);
 }
 
+/* Of a pipe: a name for the whole machine. */
+static void local(cft *t, void *state, const char *name, char *out, size_t bytes)
+{
+    static uint32_t made;
+    (void)t;
+    (void)state;
+    snprintf(out, bytes, "cede-conformance/%lu.%lu.%u/%s", GetCurrentProcessId(),
+             (unsigned long)GetTickCount(), made++, name);
+}
+
 static HANDLE open_file(cft *t, void *state, const char *name, DWORD access, DWORD disposition)
 {
     char full[1024];
@@ -428,7 +438,7 @@ static void complete(cft *t, void *state)
         .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,         \
         .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
         .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
-        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200                             \
+        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local             \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");

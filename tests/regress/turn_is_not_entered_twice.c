@@ -35,7 +35,7 @@ static void turn(const char *what)
     cede_prep_pend(&pend.req);
     ticket = cede_submit(loop, &pend.req, note_done);
     backend.on_wait = inside;
-    CHECK(cede_run(loop, 10 * CEDE_SECOND) == 2);
+    CHECK(cede_run(loop, 10 * CEDE_MILLISECOND) == 2);
     CHECK(other.calls == 1 && pend.calls == 1);
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }

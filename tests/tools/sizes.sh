@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the tree to its sizes: files of at most 600 lines (a word from 400 on), functions of at most
 # 100 (a word from 70 on), lines of at most 100 columns.
-# The tables of cases and of mutants may be wider: each is a row.
+# The tables of cases and of mutants may be wider and longer: each line is a row.
 # A function is what opens with "{" in the first column and ends with "}" there. Generated files
 # have no place in the tree. Usage: sizes.sh ROOT [--quiet]
 set -euo pipefail
@@ -16,7 +16,7 @@ awk -v quiet="$quiet" '
     function finish_file() {
         if (path == "")
             return
-        if (lines > 600)
+        if (lines > 600 && path !~ /(cases|mutants)\.def$/)
             bad(path ": " lines " lines, at most 600")
         else if (lines > 400 && quiet == "")
             print "note: " path ": " lines " lines, about 400 is the measure"

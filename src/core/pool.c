@@ -1,0 +1,311 @@
+/*
+ * Pools of buffers: who has which, and who waits.
+ *
+ * A buffer is free (with the core, or with the backend, if that hands them to its kernel), picked
+ * (on its way to a callback), or out (the caller's). Receives that find none wait in the pool's
+ * list, HELD. Each turn lets as many go on as there are buffers that are not out, and says so to
+ * the loop, which does not sleep before: one that goes on may find no data and take no buffer, and
+ * those behind it may have some.
+ *
+ * A pool lives until it is closed, no receive uses it and no buffer is out. All on the loop's
+ * thread; after the loop's close on one thread at a time.
+ */
+#include "core.h"
+
+#include <string.h>
+
+enum { FREE, PICKED, OUT };
+
+typedef struct buffer {
+    cedi_item item;
+    cede_ticket taker; /* of the many-shot that it was received by */
+    uint32_t length;
+    uint32_t next; /* free: the number of the next, from 1 on */
+    uint8_t state;
+} buffer;
+
+struct cede_pool {
+    cede_pool_view view; /* first */
+    cede_loop *loop;     /* NULL: closed */
+    cede_pool *next;     /* of the same loop */
+    cedi_link waiting;   /* receives, HELD */
+    uint32_t free;       /* number of the first that the core has, from 1 on */
+    uint32_t out;        /* picked for an item, or out */
+    uint32_t users;      /* receives that are not delivered */
+    bool closed;
+    buffer buffers[];
+};
+
+#define ROUND(bytes) (((size_t)(bytes) + 63) & ~(size_t)63)
+
+/* ---- Opening, closing ----------------------------------------------------------------------- */
+
+cede_status cede_pool_open(cede_loop *loop, uint32_t count, uint32_t bytes, uint32_t headroom,
+                           cede_pool **out)
+{
+    size_t lead = ROUND(headroom), stride = lead + ROUND(bytes), records;
+    cede_pool *pool;
+    cedi_guard(loop, "law 17: pool open on a thread that is not the loop's, or in a forked child");
+    if (!out || count == 0 || count > CEDE_POOL_MOST || bytes == 0 || bytes > 1u << 30 ||
+        headroom > 1u << 30)
+        return CEDE_EINVAL;
+    records = ROUND(sizeof *pool + count * sizeof *pool->buffers);
+    if (stride > (SIZE_MAX - records - 64) / count)
+        return CEDE_ENOMEM;
+    pool = cedi_memory_get(records + 64 + count * stride);
+    if (!pool)
+        return CEDE_ENOMEM;
+    pool->view.base = (char *)pool + records + lead;
+    pool->view.base += (64 - ((uintptr_t)pool->view.base & 63)) & 63;
+    pool->view.stride_bytes = stride;
+    pool->view.buffer_bytes = bytes;
+    pool->view.count = count;
+    pool->loop = loop;
+    cedi_list_init(&pool->waiting);
+    for (uint32_t number = count; number-- > 0;)
+        cede_core_unpick(&pool->view, number);
+    pool->next = loop->pools;
+    loop->pools = pool;
+    *out = pool;
+    return CEDE_OK;
+}
+
+static void leave_loop(cede_pool *pool)
+{
+    cede_pool **place = &pool->loop->pools;
+    const cede_backend *backend = pool->loop->backend;
+    while (*place != pool)
+        place = &(*place)->next;
+    *place = pool->next;
+    if (pool->view.self && backend->pool_close)
+        backend->pool_close(pool->loop->self, &pool->view);
+    pool->view.self = NULL;
+    pool->loop = NULL;
+}
+
+/* What nobody uses goes. */
+static void settle(cede_pool *pool)
+{
+    if (!pool->closed || pool->users)
+        return;
+    if (pool->loop)
+        leave_loop(pool);
+    if (pool->out == 0)
+        cedi_memory_free(pool);
+}
+
+void cede_pool_close(cede_pool *pool)
+{
+    if (!pool)
+        return;
+    if (pool->closed)
+        cedi_misuse("law 17: a pool closed twice", NULL, NULL);
+    if (pool->loop)
+        cedi_guard(pool->loop, "law 17: pool close on a thread that is not the loop's");
+    pool->closed = true;
+    pool->users++; /* it keeps while its receives end */
+    while (!cedi_list_empty(&pool->waiting))
+        cedi_req_end(pool->loop, cedi_slot_of(pool->waiting.next), CEDE_BY_CLOSE);
+    pool->users--;
+    settle(pool);
+}
+
+void cedi_pools_left(cede_loop *loop)
+{
+    while (loop->pools)
+        leave_loop(loop->pools);
+}
+
+uint32_t cede_pool_out(const cede_pool *pool)
+{
+    return pool->out;
+}
+
+/* ---- Picking, giving ------------------------------------------------------------------------ */
+
+bool cede_core_pick(cede_pool_view *view, uint32_t *number)
+{
+    cede_pool *pool = (cede_pool *)view;
+    if (!pool->free)
+        return false;
+    *number = pool->free - 1;
+    pool->free = pool->buffers[*number].next;
+    return true;
+}
+
+void cede_core_unpick(cede_pool_view *view, uint32_t number)
+{
+    cede_pool *pool = (cede_pool *)view;
+    pool->buffers[number].next = pool->free;
+    pool->free = number + 1;
+}
+
+static cede_pool *pool_of(const cedi_slot *slot)
+{
+    cede_pool *pool = cedi_check_args(slot)->many.pool;
+    cedi_check_touch(slot, false, false);
+    return pool;
+}
+
+cede_pool_view *cede_core_pool(const cede_work *work)
+{
+    return &work->args->many.pool->view;
+}
+
+static void *memory_of(const cede_pool *pool, const buffer *taken)
+{
+    return pool->view.base + (size_t)(taken - pool->buffers) * pool->view.stride_bytes;
+}
+
+/* Free again: with who keeps what is free. */
+static void give_to_backend(cede_pool *pool, uint32_t number)
+{
+    if (pool->view.self)
+        pool->loop->backend->pool_give(pool->loop->self, &pool->view, number);
+    else
+        cede_core_unpick(&pool->view, number);
+}
+
+/* It waits for credit, and has some again. */
+static void credit(cede_loop *loop, cede_ticket taker)
+{
+    cedi_slot *slot = cedi_slot_find(taker.id);
+    if (!slot || !taker.generation || cedi_slot_generation(slot) != taker.generation)
+        return;
+    slot->at.on.out--;
+    if ((slot->holds & CEDI_HOLD_POOL) && cedi_list_empty(&slot->link))
+        cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
+}
+
+void cede_pool_give(cede_pool *pool, void *memory)
+{
+    size_t at = (size_t)((char *)memory - pool->view.base);
+    uint32_t number = (uint32_t)(at / pool->view.stride_bytes);
+    buffer *given = &pool->buffers[number];
+    if (pool->loop)
+        cedi_guard(pool->loop, "law 17: pool give on a thread that is not the loop's");
+    if ((char *)memory < pool->view.base || at % pool->view.stride_bytes ||
+        number >= pool->view.count || given->state != OUT)
+        cedi_misuse("law 17: a buffer given to a pool that it is not out of", NULL, NULL);
+    given->state = FREE;
+    pool->out--;
+    give_to_backend(pool, number);
+    if (pool->loop)
+        credit(pool->loop, given->taker);
+    settle(pool);
+}
+
+/* ---- Receives ------------------------------------------------------------------------------- */
+
+cede_status cedi_pool_join(cede_loop *loop, const cede_args *args)
+{
+    cede_pool *pool = args->many.pool;
+    if (pool->loop != loop || pool->closed)
+        return CEDE_EINVAL;
+    pool->users++;
+    return CEDE_OK;
+}
+
+void cedi_pool_left(cede_loop *loop, const cedi_slot *slot)
+{
+    cede_pool *pool = slot->req->args_.many.pool; /* it is on its way back: open */
+    (void)loop;
+    pool->users--;
+    settle(pool);
+}
+
+void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32_t number)
+{
+    cede_pool *pool = pool_of(slot);
+    buffer *taken = &pool->buffers[number];
+    CEDI_MUST(number < pool->view.count && taken->state == FREE && count, slot);
+    taken->state = PICKED;
+    taken->length = (uint32_t)count;
+    taken->taker = (cede_ticket){0, 0};
+    pool->out++;
+    if (slot->op == CEDE_OP_RECV_POOL) {
+        CEDI_MUST(!slot->at.on.made, slot);
+        slot->at.on.made = number + 1;
+        slot->count = count;
+        return;
+    }
+    if (CEDI_FAULT(PICKED_IS_LOST) && (slot->cause & CEDE_BY_ANY))
+        return;
+    taken->taker = cedi_slot_ticket(slot);
+    slot->at.on.out++;
+    slot->count += count;
+    cedi_item_push(loop, slot, &taken->item, CEDI_ITEM_BUFFER, number);
+}
+
+/* The kernel picked it, and put nothing into it. */
+void cedi_pool_unused(const cedi_slot *slot, uint32_t number)
+{
+    cede_pool *pool = pool_of(slot);
+    CEDI_MUST(number < pool->view.count && pool->buffers[number].state == FREE, slot);
+    give_to_backend(pool, number);
+}
+
+void cedi_pool_item(const cedi_item *item, cede_result *result)
+{
+    cede_pool *pool = pool_of(cedi_slot_at(item->slot));
+    buffer *taken = &pool->buffers[item->carrier];
+    taken->state = OUT;
+    result->buffer = memory_of(pool, taken);
+    result->count = taken->length;
+}
+
+void *cedi_pool_taken(const cedi_slot *slot)
+{
+    cede_pool *pool = slot->req->args_.many.pool;
+    buffer *taken;
+    if (!slot->at.on.made)
+        return NULL;
+    taken = &pool->buffers[slot->at.on.made - 1];
+    taken->state = OUT;
+    return memory_of(pool, taken);
+}
+
+bool cedi_pool_has_credit(const cedi_slot *slot)
+{
+    uint32_t most = cedi_check_args(slot)->many.credit;
+    cedi_check_touch(slot, false, false);
+    return most == CEDE_CREDIT_ALL || CEDI_FAULT(CREDIT_IS_ENDLESS) || slot->at.on.out < most;
+}
+
+/* ---- Waiting -------------------------------------------------------------------------------- */
+
+void cedi_pool_wait(cedi_slot *slot)
+{
+    cedi_list_push(&pool_of(slot)->waiting, &slot->link);
+}
+
+bool cedi_pool_is_shut(const cedi_slot *slot)
+{
+    return pool_of(slot)->closed;
+}
+
+static uint32_t could_go(const cede_pool *pool)
+{
+    return cedi_list_empty(&pool->waiting) ? 0 : pool->view.count - pool->out;
+}
+
+void cedi_pools_turn(cede_loop *loop)
+{
+    for (cede_pool *pool = loop->pools; pool; pool = pool->next) {
+        uint32_t most = CEDI_FAULT(POOL_FORGETS) ? 0 : could_go(pool);
+        for (; most && !cedi_list_empty(&pool->waiting); most--) {
+            cedi_slot *slot = cedi_slot_of(pool->waiting.next);
+            cedi_list_remove(&slot->link);
+            cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
+        }
+    }
+}
+
+bool cedi_pools_busy(const cede_loop *loop)
+{
+    for (const cede_pool *pool = loop->pools; pool; pool = pool->next) {
+        if (could_go(pool))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,240 @@
+/*
+ * Receives into buffers of a pool.
+ *
+ * Where the kernel has rings of buffers (Linux 5.19), it picks: a pool is registered when the first
+ * receive names it, and every free buffer is put into its ring, so that a receive which waits holds
+ * none. A many-shot receive is then one entry for as long as there are buffers (Linux 6.0). Its
+ * completions name the buffer; nothing of ours is kept for them.
+ *
+ * Else a record goes in steps: wait until there is data, pick, receive without waiting; if the data
+ * has gone meanwhile, put the buffer back and wait again.
+ *
+ * The loop's thread. A registered pool lives until the core says that no receive uses it.
+ */
+#include "uring.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
+
+typedef struct uring_pool {
+    struct io_uring_buf_ring *ring;
+    size_t ring_bytes;
+    uint16_t group, mask, tail;
+} uring_pool;
+
+/* What a pool that cannot be registered has instead. */
+static uring_pool unregistered;
+
+/* ---- The kernel's rings --------------------------------------------------------------------- */
+
+static void put(uring_pool *pool, const cede_pool_view *view, uint32_t number)
+{
+    struct io_uring_buf *slot = &pool->ring->bufs[pool->tail & pool->mask];
+    slot->addr = (uint64_t)(uintptr_t)(view->base + number * view->stride_bytes);
+    slot->len = view->buffer_bytes;
+    slot->bid = (uint16_t)number;
+    pool->tail++;
+    __atomic_store_n(&pool->ring->tail, pool->tail, __ATOMIC_RELEASE);
+}
+
+void cedi_uring_pool_give(void *self, cede_pool_view *view, uint32_t number)
+{
+    (void)self;
+    if (view->self == &unregistered)
+        cede_core_unpick(view, number);
+    else
+        put(view->self, view, number);
+}
+
+static int register_ring(uring *self, uring_pool *pool, uint32_t entries)
+{
+    struct io_uring_buf_reg wanted = {.ring_entries = entries};
+    int error = -cedi_uring_fault(self, "register");
+    wanted.ring_addr = (uint64_t)(uintptr_t)pool->ring;
+    for (unsigned tries = 0; !error && tries <= UINT16_MAX; tries++) {
+        wanted.bgid = self->next_group++;
+        error = io_uring_register_buf_ring(&self->ring, &wanted, 0);
+        if (error != -EEXIST)
+            break;
+        error = 0; /* another pool's, from before the numbers wrapped */
+    }
+    pool->group = wanted.bgid;
+    return error;
+}
+
+static uring_pool *pool_new(uring *self, const cede_pool_view *view)
+{
+    uring_pool *pool = cedi_memory_get(sizeof *pool);
+    uint32_t entries = 1;
+    if (!pool)
+        return NULL;
+    while (entries < view->count)
+        entries *= 2;
+    pool->mask = (uint16_t)(entries - 1);
+    pool->ring_bytes = entries * sizeof(struct io_uring_buf);
+    pool->ring =
+        mmap(NULL, pool->ring_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pool->ring != MAP_FAILED) {
+        if (register_ring(self, pool, entries) == 0)
+            return pool;
+        (void)munmap(pool->ring, pool->ring_bytes);
+    }
+    cedi_memory_free(pool);
+    return NULL;
+}
+
+void cedi_uring_pool_close(void *context, cede_pool_view *view)
+{
+    uring *self = context;
+    uring_pool *pool = view->self;
+    if (pool == &unregistered)
+        return;
+    (void)io_uring_unregister_buf_ring(&self->ring, pool->group);
+    (void)munmap(pool->ring, pool->ring_bytes);
+    cedi_memory_free(pool);
+}
+
+/* The kernel's side of it; NULL: there is none. */
+static const uring_pool *registered(uring *self, cede_pool_view *view)
+{
+    uint32_t number;
+    if (URING_UNLIKELY(!view->self)) {
+        uring_pool *pool =
+            self->config.without & CEDE_URING_NO_BUFFER_RING ? NULL : pool_new(self, view);
+        view->self = pool ? pool : &unregistered;
+        while (pool && cede_core_pick(view, &number))
+            put(pool, view, number);
+    }
+    return view->self == &unregistered ? NULL : view->self;
+}
+
+/* ---- In steps ------------------------------------------------------------------------------- */
+
+static bool wait_for_data(uring *self, uring_job *job)
+{
+    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
+    if (!sqe)
+        return false;
+    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, (int)job->work.native, NULL, 0, 0,
+                    job->token | URING_JOB);
+    io_uring_prep_poll_add(sqe, (int)job->work.native, POLLIN);
+    sqe->flags = 0;
+    sqe->user_data = job->token | URING_JOB;
+    job->picked.number = UINT32_MAX;
+    return true;
+}
+
+static bool start_steps(uring *self, const cede_work *work)
+{
+    uring_job *job = cedi_uring_job_new(self, work, URING_PICK);
+    if (!job)
+        return false;
+    job->picked.kind = work->kind;
+    job->picked.view = cede_core_pool(work);
+    if (wait_for_data(self, job))
+        return true;
+    cedi_uring_job_free(self, job);
+    return false;
+}
+
+static void over(uring *self, uring_job *job, cede_status status, int32_t error, uint64_t count)
+{
+    uint64_t token = job->token;
+    cedi_uring_job_free(self, job);
+    self->works--;
+    cede_core_done(self->core, token, status, error, count);
+}
+
+/* Data was there. It may be gone: another process may read too. */
+static void receive(uring *self, uring_job *job)
+{
+    cede_pool_view *view = job->picked.view;
+    struct io_uring_sqe *sqe;
+    uint32_t number;
+    if (!cede_core_pick(view, &number)) {
+        over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
+        return;
+    }
+    sqe = cedi_uring_sqe(self);
+    if (!sqe) {
+        cede_core_unpick(view, number);
+        over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
+        return;
+    }
+    job->picked.number = number;
+    cedi_uring_fill(sqe, job->picked.kind == CEDE_KIND_STREAM ? IORING_OP_RECV : IORING_OP_READ,
+                    (int)job->work.native, view->base + number * view->stride_bytes,
+                    view->buffer_bytes, 0, job->token | URING_JOB);
+    if (job->picked.kind == CEDE_KIND_STREAM)
+        sqe->msg_flags = MSG_DONTWAIT;
+    else
+        sqe->off = (uint64_t)CEDE_CURRENT;
+}
+
+void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
+{
+    uint32_t number = job->picked.number;
+    if (number == UINT32_MAX) {
+        if (result >= 0)
+            receive(self, job);
+        else
+            over(self, job, cedi_error_status(result), -result, 0);
+        return;
+    }
+    if (result > 0)
+        cede_core_item(self->core, job->token, (uint64_t)result, number);
+    else
+        cede_core_unpick(job->picked.view, number);
+    if (result >= 0)
+        over(self, job, CEDE_OK, 0, (uint64_t)result);
+    else
+        over(self, job, result == -EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_status(result), -result,
+             0);
+}
+
+/* ---- By the kernel's choice ----------------------------------------------------------------- */
+
+static bool start(uring *self, const cede_work *work, bool many)
+{
+    const uring_pool *pool = registered(self, cede_core_pool(work));
+    bool socket = work->kind == CEDE_KIND_STREAM;
+    struct io_uring_sqe *sqe;
+    if (URING_UNLIKELY(!pool))
+        return start_steps(self, work);
+    sqe = cedi_uring_sqe(self);
+    if (URING_UNLIKELY(!sqe))
+        return false;
+    cedi_uring_fill(sqe, socket ? IORING_OP_RECV : IORING_OP_READ, (int)work->native, NULL,
+                    socket ? 0 : cede_core_pool(work)->buffer_bytes, 0, work->token);
+    sqe->flags = self->work_flags | IOSQE_BUFFER_SELECT;
+    sqe->buf_group = pool->group;
+    if (!socket)
+        sqe->off = (uint64_t)CEDE_CURRENT;
+    else if (many && self->has_recv_many)
+        sqe->ioprio = IORING_RECV_MULTISHOT;
+    return true;
+}
+
+bool cedi_uring_start_recv_pool(uring *self, const cede_work *work)
+{
+    return start(self, work, false);
+}
+
+bool cedi_uring_start_recv_many(uring *self, const cede_work *work)
+{
+    return start(self, work, !(work->how & CEDE_WORK_ONE));
+}
+
+/* A completion with a buffer, or not the last of its entry. */
+void cedi_uring_shot(uring *self, uint64_t token, int result, unsigned flags)
+{
+    bool buffer = flags & IORING_CQE_F_BUFFER;
+    if (buffer) /* until 5.19 also at the end of a stream */
+        cede_core_item(self->core, token, result > 0 ? (uint64_t)result : 0,
+                       flags >> IORING_CQE_BUFFER_SHIFT);
+    if (!(flags & IORING_CQE_F_MORE))
+        cedi_uring_report(self, token, result);
+    else if (!buffer && result >= 0)
+        cede_core_item(self->core, token, (uint64_t)result, 0); /* a client */
+}

@@ -1,0 +1,105 @@
+/*
+ * Receives into buffers of a pool.
+ *
+ * A read of nothing waits until there is data; then a buffer is picked, and the same record reads
+ * into it. So one that waits holds none. Between the two a cancel finds nothing to stop: it is
+ * remembered, and the second read is not made. A handle that is served by threads has no such wait:
+ * its buffer is picked first.
+ *
+ * The buffer stands in the record until its item is given; a record that is left with one puts it
+ * back (record.c), whatever became of it. The loop's thread.
+ */
+#include "net.h"
+
+static void *pick(win_record *record, cede_pool_view *pool)
+{
+    if (!cede_core_pick(pool, &record->number))
+        return NULL;
+    record->pool = pool;
+    return pool->base + record->number * pool->stride_bytes;
+}
+
+void cedi_win_picked(win *self, win_record *record, uint64_t bytes)
+{
+    if (!record->pool || bytes == 0)
+        return;
+    record->pool = NULL; /* the core's, from here */
+    cede_core_item(self->core, record->token, bytes, record->number);
+}
+
+static void read_into(win *self, win_io *io, void *memory, uint32_t bytes)
+{
+    WSABUF piece = {bytes, memory};
+    io->buffer = memory;
+    io->asked = bytes;
+    if (io->call) { /* a socket's */
+        io->buffer = &piece;
+        io->asked = 1;
+    }
+    cedi_win_issue(self, io);
+}
+
+static void data_is_there(win *self, win_io *io, uint32_t error, uint32_t bytes)
+{
+    cede_pool_view *pool = io->waits_for;
+    uint64_t token = io->record.token;
+    void *memory;
+    (void)bytes;
+    io->over = NULL;
+    if (error == 0 && io->wished)
+        error = ERROR_OPERATION_ABORTED;
+    if (error && error != ERROR_MORE_DATA) {
+        cedi_win_completed(self, io, error, 0);
+        return;
+    }
+    memory = pick(&io->record, pool);
+    if (memory) {
+        read_into(self, io, memory, pool->buffer_bytes);
+        return;
+    }
+    cedi_win_io_left(self, io);
+    cede_core_done(self->core, token, CEDE_REPORT_POOL, 0, 0);
+}
+
+static bool start_waiting(win *self, const cede_work *work, win_file *file)
+{
+    win_io *io = cedi_win_net_io(self, work, file);
+    if (!io)
+        return false;
+    io->over = data_is_there;
+    io->waits_for = cede_core_pool(work);
+    read_into(self, io, io->nothing, 0);
+    return true;
+}
+
+static bool start_on_thread(win *self, const cede_work *work, win_file *file)
+{
+    cede_pool_view *pool = cede_core_pool(work);
+    win_record picked = {.pool = NULL};
+    void *memory = pick(&picked, pool);
+    if (!memory) {
+        cede_core_done(self->core, work->token, CEDE_REPORT_POOL, 0, 0);
+        return true;
+    }
+    if (cedi_win_sync_receive(self, work, file, memory, &picked))
+        return true;
+    cede_core_unpick(pool, picked.number);
+    return false;
+}
+
+bool cedi_win_start_recv_pool(win *self, const cede_work *work)
+{
+    win_file *file = cedi_win_file_find(self, work->native);
+    if (!file || file->lane == WIN_LANE_NONE)
+        return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
+    if (file->access && !(file->access & FILE_READ_DATA))
+        return cedi_win_done_now(self, work, ERROR_ACCESS_DENIED, 0);
+    return file->lane == WIN_LANE_SYNC ? start_on_thread(self, work, file)
+                                       : start_waiting(self, work, file);
+}
+
+/* An arrival at a time: the core begins it anew. */
+bool cedi_win_start_recv_many(win *self, const cede_work *work)
+{
+    return cedi_win_start_recv_pool(self, work);
+}

@@ -1,0 +1,562 @@
+/*
+ * What Winsock can do to a backend, each situation a case, on both lanes: results at once, packets
+ * of failures, cancels that lie, a connection that is gone before it is whole; and who is told that
+ * a socket is connected. Hooks stand in the place of single calls (cede/win32.h).
+ *
+ * A case's own hooks are static: a process runs one case at a time.
+ */
+#include "conformance.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <winsock2.h>
+#include <windows.h>
+#include <mswsock.h>
+
+#include "cede/win32.h"
+
+static const cede_win32_calls *real(void)
+{
+    return cede_win32_system_calls();
+}
+
+static bool is_apc(const cft *t)
+{
+    return strcmp(cft_backend(t), "win32-apc") == 0;
+}
+
+static cede_loop *open_over(cft *t, const cede_win32_calls *calls, uint32_t without)
+{
+    static cede_win32_config config;
+    cede_options options;
+    cft_options(t, &options);
+    config = *(const cede_win32_config *)options.backend_config;
+    config.calls = calls;
+    config.without |= without;
+    options.backend_config = &config;
+    return cft_open(t, &options);
+}
+
+static void await_on(cft *t, cede_loop *loop, const cft_rec *rec)
+{
+    CFT_CHECK(t, cft_wait_on(loop, rec->ticket, 10 * CEDE_SECOND) == CEDE_OK);
+    CFT_CHECK(t, cft_is_done(rec));
+}
+
+static void look(cft *t, cede_loop *loop)
+{
+    CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
+}
+
+static cede_handle listening(cft *t, cede_loop *loop, cede_address *at)
+{
+    cft_rec *rec = cft_new(t), *name = cft_new(t);
+    *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
+    cede_prep_listen(rec->req, at, 0, 0);
+    cft_submit_on(rec, loop);
+    await_on(t, loop, rec);
+    CFT_OK(t, rec);
+    cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
+    cft_submit_on(name, loop);
+    await_on(t, loop, name);
+    memcpy(at, name->bytes, sizeof *at);
+    return rec->result.handle;
+}
+
+static cft_rec *accept_on(cft *t, cede_loop *loop, cede_handle listener)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_accept(rec->req, listener, NULL);
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+static cft_rec *connect_on(cft *t, cede_loop *loop, const cede_address *at)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_connect(rec->req, at, 0);
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+static cft_rec *recv_on(cft *t, cede_loop *loop, cede_handle handle)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_recv(rec->req, handle, cft_buffer(rec, 16), 16);
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+static cft_rec *send_on(cft *t, cede_loop *loop, cede_handle handle, const char *text)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_send_all(rec->req, handle, cft_input(rec, text, strlen(text)), strlen(text));
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+static void connected_on(cft *t, cede_loop *loop, cede_handle *one, cede_handle *other)
+{
+    cede_address at;
+    cede_handle listener = listening(t, loop, &at);
+    cft_rec *accept = accept_on(t, loop, listener), *connect = connect_on(t, loop, &at);
+    await_on(t, loop, connect);
+    await_on(t, loop, accept);
+    CFT_OK(t, connect);
+    CFT_OK(t, accept);
+    *one = connect->result.handle;
+    *other = accept->result.handle;
+    cede_drop(listener);
+}
+
+static void talk(cft *t, cede_loop *loop, cede_handle from, cede_handle to)
+{
+    cft_rec *recv = recv_on(t, loop, to), *send = send_on(t, loop, from, "hello");
+    await_on(t, loop, send);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, recv, 5);
+    CFT_CHECK(t, memcmp(recv->bytes, "hello", 5) == 0);
+}
+
+/* ---- Who is told ----------------------------------------------------------------------------- */
+
+static struct {
+    uintptr_t socket, listener;
+    uint32_t accepts, connects;
+    uint32_t refusals;
+} updates;
+
+static uint32_t note_updates(uintptr_t socket, int level, int option, const void *value, int bytes)
+{
+    if (level == SOL_SOCKET && option == SO_UPDATE_ACCEPT_CONTEXT) {
+        updates.socket = socket;
+        updates.listener = 0;
+        if (bytes == sizeof updates.listener)
+            memcpy(&updates.listener, value, sizeof updates.listener);
+        updates.accepts++;
+        if (updates.refusals > 0) {
+            updates.refusals--;
+            return WSAENOTCONN;
+        }
+    }
+    if (level == SOL_SOCKET && option == SO_UPDATE_CONNECT_CONTEXT) {
+        updates.connects++;
+        if (bytes != 0)
+            return WSAEFAULT;
+    }
+    return real()->set_socket_option(socket, level, option, value, bytes);
+}
+
+static uintptr_t accept_listener, accept_socket;
+
+static uint32_t note_accept(uintptr_t listener, uintptr_t socket, void *names, uint32_t name_bytes,
+                            void *overlapped)
+{
+    accept_listener = listener;
+    accept_socket = socket;
+    return real()->accept_ex(listener, socket, names, name_bytes, overlapped);
+}
+
+/* Without these calls a socket has no names and no halves on Windows; Wine does not mind. */
+CFT_CASE(sockets_are_told_that_they_are_connected)
+{
+    static const cede_win32_calls calls = {.set_socket_option = note_updates,
+                                           .accept_ex = note_accept};
+    cede_handle one, other;
+    cede_loop *loop = open_over(t, &calls, 0);
+    memset(&updates, 0, sizeof updates);
+    connected_on(t, loop, &one, &other);
+    CFT_CHECK(t, updates.accepts == 1 && updates.connects == 1);
+    CFT_CHECK(t, updates.socket == accept_socket && updates.listener == accept_listener);
+    talk(t, loop, one, other);
+}
+
+/* Its client left between the packet and the update: it is passed over, and leaves nothing. */
+CFT_CASE(client_that_is_gone_at_the_update_is_passed_over)
+{
+    static const cede_win32_calls calls = {.set_socket_option = note_updates};
+    cede_address at;
+    cede_loop *loop = open_over(t, &calls, 0);
+    cede_handle listener = listening(t, loop, &at);
+    memset(&updates, 0, sizeof updates);
+    updates.refusals = 1;
+    cft_rec *accept = accept_on(t, loop, listener);
+    cft_rec *first = connect_on(t, loop, &at);
+    await_on(t, loop, first);
+    look(t, loop);
+    CFT_CHECK(t, updates.accepts == 1 && !cft_is_done(accept));
+    cft_rec *second = connect_on(t, loop, &at);
+    await_on(t, loop, second);
+    await_on(t, loop, accept);
+    CFT_OK(t, accept);
+    talk(t, loop, second->result.handle, accept->result.handle);
+}
+
+/* ---- Results at once ------------------------------------------------------------------------- */
+
+typedef void CALLBACK socket_routine(DWORD, DWORD, LPWSAOVERLAPPED, DWORD);
+
+static void *last_port;
+static bool sends_packets;
+static uint32_t at_once;
+
+static uint32_t remember_port(void *file, void *port, uintptr_t key, void **out)
+{
+    if (port)
+        last_port = port;
+    return real()->create_port(file, port, key, out);
+}
+
+static OVERLAPPED *here_begin(OVERLAPPED *here)
+{
+    memset(here, 0, sizeof *here);
+    here->hEvent = (HANDLE)((uintptr_t)CreateEventW(NULL, TRUE, FALSE, NULL) | 1);
+    return here;
+}
+
+/* What was made elsewhere is told of as if it had succeeded inside the call. */
+static uint32_t here_end(OVERLAPPED *here, uint32_t error, OVERLAPPED *overlapped, bool by_port)
+{
+    if (error == ERROR_IO_PENDING)
+        WaitForSingleObject(here->hEvent, INFINITE);
+    CloseHandle((HANDLE)((uintptr_t)here->hEvent & ~(uintptr_t)1));
+    overlapped->InternalHigh = here->InternalHigh;
+    overlapped->Internal = here->Internal;
+    at_once++;
+    if (by_port && sends_packets)
+        real()->post_completion(last_port, (uint32_t)here->InternalHigh, 1, overlapped);
+    return 0;
+}
+
+static uint32_t accept_at_once(uintptr_t listener, uintptr_t socket, void *names,
+                               uint32_t name_bytes, void *overlapped)
+{
+    OVERLAPPED here;
+    uint32_t error = real()->accept_ex(listener, socket, names, name_bytes, here_begin(&here));
+    return here_end(&here, error, overlapped, ((OVERLAPPED *)overlapped)->hEvent == NULL);
+}
+
+static uint32_t connect_at_once(uintptr_t socket, const void *name, int name_bytes,
+                                void *overlapped)
+{
+    OVERLAPPED here;
+    uint32_t error = real()->connect_ex(socket, name, name_bytes, here_begin(&here));
+    return here_end(&here, error, overlapped, false);
+}
+
+struct call {
+    socket_routine *routine;
+    OVERLAPPED *overlapped;
+    DWORD error;
+};
+static struct call called;
+
+static void CALLBACK run_routine(ULONG_PTR context)
+{
+    const struct call *call = (const struct call *)context;
+    call->routine(call->error, (DWORD)call->overlapped->InternalHigh, call->overlapped, 0);
+}
+
+static uint32_t recv_at_once(uintptr_t socket, void *buffers, uint32_t count, void *flags,
+                             void *overlapped, void (*routine)(void))
+{
+    OVERLAPPED here;
+    uint32_t error = real()->wsa_recv(socket, buffers, count, flags, here_begin(&here), NULL);
+    error = here_end(&here, error, overlapped, !routine);
+    if (routine) {
+        called = (struct call){(socket_routine *)routine, overlapped, 0};
+        QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
+    }
+    return error;
+}
+
+static const cede_win32_calls all_at_once = {.accept_ex = accept_at_once,
+                                             .connect_ex = connect_at_once,
+                                             .wsa_recv = recv_at_once,
+                                             .create_port = remember_port};
+
+static void expect_all_once(cft *t, uint32_t without)
+{
+    cede_address at;
+    cede_loop *loop = open_over(t, &all_at_once, without);
+    cede_handle listener = listening(t, loop, &at);
+    at_once = 0;
+    cft_rec *connect = connect_on(t, loop, &at); /* the backlog takes it */
+    await_on(t, loop, connect);
+    CFT_OK(t, connect);
+    cft_rec *accept = accept_on(t, loop, listener);
+    await_on(t, loop, accept);
+    CFT_OK(t, accept);
+    cft_rec *send = send_on(t, loop, connect->result.handle, "abc");
+    await_on(t, loop, send);
+    cft_rec *recv = recv_on(t, loop, accept->result.handle);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, recv, 3);
+    look(t, loop);
+    CFT_CHECK(t, at_once == 3);
+    send = send_on(t, loop, accept->result.handle, "defg");
+    await_on(t, loop, send);
+    recv = recv_on(t, loop, connect->result.handle);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, recv, 4);
+}
+
+/* Skip-on-success holds, and a routine comes all the same. */
+CFT_CASE(sockets_succeed_at_once_without_a_packet)
+{
+    sends_packets = false;
+    expect_all_once(t, 0);
+}
+
+CFT_CASE(sockets_succeed_at_once_with_a_packet)
+{
+    sends_packets = true;
+    expect_all_once(t, CEDE_WIN32_NO_SKIP_ON_SUCCESS);
+}
+
+/* ---- Cancels that lie ------------------------------------------------------------------------ */
+
+static uint32_t say_yes(void *file, void *overlapped)
+{
+    (void)file;
+    (void)overlapped;
+    return 0;
+}
+
+/* The system says yes, and a client comes all the same: it is delivered (law 8). */
+CFT_CASE(accept_whose_cancel_was_too_late_is_delivered)
+{
+    static const cede_win32_calls calls = {.cancel_io_ex = say_yes};
+    cede_address at;
+    cede_loop *loop = open_over(t, &calls, 0);
+    cft_rec *accept = accept_on(t, loop, listening(t, loop, &at));
+    look(t, loop);
+    cede_cancel(accept->ticket);
+    look(t, loop);
+    CFT_CHECK(t, !cft_is_done(accept));
+    cft_rec *connect = connect_on(t, loop, &at);
+    await_on(t, loop, connect);
+    await_on(t, loop, accept);
+    CFT_OK(t, accept);
+    CFT_CHECK(t, accept->result.handle && (accept->result.flags & CEDE_CANCEL_ASKED));
+    talk(t, loop, connect->result.handle, accept->result.handle);
+}
+
+static uint32_t denials;
+
+static uint32_t deny_some(void *file, void *overlapped)
+{
+    if (denials > 0) {
+        denials--;
+        return ERROR_NOT_FOUND;
+    }
+    return real()->cancel_io_ex(file, overlapped);
+}
+
+CFT_CASE(cancel_on_a_socket_that_finds_nothing_is_repeated)
+{
+    static const cede_win32_calls calls = {.cancel_io_ex = deny_some};
+    cede_address at;
+    cede_handle one, other;
+    cede_loop *loop = open_over(t, &calls, 0);
+    connected_on(t, loop, &one, &other);
+    cft_rec *all[] = {recv_on(t, loop, one), accept_on(t, loop, listening(t, loop, &at))};
+    look(t, loop);
+    for (uint32_t i = 0; i < 2; i++) {
+        denials = 5;
+        cede_cancel(all[i]->ticket);
+        await_on(t, loop, all[i]);
+        CFT_ENDED(t, all[i], CEDE_ECANCELED, CEDE_BY_WISH);
+        CFT_CHECK(t, denials == 0);
+    }
+    talk(t, loop, other, one);
+}
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static uint32_t keep(uintptr_t socket, void *buffers, uint32_t count, void *flags, void *overlapped,
+                     void (*routine)(void))
+{
+    (void)socket;
+    (void)buffers;
+    (void)count;
+    (void)flags;
+    called = (struct call){(socket_routine *)routine, overlapped, 0};
+    return ERROR_IO_PENDING;
+}
+
+/* The kernel's word for a failure, and Winsock's. */
+static const struct {
+    uint32_t status, error;
+    cede_status expected;
+} failures[] = {
+    {0xC000020D, WSAECONNRESET, CEDE_ECONNRESET},     /* STATUS_CONNECTION_RESET */
+    {0xC0000241, WSAECONNABORTED, CEDE_ECONNRESET},   /* STATUS_CONNECTION_ABORTED */
+    {0xC00000B5, WSAETIMEDOUT, CEDE_ETIMEDOUT},       /* STATUS_IO_TIMEOUT */
+    {0xC000023C, WSAENETUNREACH, CEDE_ENETUNREACH},   /* STATUS_NETWORK_UNREACHABLE */
+    {0xC000023D, WSAEHOSTUNREACH, CEDE_EHOSTUNREACH}, /* STATUS_HOST_UNREACHABLE */
+};
+
+CFT_CASE(packet_of_a_failed_receive_is_delivered)
+{
+    static const cede_win32_calls calls = {.wsa_recv = keep, .create_port = remember_port};
+    cede_handle one, other;
+    cede_loop *loop = open_over(t, &calls, 0);
+    connected_on(t, loop, &one, &other);
+    for (uint32_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        cft_rec *recv = recv_on(t, loop, one);
+        look(t, loop);
+        CFT_CHECK(t, !cft_is_done(recv) && (called.routine != NULL) == is_apc(t));
+        called.overlapped->Internal = failures[i].status;
+        called.error = failures[i].error;
+        if (called.routine)
+            QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
+        else
+            real()->post_completion(last_port, 0, 1, called.overlapped);
+        await_on(t, loop, recv);
+        CFT_STATUS(t, recv, failures[i].expected);
+    }
+}
+
+static uint32_t refusal;
+
+static uint32_t refuse_recv(uintptr_t socket, void *buffers, uint32_t count, void *flags,
+                            void *overlapped, void (*routine)(void))
+{
+    uint32_t error = refusal;
+    refusal = 0;
+    return error ? error : real()->wsa_recv(socket, buffers, count, flags, overlapped, routine);
+}
+
+/* Refused in the call, nothing follows; a lack of room is waited out. */
+CFT_CASE(receive_that_is_refused_is_over)
+{
+    static const cede_win32_calls calls = {.wsa_recv = refuse_recv};
+    cede_handle one, other;
+    cede_loop *loop = open_over(t, &calls, 0);
+    connected_on(t, loop, &one, &other);
+    talk(t, loop, other, one);
+    for (uint32_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        refusal = failures[i].error;
+        cft_rec *recv = recv_on(t, loop, one);
+        await_on(t, loop, recv);
+        CFT_STATUS(t, recv, failures[i].expected);
+    }
+    refusal = WSAENOBUFS;
+    talk(t, loop, other, one);
+    CFT_CHECK(t, refusal == 0);
+}
+
+static uint32_t connect_refusal;
+
+static uint32_t refuse_connect(uintptr_t socket, const void *name, int name_bytes, void *overlapped)
+{
+    return connect_refusal ? connect_refusal
+                           : real()->connect_ex(socket, name, name_bytes, overlapped);
+}
+
+/* The socket is closed: the run's end counts them. */
+CFT_CASE(connect_that_is_refused_leaves_nothing)
+{
+    static const cede_win32_calls calls = {.connect_ex = refuse_connect};
+    static const struct {
+        uint32_t error;
+        cede_status expected;
+    } all[] = {{WSAECONNREFUSED, CEDE_ECONNREFUSED},
+               {WSAETIMEDOUT, CEDE_ETIMEDOUT},
+               {ERROR_SEM_TIMEOUT, CEDE_ETIMEDOUT},
+               {ERROR_CONNECTION_REFUSED, CEDE_ECONNREFUSED},
+               {ERROR_NETWORK_UNREACHABLE, CEDE_ENETUNREACH},
+               {WSAEHOSTUNREACH, CEDE_EHOSTUNREACH},
+               {WSAEADDRNOTAVAIL, CEDE_EADDRNOTAVAIL}};
+    cede_address at;
+    cede_loop *loop = open_over(t, &calls, 0);
+    listening(t, loop, &at);
+    for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        connect_refusal = all[i].error;
+        cft_rec *connect = connect_on(t, loop, &at);
+        await_on(t, loop, connect);
+        CFT_STATUS(t, connect, all[i].expected);
+        CFT_CHECK(t, !connect->result.handle);
+    }
+}
+
+/* ---- Datagrams ------------------------------------------------------------------------------- */
+
+static uint32_t answer_once;
+
+static uint32_t recv_from_oddly(uintptr_t socket, void *buffer, void *flags, void *name,
+                                int *name_bytes, void *overlapped, void (*routine)(void))
+{
+    uint32_t error = answer_once;
+    answer_once = 0;
+    if (error == WSAEMSGSIZE) /* a warning: it has happened, and will be told */
+        called = (struct call){(socket_routine *)routine, overlapped, WSAEMSGSIZE};
+    return error ? error
+                 : real()->wsa_recv_from(socket, buffer, flags, name, name_bytes, overlapped,
+                                         routine);
+}
+
+static const cede_win32_calls oddly = {.wsa_recv_from = recv_from_oddly,
+                                       .create_port = remember_port};
+
+static cede_handle datagrams(cft *t, cede_loop *loop, cede_address *at)
+{
+    cft_rec *rec = cft_new(t), *name = cft_new(t);
+    *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
+    cede_prep_datagram(rec->req, at, 0);
+    cft_submit_on(rec, loop);
+    await_on(t, loop, rec);
+    CFT_OK(t, rec);
+    cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
+    cft_submit_on(name, loop);
+    await_on(t, loop, name);
+    memcpy(at, name->bytes, sizeof *at);
+    return rec->result.handle;
+}
+
+static cft_rec *recvfrom_on(cft *t, cede_loop *loop, cede_handle handle)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_recvfrom(rec->req, handle, cft_buffer(rec, 8), 8, NULL);
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+/* The call says "longer than that", and a packet or routine says it again: one datagram. */
+CFT_CASE(warning_about_a_datagram_owes_its_packet)
+{
+    cede_address at;
+    cede_loop *loop = open_over(t, &oddly, 0);
+    cede_handle handle = datagrams(t, loop, &at);
+    answer_once = WSAEMSGSIZE;
+    cft_rec *recv = recvfrom_on(t, loop, handle);
+    look(t, loop);
+    CFT_CHECK(t, !cft_is_done(recv));
+    called.overlapped->Internal = 0x80000005; /* STATUS_BUFFER_OVERFLOW */
+    called.overlapped->InternalHigh = 8;
+    if (called.routine)
+        QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
+    else
+        real()->post_completion(last_port, 8, 1, called.overlapped);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, recv, 8);
+    CFT_CHECK(t, recv->result.flags & CEDE_TRUNCATED);
+}
+
+/* That an earlier one was not taken is not the receiver's affair. */
+CFT_CASE(receive_survives_what_became_of_a_datagram)
+{
+    cede_address at;
+    cede_loop *loop = open_over(t, &oddly, 0);
+    cede_handle handle = datagrams(t, loop, &at);
+    answer_once = WSAECONNRESET;
+    cft_rec *recv = recvfrom_on(t, loop, handle), *send = cft_new(t);
+    look(t, loop);
+    CFT_CHECK(t, answer_once == 0 && !cft_is_done(recv));
+    cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
+    cft_submit_on(send, loop);
+    await_on(t, loop, send);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, recv, 4);
+}
