@@ -14,9 +14,12 @@
 
 #include <string.h>
 
-#define INDEX_BITS    24u
-#define INDEX_MASK    ((UINT64_C(1) << INDEX_BITS) - 1)
-#define ENTRY_SHIFT   10u
+#define INDEX_BITS 24u
+#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+#ifndef CEDI_ENTRY_SHIFT /* a test may want few */
+#define CEDI_ENTRY_SHIFT 10u
+#endif
+#define ENTRY_SHIFT   CEDI_ENTRY_SHIFT
 #define CHUNK_ENTRIES (1u << ENTRY_SHIFT)
 #define MAX_CHUNKS    (1u << (INDEX_BITS - ENTRY_SHIFT))
 #define END           UINT32_C(0xfffffffe)
