@@ -46,7 +46,7 @@ holds()
 finds()
 {
     local code=0
-    "$@" --quiet --times 40000 > "$work/out" || code=$?
+    "$@" --quiet --times 200000 > "$work/out" || code=$?
     tail -n 1 "$work/out"
     [ "$code" = 1 ]
 }
