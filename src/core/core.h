@@ -16,6 +16,7 @@
  *     timer.c     the wheel
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
+ *     relay.c     stream to stream, by the public calls alone
  *     check.c     checked builds: poison, checksums
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
