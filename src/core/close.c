@@ -43,7 +43,8 @@ static cede_status drain(cede_loop *loop, uint64_t until)
         }
         if (loop->zombies)
             cede_os_yield(); /* another thread is inside cede_fail or cede_complete */
-        status = cedi_turn(loop, loop->zombies ? 0 : until, 0);
+        /* What the turn takes from the inbox may be all that is left (a late wish): no sleep then. */
+        status = cedi_turn(loop, loop->zombies || !cedi_inbox_empty(loop) ? 0 : until, 0);
         if (status)
             return status;
         while (loop->ready_count || loop->orphan_count) {
