@@ -5,8 +5,8 @@
  * The scope's done is the caller's own. Two halves of a buffer go round: one is filled while the
  * other is sent. A half is received into again when all of it was sent. What ends the relay is
  * recorded once (stop), and its scope is told when nothing is left to send: so a failing receive
- * does not cost what came before it. What ends the scope from outside (a wish, a deadline) ends both
- * requests, each with its true count.
+ * does not cost what came before it. What ends the scope from outside (a wish, a deadline) ends
+ * both requests, each with its true count.
  */
 #include "cede/relay.h"
 #include "cede/file.h"
