@@ -278,6 +278,44 @@ CFT_CASE(wake_that_cannot_be_posted_comes_all_the_same)
     hooks_await(t, loop, read);
 }
 
+struct doorstep {
+    cft *t;
+    struct poster poster;
+    bool armed;
+};
+
+static int before_call(void *context, const char *call)
+{
+    struct doorstep *door = context;
+    if (door->armed && strcmp(call, "GetQueuedCompletionStatusEx") == 0) {
+        door->armed = false;
+        cft_thread(door->t, post, &door->poster);
+        cft_join(door->t);
+    }
+    return 0;
+}
+
+/* The loop has looked for the last time and is about to enter the kernel to sleep. */
+CFT_CASE(post_on_the_doorstep_of_the_port_ends_the_sleep)
+{
+    struct doorstep *door = cft_alloc(t, sizeof *door);
+    cede_loop *loop = hooks_open_failing(t, NULL, before_call, door);
+    cft_pipe pipe = cft_pipe_reader(t);
+    cft_rec *read = hooks_read_pipe(t, loop, pipe.handle);
+    door->t = t;
+    door->poster.loop = loop;
+    for (uint32_t i = 0; i < 20; i++) {
+        door->poster.rec = cft_new(t);
+        door->poster.rec->then = stop_its_loop;
+        cede_prep_nop(door->poster.rec->req);
+        door->armed = true;
+        CFT_CHECK(t, cft_run_on(loop, CEDE_FOREVER) == 1);
+        CFT_CHECK(t, !door->armed && door->poster.rec->done == 1);
+    }
+    cede_cancel(read->ticket);
+    hooks_await(t, loop, read);
+}
+
 static atomic_bool no_room;
 
 static int refuse_wakes(void *context, const char *call)
