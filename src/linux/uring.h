@@ -12,6 +12,7 @@
  *     uring_net.c    sockets
  *     uring_pool.c   receives into buffers of a pool
  *     uring_file.c   files to streams
+ *     uring_zero.c   sends without a copy
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -79,7 +80,8 @@ enum {
     URING_POLL,    /* waits until a descriptor is ready */
     URING_NET,     /* uring_net.c: what the kernel is told in structures */
     URING_PICK,    /* uring_pool.c: a receive into a pool, in steps */
-    URING_FILE     /* uring_file.c: a file to a stream, in steps */
+    URING_FILE,    /* uring_file.c: a file to a stream, in steps */
+    URING_ZERO     /* uring_zero.c: a send that is over with its notification */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -120,6 +122,11 @@ typedef struct uring_job {
             bool socket;
             bool wished; /* it is to end */
         } file;
+        struct {
+            int result;
+            bool told;   /* the result is there, the notification is to come */
+            bool wished; /* it is to end */
+        } zero;
     };
 } uring_job;
 
@@ -151,6 +158,7 @@ typedef struct uring {
     bool has_ext_arg;
     bool has_recv_many;   /* many-shot receives */
     bool has_accept_many; /* many-shot accepts */
+    bool has_zero_copy;
     bool enabled;
     uint32_t jobs_live;
 
@@ -358,6 +366,13 @@ int cedi_uring_file_cancel(uring *, uring_job *);
 uint64_t cedi_uring_file_left(uring *, uring_job *);
 void cedi_uring_files_serve(uring *); /* there may be a buffer for those that wait */
 void cedi_uring_files_free(uring *);
+
+/* ---- uring_zero.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_send_zero_copy(uring *, const cede_work *);
+void cedi_uring_zero_told(uring *, uint64_t token, int result);
+void cedi_uring_zero_completed(uring *, uring_job *, int result);
+int cedi_uring_zero_cancel(uring *, uring_job *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 
