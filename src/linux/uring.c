@@ -20,6 +20,7 @@ static void woken(void *context)
 /* Frees what a failed open and close have in common. */
 static void release(uring *self)
 {
+    cedi_uring_lookups_free(self);
     cedi_pool_close(self->pool);
     if (self->wake_fd >= 0)
         (void)close(self->wake_fd);

@@ -13,6 +13,7 @@
  *     uring_pool.c   receives into buffers of a pool
  *     uring_file.c   files to streams
  *     uring_zero.c   sends without a copy
+ *     uring_lookup.c names of hosts
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -33,6 +34,7 @@
 
 #include "cede/backend.h"
 #include "cede/file.h"
+#include "cede/system.h"
 #include "cede/uring.h"
 
 #include "../mutants.h"
@@ -81,7 +83,9 @@ enum {
     URING_NET,     /* uring_net.c: what the kernel is told in structures */
     URING_PICK,    /* uring_pool.c: a receive into a pool, in steps */
     URING_FILE,    /* uring_file.c: a file to a stream, in steps */
-    URING_ZERO     /* uring_zero.c: a send that is over with its notification */
+    URING_ZERO,    /* uring_zero.c: a send that is over with its notification */
+    URING_LOOKUP,  /* uring_lookup.c: a name, asked for on a thread of its own */
+    URING_POLLED   /* tells whether a descriptor is ready */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -127,6 +131,7 @@ typedef struct uring_job {
             bool told;   /* the result is there, the notification is to come */
             bool wished; /* it is to end */
         } zero;
+        struct uring_lookup *lookup;
     };
 } uring_job;
 
@@ -188,6 +193,8 @@ typedef struct uring {
         uint32_t waiting;
         uring_job *first, *last; /* that wait for one */
     } files;
+    struct cedi_strays *strays;        /* NULL: no name was looked up yet */
+    struct uring_lookup *lookups_free; /* records */
     cede_uring_config config;
     uint64_t opcodes; /* bit n: the kernel has opcode n */
     unsigned no_ring; /* 0: what a ring that could not be had points to */
@@ -288,6 +295,7 @@ bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint
                               uint64_t moved);
 /* A write to a stream that is no socket, with these flags: it raises no signal. */
 void cedi_uring_might_signal(uring *, struct io_uring_sqe *, unsigned flags);
+int cedi_uring_polled(const uring_job *, int result);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -373,6 +381,13 @@ bool cedi_uring_start_send_zero_copy(uring *, const cede_work *);
 void cedi_uring_zero_told(uring *, uint64_t token, int result);
 void cedi_uring_zero_completed(uring *, uring_job *, int result);
 int cedi_uring_zero_cancel(uring *, uring_job *);
+
+/* ---- uring_lookup.c ------------------------------------------------------------------------- */
+
+bool cedi_uring_start_lookup(uring *, const cede_work *);
+void cedi_uring_lookup_came_home(uring *, cedi_pool_job *);
+int cedi_uring_lookup_cancel(uring *, uring_job *);
+void cedi_uring_lookups_free(uring *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

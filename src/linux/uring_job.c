@@ -165,6 +165,10 @@ void cedi_uring_take_finished(uring *self)
         uring_job *job = (uring_job *)finished;
         cedi_blocking *work = &job->work;
         next = finished->next;
+        if (!finished->run) {
+            cedi_uring_lookup_came_home(self, finished);
+            continue;
+        }
         self->pool_live--;
         if (job->kind == URING_FIFO)
             (void)close(job->fifo.cancel_fd);
@@ -260,6 +264,9 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
             cede_core_touch(self->core, token, false);
         }
         break;
+    case URING_POLLED:
+        result = cedi_uring_polled(job, result);
+        break;
     default: /* URING_POLL */
         if (result >= 0) {
             report(self, job, CEDE_REPORT_AGAIN, 0, 0);
@@ -286,6 +293,8 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
         return cedi_uring_file_cancel(self, job);
     case URING_ZERO:
         return cedi_uring_zero_cancel(self, job);
+    case URING_LOOKUP:
+        return cedi_uring_lookup_cancel(self, job);
     default:
         return cedi_uring_send_cancel(self, job->token | URING_JOB, job->token | URING_CANCEL);
     }
