@@ -20,6 +20,7 @@ static void woken(void *context)
 /* Frees what a failed open and close have in common. */
 static void release(uring *self)
 {
+    cedi_uring_signals_leave(self);
     cedi_uring_lookups_free(self);
     cedi_pool_close(self->pool);
     if (self->wake_fd >= 0)
@@ -91,6 +92,7 @@ static void uring_close(void *context)
 {
     uring *self = context;
     self->config.fault = NULL; /* what a test breaks is the loop's life, not its end */
+    cedi_uring_signals_leave(self);
     if (self->enabled)
         cedi_uring_unwatch(self);
     if (self->ring.ring_fd >= 0)

@@ -14,6 +14,7 @@
  *     uring_file.c   files to streams
  *     uring_zero.c   sends without a copy
  *     uring_lookup.c names of hosts
+ *     uring_signal.c signals to the process
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -42,6 +43,7 @@
 #include "../posix/blocking.h"
 #include "../posix/error.h"
 #include "../posix/net.h"
+#include "../posix/signals.h"
 
 extern const cede_backend cede_uring_backend;
 
@@ -85,7 +87,8 @@ enum {
     URING_FILE,    /* uring_file.c: a file to a stream, in steps */
     URING_ZERO,    /* uring_zero.c: a send that is over with its notification */
     URING_LOOKUP,  /* uring_lookup.c: a name, asked for on a thread of its own */
-    URING_POLLED   /* tells whether a descriptor is ready */
+    URING_POLLED,  /* tells whether a descriptor is ready */
+    URING_SIGNAL   /* uring_signal.c: waits for signals */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -132,6 +135,9 @@ typedef struct uring_job {
             bool wished; /* it is to end */
         } zero;
         struct uring_lookup *lookup;
+        struct {
+            struct uring_job *next;
+        } signal;
     };
 } uring_job;
 
@@ -166,6 +172,7 @@ typedef struct uring {
     bool has_zero_copy;
     bool enabled;
     uint32_t jobs_live;
+    cedi_listener *listener; /* to signals; NULL: not yet */
 
     /* jobs */
     uint32_t jobs_made;
@@ -193,6 +200,7 @@ typedef struct uring {
         uint32_t waiting;
         uring_job *first, *last; /* that wait for one */
     } files;
+    uring_job *signals;                /* works that wait for some */
     struct cedi_strays *strays;        /* NULL: no name was looked up yet */
     struct uring_lookup *lookups_free; /* records */
     cede_uring_config config;
@@ -388,6 +396,13 @@ bool cedi_uring_start_lookup(uring *, const cede_work *);
 void cedi_uring_lookup_came_home(uring *, cedi_pool_job *);
 int cedi_uring_lookup_cancel(uring *, uring_job *);
 void cedi_uring_lookups_free(uring *);
+
+/* ---- uring_signal.c ------------------------------------------------------------------------- */
+
+bool cedi_uring_start_signal_many(uring *, const cede_work *);
+void cedi_uring_signals_came(uring *); /* tells what has come */
+int cedi_uring_signal_cancel(uring *, uring_job *);
+void cedi_uring_signals_leave(uring *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

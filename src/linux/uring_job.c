@@ -293,6 +293,8 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
         return cedi_uring_file_cancel(self, job);
     case URING_ZERO:
         return cedi_uring_zero_cancel(self, job);
+    case URING_SIGNAL:
+        return cedi_uring_signal_cancel(self, job);
     case URING_LOOKUP:
         return cedi_uring_lookup_cancel(self, job);
     default:

@@ -444,6 +444,7 @@ IN_NET(recv_many)
 IN_NET(send_file)
 IN_NET(send_zero_copy)
 IN_NET(lookup)
+IN_NET(signal_many)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
@@ -546,12 +547,11 @@ int cedi_uring_polled(const uring_job *job, int result)
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
-#define start_signal_many NULL
-#define start_spawn       NULL
-#define start_child_wait  NULL
-#define start_child_kill  NULL
-#define start_watch       NULL
-#define start_watch_many  NULL
+#define start_spawn      NULL
+#define start_child_wait NULL
+#define start_child_kill NULL
+#define start_watch      NULL
+#define start_watch_many NULL
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name
