@@ -145,6 +145,7 @@ static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
 
 static void uring_discard(intptr_t native)
 {
+    cedi_child_left((int)native);
     (void)close((int)native);
 }
 

@@ -15,6 +15,8 @@
  *     uring_zero.c   sends without a copy
  *     uring_lookup.c names of hosts
  *     uring_signal.c signals to the process
+ *     uring_child.c  child processes
+ *     uring_watch.c  changes of directories
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -41,6 +43,7 @@
 #include "../mutants.h"
 #include "../pool/pool.h"
 #include "../posix/blocking.h"
+#include "../posix/child.h"
 #include "../posix/error.h"
 #include "../posix/net.h"
 #include "../posix/signals.h"
@@ -88,7 +91,9 @@ enum {
     URING_ZERO,    /* uring_zero.c: a send that is over with its notification */
     URING_LOOKUP,  /* uring_lookup.c: a name, asked for on a thread of its own */
     URING_POLLED,  /* tells whether a descriptor is ready */
-    URING_SIGNAL   /* uring_signal.c: waits for signals */
+    URING_SIGNAL,  /* uring_signal.c: waits for signals */
+    URING_CHILD,   /* uring_child.c: waits for a child's end */
+    URING_WATCH    /* uring_watch.c: waits for changes, in steps */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -138,6 +143,9 @@ typedef struct uring_job {
         struct {
             struct uring_job *next;
         } signal;
+        struct {
+            cede_pool_view *view;
+        } watch;
     };
 } uring_job;
 
@@ -335,6 +343,8 @@ uring_job *cedi_uring_job_new(uring *, const cede_work *, unsigned kind);
 uring_job *cedi_uring_job_find(const uring *, uint64_t token);
 void cedi_uring_job_free(uring *, uring_job *);
 bool cedi_uring_to_pool(uring *, const cede_work *); /* false: no room */
+/* With a child's streams, which are the work's from here, whatever comes of it. */
+bool cedi_uring_to_pool_with(uring *, const cede_work *, const int streams[3]);
 void cedi_uring_take_finished(uring *);
 void cedi_uring_job_completed(uring *, uint64_t token, int result);
 int cedi_uring_job_cancel(uring *, uring_job *);
@@ -403,6 +413,18 @@ bool cedi_uring_start_signal_many(uring *, const cede_work *);
 void cedi_uring_signals_came(uring *); /* tells what has come */
 int cedi_uring_signal_cancel(uring *, uring_job *);
 void cedi_uring_signals_leave(uring *);
+
+/* ---- uring_child.c -------------------------------------------------------------------------- */
+
+bool cedi_uring_start_spawn(uring *, const cede_work *);
+bool cedi_uring_start_child_wait(uring *, const cede_work *);
+bool cedi_uring_start_child_kill(uring *, const cede_work *);
+void cedi_uring_child_completed(uring *, uring_job *, int result);
+
+/* ---- uring_watch.c -------------------------------------------------------------------------- */
+
+bool cedi_uring_start_watch_many(uring *, const cede_work *);
+void cedi_uring_watch_completed(uring *, uring_job *, int result);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

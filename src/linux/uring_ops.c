@@ -247,6 +247,8 @@ static bool start_open(uring *self, const cede_work *work)
 
 static bool start_close(uring *self, const cede_work *work)
 {
+    if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD))
+        cedi_child_left((int)work->native);
     if (URING_UNLIKELY(self->odd & URING_ODD_LINGERS) && work->kind == CEDE_KIND_STREAM &&
         cedi_net_lingers((int)work->native))
         return cedi_uring_to_pool(self, work);
@@ -413,38 +415,47 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
+static bool start_watch(uring *self, const cede_work *work)
+{
+    return cedi_uring_to_pool(self, work);
+}
+
 /* ---- Files of their own: uring_net.c, uring_pool.c and others --------------------------------- */
 
-#define IN_NET(name)                                             \
+#define ELSEWHERE(name)                                          \
     static bool start_##name(uring *self, const cede_work *work) \
     {                                                            \
         return cedi_uring_start_##name(self, work);              \
     }
 
-IN_NET(listen)
-IN_NET(connect)
-IN_NET(accept)
-IN_NET(pair)
-IN_NET(recv)
-IN_NET(recv_all)
-IN_NET(send)
-IN_NET(send_all)
-IN_NET(sendv)
-IN_NET(shutdown)
-IN_NET(datagram)
-IN_NET(recvfrom)
-IN_NET(sendto)
-IN_NET(group)
-IN_NET(name)
-IN_NET(set_option)
-IN_NET(get_option)
-IN_NET(accept_many)
-IN_NET(recv_pool)
-IN_NET(recv_many)
-IN_NET(send_file)
-IN_NET(send_zero_copy)
-IN_NET(lookup)
-IN_NET(signal_many)
+ELSEWHERE(listen)
+ELSEWHERE(connect)
+ELSEWHERE(accept)
+ELSEWHERE(pair)
+ELSEWHERE(recv)
+ELSEWHERE(recv_all)
+ELSEWHERE(send)
+ELSEWHERE(send_all)
+ELSEWHERE(sendv)
+ELSEWHERE(shutdown)
+ELSEWHERE(datagram)
+ELSEWHERE(recvfrom)
+ELSEWHERE(sendto)
+ELSEWHERE(group)
+ELSEWHERE(name)
+ELSEWHERE(set_option)
+ELSEWHERE(get_option)
+ELSEWHERE(accept_many)
+ELSEWHERE(recv_pool)
+ELSEWHERE(recv_many)
+ELSEWHERE(send_file)
+ELSEWHERE(send_zero_copy)
+ELSEWHERE(lookup)
+ELSEWHERE(signal_many)
+ELSEWHERE(spawn)
+ELSEWHERE(child_wait)
+ELSEWHERE(child_kill)
+ELSEWHERE(watch_many)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
@@ -545,13 +556,6 @@ int cedi_uring_polled(const uring_job *job, int result)
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */
-
-/* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
-#define start_spawn      NULL
-#define start_child_wait NULL
-#define start_child_kill NULL
-#define start_watch      NULL
-#define start_watch_many NULL
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name
