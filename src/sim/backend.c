@@ -72,17 +72,8 @@ static cede_status backend_bind(void *self)
 
 static bool backend_supports(void *self, uint32_t op)
 {
-    static const bool has[CEDE_OP_COUNT] = {
-#define SIM_OP_CORE(NAME)
-#define SIM_OP_BACKEND(NAME)                                     [CEDE_OP_##NAME] = true,
-#define CEDE_OP(NAME, name, handle, order, shape, host, promise) SIM_OP_##host(NAME)
-#include "cede/ops.def"
-#undef SIM_OP_CORE
-#undef SIM_OP_BACKEND
-    };
     const sim_loop *loop = self;
-    return op <= CEDE_OP_RECV_MANY && has[op] && /* those behind it are not here yet */
-           !(loop->world->config.without >> op & 1);
+    return sim_has(op) && !(loop->world->config.without >> op & 1);
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */

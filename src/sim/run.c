@@ -14,16 +14,14 @@
 #define CANDIDATES_MOST 256u
 
 /* Not here yet. */
-#define sim_op_send_zero_copy NULL
-#define sim_op_send_file      NULL
-#define sim_op_lookup         NULL
-#define sim_op_poll           NULL
-#define sim_op_signal_many    NULL
-#define sim_op_spawn          NULL
-#define sim_op_child_wait     NULL
-#define sim_op_child_kill     NULL
-#define sim_op_watch          NULL
-#define sim_op_watch_many     NULL
+#define sim_op_lookup      NULL
+#define sim_op_poll        NULL
+#define sim_op_signal_many NULL
+#define sim_op_spawn       NULL
+#define sim_op_child_wait  NULL
+#define sim_op_child_kill  NULL
+#define sim_op_watch       NULL
+#define sim_op_watch_many  NULL
 
 static sim_op *const operations[CEDE_OP_COUNT] = {
 #define SIM_OP_CORE(NAME, name)
@@ -33,6 +31,11 @@ static sim_op *const operations[CEDE_OP_COUNT] = {
 #undef SIM_OP_CORE
 #undef SIM_OP_BACKEND
 };
+
+bool sim_has(uint32_t op)
+{
+    return op < CEDE_OP_COUNT && operations[op] != NULL;
+}
 
 void sim_schedule(sim_work *work, enum sim_phase phase)
 {
@@ -171,10 +174,14 @@ void sim_seal(sim_work *work, cede_status status, uint64_t count)
     work->count = count;
     uint64_t told = status != CEDE_OK ? (uint64_t)(int64_t)status : count;
     sim_note(world, SIM_SEAL, work, status == CEDE_OK && makes_native(work->op) ? 0 : told);
-    if (sim_chance(world, world->config.late_permille))
+    if (status == CEDE_OK && work->lent_bytes) {
+        sim_lend(work);
         sim_schedule(work, SIM_SEALED);
-    else
+    } else if (sim_chance(world, world->config.late_permille)) {
+        sim_schedule(work, SIM_SEALED);
+    } else {
         sim_finish(work);
+    }
 }
 
 void sim_finish(sim_work *work)
@@ -193,10 +200,12 @@ static void fire(cede_sim *world, sim_work *work)
     sim_heap_remove(world, work);
     if (world->now_ns < work->due_ns)
         world->now_ns = work->due_ns;
-    if (work->phase == SIM_QUEUED)
+    if (work->phase == SIM_QUEUED) {
         sim_perform(work);
-    else
+    } else {
+        sim_lent_back(work);
         sim_finish(work);
+    }
 }
 
 /* When the first window closes: nothing may come after. */

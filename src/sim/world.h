@@ -13,6 +13,9 @@
  *     node.c     a file's bytes and facts        pipe.c     pipes, both ends
  *     net.c      listening, connecting, streams  datagram.c datagrams and groups
  *     socket.c   sockets and their addresses     option.c   their options
+ *     send.c     sends without copies            lookup.c   names of hosts
+ *     poll.c     readiness                       signal.c   signals
+ *     child.c    programs and child processes    watch.c    changes of directories
  *     peek.c     the tree, directly              explore.c  many runs
  *
  * A world is guarded by one lock, taken at every entry from outside and let go while sleeping,
@@ -83,6 +86,8 @@ struct sim_work {
     /* The outcome. */
     cede_status status;
     uint64_t count;
+    uint64_t lent_bytes; /* those that the network has, until the report; 0: it made a copy */
+    uint64_t lent_hash;
     /* Held midway: the rest of the transfer. */
     uint64_t rest_at;
     uint64_t rest_bytes;
@@ -206,6 +211,8 @@ uint64_t sim_choose(cede_sim *, uint64_t n);
 bool sim_chance(cede_sim *, uint32_t permille);
 /* A length from 1 to n, n being the plain way. */
 uint64_t sim_shorten(cede_sim *, uint64_t n);
+/* How much of a transfer goes at once. */
+uint64_t sim_maybe_short(cede_sim *, uint64_t bytes);
 
 enum sim_what {
     SIM_TAKE,
@@ -290,6 +297,11 @@ typedef bool sim_op(cede_sim *, sim_work *);
 #undef SIM_OP_CORE
 #undef SIM_OP_BACKEND
 
+/* Whether there is such an operation. */
+bool sim_has(uint32_t op);
+/* A send's buffer is lent beyond the sending, and comes back: it must not have changed. */
+void sim_lend(sim_work *);
+void sim_lent_back(sim_work *);
 /* Moves the rest of a transfer that was held midway. */
 void sim_io_rest(cede_sim *, sim_work *);
 
