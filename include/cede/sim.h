@@ -198,7 +198,7 @@ CEDE_API void cede_sim_pending(cede_sim *, cede_trace_fn *, void *context);
 typedef struct cede_sim_target {
     uint32_t op;      /* a CEDE_OP_; 0: all */
     const char *path; /* works on this path, also as a local address, or on a file opened by any
-                         name of it; copied */
+                         name of it; look-ups of this host, spawns of this program; copied */
     const cede_sim_pipe *pipe; /* works on this pipe */
     uint32_t skip;             /* let so many that match pass by */
     uint32_t most;             /* then catch so many; 0: all */
@@ -277,6 +277,19 @@ CEDE_API uint64_t cede_sim_pipe_take(cede_sim_pipe *, void *data, uint64_t bytes
 CEDE_API uint64_t cede_sim_pipe_filled(cede_sim_pipe *);
 /* The peer closes its end or ends. */
 CEDE_API void cede_sim_pipe_shut(cede_sim_pipe *);
+
+/* ---- Names and signals ----------------------------------------------------------------------- */
+
+/* What a look-up of a host finds from now on, in this order; 0: the name is known and has no
+ * address. Small and capital letters are the same. A world knows "localhost", ::1 before 127.0.0.1;
+ * all else says CEDE_ENONAME. For CEDE_EAGAIN: cede_sim_fail with the name as the target's path. */
+CEDE_API cede_status cede_sim_name(cede_sim *, const char *host, const cede_address *,
+                                   uint32_t count);
+
+/* Raises a signal (CEDE_SIGNAL_): to all that take it, in all loops of the world. Returns how many
+ * those are; without any, nothing happens. Each is told at a moment of its own; what is raised
+ * again before that is told once. */
+CEDE_API uint32_t cede_sim_signal(cede_sim *, uint32_t signal);
 
 /* ---- Many runs ------------------------------------------------------------------------------- */
 

@@ -222,7 +222,8 @@ static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
         return fail(work, CEDE_EINVAL);
     if (position >= most)
         return fail(work, CEDE_EFBIG);
-    uint64_t bytes = sim_maybe_short(world, t->bytes < most - position ? t->bytes : most - position);
+    uint64_t bytes =
+        sim_maybe_short(world, t->bytes < most - position ? t->bytes : most - position);
     if (work->split && node->size < position + bytes)
         node->size = position + bytes; /* the place is taken, by an append too */
     bytes = move_or_split(work, false, bytes, position);
@@ -378,8 +379,8 @@ void sim_io_pool(cede_sim *world, sim_work *work, uint32_t *number)
         return;
     }
     uint64_t bytes = view->buffer_bytes < pipe->filled ? view->buffer_bytes : pipe->filled;
-    work->count =
-        sim_pipe_out(pipe, view->base + *number * view->stride_bytes, sim_maybe_short(world, bytes));
+    work->count = sim_pipe_out(pipe, view->base + *number * view->stride_bytes,
+                               sim_maybe_short(world, bytes));
     sim_note(world, SIM_RUN, work, work->count);
 }
 

@@ -113,7 +113,7 @@ bool sim_op_open(cede_sim *world, sim_work *work)
         sim_node_touched(node, true);
     }
     if (node->pipe)
-        sim_unblock(&node->pipe->opening);
+        sim_unblock(world, &node->pipe->opening);
     work->count = (uint64_t)open->native;
     return ended(work, CEDE_OK);
 }

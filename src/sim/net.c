@@ -148,7 +148,7 @@ static cede_status connect_to(sim_socket *listener, const cede_address *to, sim_
     *at = server;
     server->listener = listener;
     listener->waiting++;
-    sim_unblock(&listener->taking);
+    sim_unblock(world, &listener->taking);
     return CEDE_OK;
 }
 
@@ -270,7 +270,7 @@ static cede_status shut(sim_work *work)
     if (socket->out) {
         cede_sim_pipe *pipe = socket->out;
         socket->out = work->file->out = NULL;
-        sim_unblock(&pipe->writing);
+        sim_unblock(pipe->world, &pipe->writing);
         sim_pipe_ends(pipe, CEDE_OPEN_WRITE, -1);
     }
     return CEDE_OK;

@@ -14,14 +14,11 @@
 #define CANDIDATES_MOST 256u
 
 /* Not here yet. */
-#define sim_op_lookup      NULL
-#define sim_op_poll        NULL
-#define sim_op_signal_many NULL
-#define sim_op_spawn       NULL
-#define sim_op_child_wait  NULL
-#define sim_op_child_kill  NULL
-#define sim_op_watch       NULL
-#define sim_op_watch_many  NULL
+#define sim_op_spawn      NULL
+#define sim_op_child_wait NULL
+#define sim_op_child_kill NULL
+#define sim_op_watch      NULL
+#define sim_op_watch_many NULL
 
 static sim_op *const operations[CEDE_OP_COUNT] = {
 #define SIM_OP_CORE(NAME, name)
@@ -60,6 +57,12 @@ void sim_schedule(sim_work *work, enum sim_phase phase)
 
 /* ---- Blocking -------------------------------------------------------------------------------- */
 
+/* Not what has no descriptor, or waits for more than that. */
+static bool is_polled(uint32_t op)
+{
+    return op != CEDE_OP_POLL && op != CEDE_OP_CHILD_WAIT && op != CEDE_OP_WATCH_MANY;
+}
+
 bool sim_block(sim_work *work, sim_list *list)
 {
     cede_sim *world = work->loop->world;
@@ -67,7 +70,7 @@ bool sim_block(sim_work *work, sim_list *list)
         work->status = CEDE_ECANCELED;
         return true;
     }
-    if (work->file && !(work->how & CEDE_WORK_POLL) && /* what has no descriptor is not polled */
+    if (is_polled(work->op) && work->file && !(work->how & CEDE_WORK_POLL) &&
         sim_chance(world, world->config.poll_permille)) {
         work->status = CEDE_REPORT_POLL;
         return true;
@@ -78,13 +81,15 @@ bool sim_block(sim_work *work, sim_list *list)
     return false;
 }
 
-void sim_unblock(sim_list *list)
+void sim_unblock(cede_sim *world, sim_list *list)
 {
     while (list->first) {
         sim_work *work = list->first;
         sim_list_remove(work);
         sim_schedule(work, SIM_QUEUED);
     }
+    if (world->polling.first)
+        sim_poll_look(world);
 }
 
 /* ---- Carrying out ---------------------------------------------------------------------------- */
@@ -278,10 +283,16 @@ bool sim_step(cede_sim *world, uint64_t until_ns, bool may_pass)
     return true;
 }
 
+bool sim_has_news(sim_loop *loop)
+{
+    return loop->done.first || loop->again_count > 0 || loop->telling > 0 ||
+           atomic_load(&loop->woken);
+}
+
 void sim_run_for(sim_loop *loop, uint64_t until_ns)
 {
     cede_sim *world = loop->world;
-    while (!loop->done.first && !loop->again_count && !atomic_load(&loop->woken)) {
+    while (!sim_has_news(loop)) {
         if (!sim_step(world, until_ns, true))
             return;
     }
@@ -360,9 +371,13 @@ int sim_cancel(sim_work *work)
         }
     }
     take_away(work);
+    work->come = sim_signals_take(work); /* to be told with its end */
     work->hold = 0;
     work->status = CEDE_ECANCELED;
     work->count = 0;
-    sim_schedule(work, SIM_SEALED);
+    if (work->op == CEDE_OP_LOOKUP)
+        sim_finish(work); /* whoever was asked goes on unheard */
+    else
+        sim_schedule(work, SIM_SEALED);
     return answer(work, CEDE_CANCEL_SENT);
 }

@@ -131,10 +131,142 @@ static void a_file_shrinks_while_it_is_sent(void)
     over(loop, world);
 }
 
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+static cede_address found[4];
+
+static cede_status look_up(cede_loop *loop, const char *host, uint32_t flags, uint32_t room)
+{
+    memset(found, 0, sizeof found);
+    cede_prep_lookup(&a.req, host, 80, flags, found, room);
+    return perform(loop, &a);
+}
+
+static void names_are_told_to_the_world(void)
+{
+    cede_sim *world = cede_sim_new(NULL);
+    cede_loop *loop = loop_in(world);
+    const cede_address both[] = {cede_ipv4(10, 0, 0, 1, 0),
+                                 cede_address_loopback(CEDE_ADDRESS_IPV6, 0)};
+    const cede_sim_target it = {.op = CEDE_OP_LOOKUP, .path = "away.example", .most = 1};
+    REQUIRE(look_up(loop, "away.example", 0, 4) == CEDE_ENONAME, "unknown: %s",
+            cede_status_name(a.result.status));
+    REQUIRE(cede_sim_name(world, "away.example", both, 2) == CEDE_OK, "no memory");
+    REQUIRE(look_up(loop, "AWAY.example", 0, 4) == CEDE_OK && a.result.count == 2, "both");
+    REQUIRE(found[0].port == 80 && found[0].ip[0] == 10 && found[1].family == CEDE_ADDRESS_IPV6,
+            "in this order");
+    REQUIRE(look_up(loop, "away.example", CEDE_LOOKUP_IPV6, 4) == CEDE_OK && a.result.count == 1 &&
+                found[0].family == CEDE_ADDRESS_IPV6,
+            "one family");
+    REQUIRE(look_up(loop, "away.example", 0, 1) == CEDE_OK && a.result.count == 2 &&
+                found[0].ip[0] == 10 && found[1].family == 0,
+            "room for one");
+    REQUIRE(cede_sim_fail(world, &it, CEDE_EAGAIN) == CEDE_OK, "no memory");
+    REQUIRE(look_up(loop, "localhost", 0, 4) == CEDE_OK && a.result.count == 2, "another");
+    REQUIRE(look_up(loop, "away.example", 0, 4) == CEDE_EAGAIN, "no server");
+    REQUIRE(look_up(loop, "192.0.2.7", 0, 4) == CEDE_OK && found[0].ip[3] == 7, "a number");
+    REQUIRE(look_up(loop, "::1", CEDE_LOOKUP_IPV4, 4) == CEDE_ENONAME, "of another family");
+    REQUIRE(look_up(loop, "192.0.2.7:80", 0, 4) == CEDE_ENONAME, "with a port");
+    REQUIRE(cede_sim_name(world, "away.example", NULL, 0) == CEDE_OK, "no memory");
+    REQUIRE(look_up(loop, "away.example", 0, 4) == CEDE_ENONAME, "none");
+    over(loop, world);
+}
+
+/* Whoever was asked goes on unheard: the cancel takes no time. */
+static void a_look_up_is_cancelled_at_once(void)
+{
+    cede_sim_config slow = {.latency_min_ns = CEDE_SECOND, .latency_max_ns = CEDE_SECOND};
+    cede_sim *world = cede_sim_new(&slow);
+    cede_loop *loop = loop_in(world);
+    cede_prep_lookup(&a.req, "localhost", 80, 0, found, 4);
+    submit(loop, &a);
+    (void)cede_run(loop, CEDE_MILLISECOND);
+    uint64_t began = cede_sim_now(world);
+    cede_cancel(a.ticket);
+    REQUIRE(await(loop, &a) == CEDE_ECANCELED, "%s", cede_status_name(a.result.status));
+    REQUIRE(cede_sim_now(world) - began < CEDE_MILLISECOND, "it took its time");
+    over(loop, world);
+}
+
+/* ---- Readiness and signals ------------------------------------------------------------------- */
+
+static uint64_t polled(cede_loop *loop, cede_handle handle, uint32_t events)
+{
+    cede_prep_poll(&c.req, handle, events);
+    cede_within(&c.req, CEDE_MILLISECOND);
+    return perform(loop, &c) == CEDE_OK ? c.result.count : 0;
+}
+
+static void readiness_follows_what_happens(void)
+{
+    cede_sim *world = cede_sim_new(NULL);
+    cede_loop *loop = loop_in(world);
+    cede_handle one, other;
+    connected(loop, &one, &other);
+    REQUIRE(polled(loop, one, CEDE_POLL_IN) == 0, "nothing came");
+    REQUIRE(polled(loop, one, CEDE_POLL_IN | CEDE_POLL_OUT) == CEDE_POLL_OUT, "there is room");
+    cede_prep_poll(&c.req, other, CEDE_POLL_IN);
+    submit(loop, &c);
+    (void)cede_run(loop, CEDE_SECOND);
+    REQUIRE(c.done == 0, "nothing came");
+    cede_prep_send_all(&a.req, one, out, BIG); /* more than there is room for */
+    submit(loop, &a);
+    REQUIRE(await(loop, &c) == CEDE_OK && c.result.count == CEDE_POLL_IN, "woken");
+    (void)cede_run(loop, CEDE_SECOND);
+    REQUIRE(polled(loop, one, CEDE_POLL_OUT) == 0, "it is full");
+    cede_prep_poll(&c.req, one, CEDE_POLL_OUT);
+    submit(loop, &c);
+    cede_prep_recv_all(&b.req, other, in, BIG);
+    REQUIRE(perform(loop, &b) == CEDE_OK && await(loop, &a) == CEDE_OK, "the stream");
+    REQUIRE(await(loop, &c) == CEDE_OK && c.result.count == CEDE_POLL_OUT, "woken");
+    cede_drop(other);
+    (void)cede_run(loop, CEDE_SECOND);
+    REQUIRE(polled(loop, one, CEDE_POLL_IN) == CEDE_POLL_IN, "the end can be read");
+    over(loop, world);
+}
+
+static uint32_t told[CEDE_SIGNAL_COUNT];
+
+static void on_signal(cede_req *req, cede_result item)
+{
+    (void)req;
+    told[item.count]++;
+}
+
+static void signals_go_to_all_that_take_them(void)
+{
+    cede_sim *world = cede_sim_new(NULL);
+    cede_loop *loop = loop_in(world), *second = loop_in(world);
+    memset(told, 0, sizeof told);
+    REQUIRE(cede_sim_signal(world, CEDE_SIGNAL_INTERRUPT) == 0, "nobody takes it");
+    cede_prep_signal_many(&a.req, CEDE_SIGNAL_STOPS, on_signal);
+    submit(loop, &a);
+    cede_prep_signal_many(&b.req, CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT), on_signal);
+    submit(second, &b);
+    (void)cede_run(loop, CEDE_MILLISECOND);
+    (void)cede_run(second, CEDE_MILLISECOND);
+    REQUIRE(cede_sim_signal(world, CEDE_SIGNAL_USER_1) == 0, "nobody takes it");
+    REQUIRE(cede_sim_signal(world, CEDE_SIGNAL_HANGUP) == 1, "one takes it");
+    for (int i = 0; i < 3; i++)
+        REQUIRE(cede_sim_signal(world, CEDE_SIGNAL_INTERRUPT) == 2, "two take it");
+    (void)cede_run(second, CEDE_MILLISECOND);
+    REQUIRE(told[CEDE_SIGNAL_INTERRUPT] == 1, "told once");
+    cede_cancel(a.ticket);
+    REQUIRE(await(loop, &a) == CEDE_ECANCELED && a.result.count == 2, "those that had come");
+    REQUIRE(told[CEDE_SIGNAL_INTERRUPT] == 2 && told[CEDE_SIGNAL_HANGUP] == 1, "all are told");
+    REQUIRE(cede_sim_signal(world, CEDE_SIGNAL_INTERRUPT) == 1, "one is left");
+    REQUIRE(cede_loop_close(second, CEDE_FOREVER) == CEDE_OK, "the loop did not close");
+    REQUIRE(b.done == 1 && b.result.count == 2 && told[CEDE_SIGNAL_INTERRUPT] == 3, "and that");
+    over(loop, world);
+}
+
 int main(void)
 {
     a_buffer_comes_back_in_its_own_time();
     a_file_shrinks_while_it_is_sent();
-    (void)c;
+    names_are_told_to_the_world();
+    a_look_up_is_cancelled_at_once();
+    readiness_follows_what_happens();
+    signals_go_to_all_that_take_them();
     return 0;
 }
