@@ -185,6 +185,7 @@ typedef struct cede_sim_counts {
     uint64_t choices;   /* decisions so far */
     uint64_t waits;     /* calls of wait so far */
     uint64_t deadlocks; /* waits that nothing could end */
+    uint64_t children;  /* child processes that run */
 } cede_sim_counts;
 
 CEDE_API void cede_sim_count(cede_sim *, cede_sim_counts *out);
@@ -290,6 +291,35 @@ CEDE_API cede_status cede_sim_name(cede_sim *, const char *host, const cede_addr
  * those are; without any, nothing happens. Each is told at a moment of its own; what is raised
  * again before that is told once. */
 CEDE_API uint32_t cede_sim_signal(cede_sim *, uint32_t signal);
+
+/* ---- Programs and child processes ------------------------------------------------------------ */
+
+#define CEDE_SIM_COPIES      0x1u /* copies its standard input to its standard output */
+#define CEDE_SIM_WAITS       0x2u /* reads its standard input to the end, for nothing */
+#define CEDE_SIM_IGNORES_ASK 0x4u /* CEDE_KILL_ASK does not end it */
+
+/* What a program does when it is started, in this order. A write to a pipe that nobody reads ends
+ * it by signal 13, CEDE_KILL_ASK by 15, CEDE_KILL_FORCE by 9. Nothing is written to its standard
+ * error. */
+typedef struct cede_sim_behaviour {
+    const void *output; /* writes this to its standard output; copied */
+    size_t output_bytes;
+    uint32_t flags;     /* CEDE_SIM_: what it does with its standard input */
+    uint32_t exit_code; /* then it ends with this, */
+    uint64_t runs_ns;   /* after so long a time (CEDE_FOREVER: when it is killed) */
+} cede_sim_behaviour;
+
+/* Decides when a program is started, by its arguments, environment, directory: *does is what the
+ * program was installed with. Must not call into the world. */
+typedef void cede_sim_begin(void *context, const cede_spawn *how, cede_sim_behaviour *does);
+
+/* Installs a program, or another in its place: cede_prep_spawn of this path starts it; a name
+ * without a slash is looked for as it is and in /bin. Nothing else can be started: CEDE_EACCES for
+ * what is in the tree, else CEDE_ENOENT. It needs no file. behaviour may be NULL (it ends with 0 at
+ * once), begin too. Children number from 1. A child lives on when its handle or its loop is closed
+ * (cede_sim_counts tells how many run) and goes with its world. */
+CEDE_API cede_status cede_sim_executable(cede_sim *, const char *path, const cede_sim_behaviour *,
+                                         cede_sim_begin *begin, void *context);
 
 /* ---- Many runs ------------------------------------------------------------------------------- */
 

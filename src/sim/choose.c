@@ -110,7 +110,7 @@ static const char *const what_names[] = {
     [SIM_REPORT] = "report", [SIM_CANCEL] = "cancel", [SIM_CANCEL_LOST] = "lose cancel",
     [SIM_REFUSE] = "refuse", [SIM_JUMP] = "jump",     [SIM_CHOICE] = "choose",
     [SIM_PEER] = "peer",     [SIM_CLOSE] = "close",   [SIM_DEADLOCK] = "deadlock",
-    [SIM_SIGNAL] = "signal",
+    [SIM_SIGNAL] = "signal", [SIM_CHILD] = "child",
 };
 
 static void render(const sim_event *event, char *line, size_t bytes)

@@ -107,7 +107,8 @@ struct sim_open {
     cede_sim_pipe *in;  /* pipes and streams: where bytes come from; NULL: they do not */
     cede_sim_pipe *out; /* where they go to */
     sim_socket *socket; /* its own; NULL: it is none */
-    uint64_t position;  /* of a directory: the next cookie */
+    struct sim_child *child;
+    uint64_t position; /* of a directory: the next cookie */
 };
 
 /* ---- Nodes (node.c) -------------------------------------------------------------------------- */

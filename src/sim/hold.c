@@ -302,7 +302,9 @@ cede_status sim_fault_here(sim_work *work)
 {
     cede_sim *world = work->loop->world;
     const cede_sim_config *config = &world->config;
-    bool restarts = work->op != CEDE_OP_CLOSE && work->op != CEDE_OP_WORK;
+    /* A spawn has what its handles named; begun anew it would look for them again. */
+    bool restarts =
+        work->op != CEDE_OP_CLOSE && work->op != CEDE_OP_WORK && work->op != CEDE_OP_SPAWN;
     cede_status status = arranged(work);
     if (status == CEDE_OK && config->fault)
         status = config->fault(config->fault_context, cede_op_name(work->op));

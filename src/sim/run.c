@@ -9,14 +9,12 @@
  * windows of works that are taken then end later by the difference. So a chain of slow operations
  * can meet a deadline, without a choice for each moment.
  */
+#include "child.h"
 #include "net.h"
 
 #define CANDIDATES_MOST 256u
 
 /* Not here yet. */
-#define sim_op_spawn      NULL
-#define sim_op_child_wait NULL
-#define sim_op_child_kill NULL
 #define sim_op_watch      NULL
 #define sim_op_watch_many NULL
 
@@ -125,6 +123,10 @@ void sim_perform(sim_work *work)
 {
     cede_sim *world = work->loop->world;
     cede_status fault = CEDE_OK;
+    if (work->op == CEDE_OP_NONE) {
+        sim_child_step(world, work);
+        return;
+    }
     if (work->stage == SIM_FRESH) {
         work->stage = SIM_UNHELD;
         if (sim_hold_here(work, CEDE_SIM_AT_START) || hangs(work))
@@ -169,7 +171,7 @@ static bool makes_native(uint32_t op)
 {
     return op == CEDE_OP_OPEN || op == CEDE_OP_LISTEN || op == CEDE_OP_CONNECT ||
            op == CEDE_OP_ACCEPT || op == CEDE_OP_ACCEPT_MANY || op == CEDE_OP_PAIR ||
-           op == CEDE_OP_DATAGRAM;
+           op == CEDE_OP_DATAGRAM || op == CEDE_OP_SPAWN || op == CEDE_OP_WATCH;
 }
 
 void sim_seal(sim_work *work, cede_status status, uint64_t count)

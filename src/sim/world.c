@@ -2,7 +2,7 @@
  * Worlds: settings, making, freeing, the clock, counts. A world outlives its loops and its
  * descriptors' numbers outlive it (native.c).
  */
-#include "fs.h"
+#include "child.h"
 
 #include <stdlib.h>
 
@@ -104,6 +104,7 @@ cede_sim *sim_new_scripted(const cede_sim_config *config, sim_script *script)
     fill_defaults(&world->config);
     world->random = world->config.seed;
     world->script = script;
+    world->outside.world = world;
     /* Not 0: a program that takes 0 for "no time" is to be found out elsewhere. */
     world->now_ns = CEDE_SECOND;
     if (!furnish(world)) {
@@ -127,6 +128,7 @@ cede_status cede_sim_free(cede_sim *world)
         sim_unlock(world);
         return CEDE_EBUSY;
     }
+    sim_children_free(world);
     while (world->opens) {
         if (world->opens->native)
             sim_open_close(world->opens);
@@ -144,6 +146,7 @@ cede_status cede_sim_free(cede_sim *world)
     }
     sim_holds_free(world);
     sim_hosts_free(world);
+    sim_programs_free(world);
     sim_works_free(world);
     free(world->path);
     free(world);

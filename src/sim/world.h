@@ -37,6 +37,8 @@ typedef struct sim_loop sim_loop;
 typedef struct sim_node sim_node;
 typedef struct sim_open sim_open;
 typedef struct sim_socket sim_socket;
+struct sim_child;
+struct sim_program;
 
 /* ---- Works ----------------------------------------------------------------------------------- */
 
@@ -86,9 +88,11 @@ struct sim_work {
     /* The outcome. */
     cede_status status;
     uint64_t count;
-    uint32_t come;       /* signals that have, not yet to be told */
-    uint32_t told;       /* to be told by the next wait */
-    uint64_t lent_bytes; /* those that the network has, until the report; 0: it made a copy */
+    struct sim_child *child; /* spawn: the one to be; it has its standard streams already */
+    bool stale;              /* one of these was */
+    uint32_t come;           /* signals that have, not yet to be told */
+    uint32_t told;           /* to be told by the next wait */
+    uint64_t lent_bytes;     /* those that the network has, until the report; 0: it made a copy */
     uint64_t lent_hash;
     /* Held midway: the rest of the transfer. */
     uint64_t rest_at;
@@ -189,6 +193,11 @@ struct cede_sim {
     sim_list polling; /* polls of what is not ready */
     sim_list takers;  /* of signals */
     struct sim_host *hosts;
+    struct sim_program *programs;
+    struct sim_child *children; /* those that live or whose handle does */
+    uint64_t child_serials;
+    uint64_t actors;  /* what may be in the heap beside works */
+    sim_loop outside; /* nobody's: the actors' */
     sim_open *opens;
     uint64_t open_serials;
     uint64_t open_count;
@@ -237,7 +246,8 @@ enum sim_what {
     SIM_PEER,
     SIM_CLOSE,
     SIM_DEADLOCK,
-    SIM_SIGNAL
+    SIM_SIGNAL,
+    SIM_CHILD
 };
 
 void sim_note(cede_sim *, enum sim_what, const sim_work *, uint64_t value);

@@ -260,6 +260,123 @@ static void signals_go_to_all_that_take_them(void)
     over(loop, world);
 }
 
+/* ---- Children -------------------------------------------------------------------------------- */
+
+static cede_handle half(cede_loop *loop, uint32_t what)
+{
+    cede_prep_pair(&c.req, what, &c.second);
+    REQUIRE(perform(loop, &c) == CEDE_OK, "no pipe");
+    return c.result.handle;
+}
+
+static cede_status spawn(cede_loop *loop, const char *program, cede_handle input,
+                         cede_handle output)
+{
+    const char *arguments[] = {program, "seven", NULL};
+    cede_spawn how = {.program = program, .arguments = arguments, .stdio = {input, output}};
+    cede_prep_spawn(&c.req, &how, NULL);
+    return perform(loop, &c);
+}
+
+static uint64_t outcome(cede_loop *loop, cede_handle child)
+{
+    cede_prep_child_wait(&b.req, child);
+    REQUIRE(perform(loop, &b) == CEDE_OK, "%s", cede_status_name(b.result.status));
+    return b.result.count;
+}
+
+/* It is looked at in the middle of the start. */
+static void by_its_arguments(void *context, const cede_spawn *how, cede_sim_behaviour *does)
+{
+    (void)context;
+    does->output = how->arguments[1];
+    does->output_bytes = strlen(how->arguments[1]);
+    does->exit_code++;
+}
+
+static void programs_do_what_they_were_told(void)
+{
+    cede_sim *world = cede_sim_new(NULL);
+    cede_loop *loop = loop_in(world);
+    cede_sim_counts counts;
+    const cede_sim_behaviour cat = {.flags = CEDE_SIM_COPIES}, says = {.exit_code = 6},
+                             lasts = {.runs_ns = 3600 * CEDE_SECOND, .exit_code = 1},
+                             stays = {.runs_ns = CEDE_FOREVER, .flags = CEDE_SIM_IGNORES_ASK};
+    REQUIRE(cede_sim_executable(world, "/bin/cat", &cat, NULL, NULL) == CEDE_OK &&
+                cede_sim_executable(world, "/says", &says, by_its_arguments, NULL) == CEDE_OK &&
+                cede_sim_executable(world, "/lasts", &lasts, NULL, NULL) == CEDE_OK &&
+                cede_sim_executable(world, "/stays", &stays, NULL, NULL) == CEDE_OK,
+            "no memory");
+    cede_handle from = half(loop, CEDE_PAIR_FROM_CHILD), to_it = c.second;
+    REQUIRE(spawn(loop, "/says", 0, to_it) == CEDE_OK, "%s", cede_status_name(c.result.status));
+    cede_drop(to_it);
+    REQUIRE(outcome(loop, c.result.handle) == 7 && outcome(loop, c.result.handle) == 7, "twice");
+    cede_prep_read_all(&a.req, from, in, 10, CEDE_CURRENT);
+    REQUIRE(perform(loop, &a) == CEDE_EEOF && a.result.count == 5 && memcmp(in, "seven", 5) == 0,
+            "%s, %" PRIu64, cede_status_name(a.result.status), a.result.count);
+    uint64_t began = cede_sim_now(world);
+    REQUIRE(spawn(loop, "/lasts", 0, 0) == CEDE_OK && outcome(loop, c.result.handle) == 1,
+            "an hour");
+    REQUIRE(cede_sim_now(world) - began >= 3600 * CEDE_SECOND, "early");
+    REQUIRE(spawn(loop, "cat", 0, 0) == CEDE_OK && outcome(loop, c.result.handle) == 0, "by PATH");
+    REQUIRE(spawn(loop, "cat2", 0, 0) == CEDE_ENOENT && spawn(loop, "/tmp", 0, 0) == CEDE_EACCES,
+            "nothing of the kind");
+    REQUIRE(spawn(loop, "/stays", 0, 0) == CEDE_OK, "%s", cede_status_name(c.result.status));
+    for (uint32_t how = CEDE_KILL_ASK; how <= CEDE_KILL_FORCE; how++) {
+        cede_prep_child_kill(&a.req, c.result.handle, how);
+        REQUIRE(perform(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
+        cede_sim_count(world, &counts);
+        REQUIRE(counts.children == (how == CEDE_KILL_ASK), "%" PRIu64, counts.children);
+    }
+    REQUIRE(outcome(loop, c.result.handle) == (CEDE_CHILD_KILLED | 9), "by force");
+    REQUIRE(spawn(loop, "/stays", 0, 0) == CEDE_OK, "%s", cede_status_name(c.result.status));
+    cede_drop(c.result.handle);
+    (void)cede_run(loop, CEDE_SECOND);
+    cede_sim_count(world, &counts);
+    REQUIRE(counts.children == 1, "it lives on");
+    over(loop, world);
+}
+
+/* Both directions at once, more than the pipes hold, at a kernel of bad manners. */
+static int echo(cede_sim *world, void *context)
+{
+    const cede_sim_behaviour cat = {.flags = CEDE_SIM_COPIES};
+    cede_loop *loop = loop_in(world);
+    REQUIRE(cede_sim_executable(world, "/cat", &cat, NULL, NULL) == CEDE_OK, "no memory");
+    cede_handle from = half(loop, CEDE_PAIR_FROM_CHILD), its_output = c.second;
+    cede_handle to = half(loop, CEDE_PAIR_TO_CHILD), its_input = c.second;
+    REQUIRE(spawn(loop, "/cat", its_input, its_output) == CEDE_OK, "%s",
+            cede_status_name(c.result.status));
+    cede_drop(its_input);
+    cede_drop(its_output);
+    for (unsigned i = 0; i < BIG; i++)
+        out[i] = (unsigned char)(i * 7 + i / 251);
+    cede_prep_send_all(&a.req, to, out, BIG);
+    submit(loop, &a);
+    cede_prep_recv_all(&b.req, from, in, BIG);
+    if (perform(loop, &b) != CEDE_OK || await(loop, &a) != CEDE_OK || memcmp(in, out, BIG) != 0)
+        return 1;
+    cede_drop(to);
+    if (outcome(loop, c.result.handle) != 0)
+        return 2;
+    *(uint64_t *)context = cede_sim_hash(world);
+    return cede_loop_close(loop, CEDE_FOREVER) ? 3 : 0;
+}
+
+static void children_echo_by_every_seed(void)
+{
+    cede_sim_config rough = cede_sim_rough(1);
+    cede_sim_stats stats;
+    char text[100];
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        uint64_t hash = 0, again = 0;
+        REQUIRE(cede_sim_seeds(&rough, echo, &hash, seed, 1, &stats) == CEDE_OK &&
+                    cede_sim_seeds(&rough, echo, &again, seed, 1, &stats) == CEDE_OK,
+                "%d, %s", stats.failure, cede_sim_explain(&stats, text, sizeof text));
+        REQUIRE(hash == again, "seed %" PRIu64 " was another run the second time", seed);
+    }
+}
+
 int main(void)
 {
     a_buffer_comes_back_in_its_own_time();
@@ -268,5 +385,7 @@ int main(void)
     a_look_up_is_cancelled_at_once();
     readiness_follows_what_happens();
     signals_go_to_all_that_take_them();
+    programs_do_what_they_were_told();
+    children_echo_by_every_seed();
     return 0;
 }
