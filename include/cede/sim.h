@@ -44,6 +44,13 @@
  * end that is gone says CEDE_EPIPE. A group's members are reached by what is sent to it and their
  * port; interface 1 is the only one.
  *
+ * Watches tell of names and data in a directory of the tree whatever changes them, the functions
+ * below included; also of a file that is changed by another of its names, elsewhere.
+ *
+ * Polls say what Linux would say. Signals, children and names of hosts are the world's own: see
+ * below. A send_zero_copy over the network has its buffer until a moment behind the sending; if it
+ * has changed by then, the process stops (law 5).
+ *
  * Work (cede_prep_work) runs on the loop's thread, inside its wait, at a moment like any other.
  *
  * Threads. A world may be shared by several loops, and any function here may be called on any
@@ -129,6 +136,7 @@ typedef struct cede_sim_config {
     uint32_t open_most;      /* open files, pipe ends and sockets (CEDE_EMFILE) */
     uint64_t disk_bytes; /* room of the file system (CEDE_ENOSPC), in pages of 4096 bytes; 1 TiB */
     uint64_t file_bytes; /* the longest file (CEDE_EFBIG); 16 TiB less a page */
+    uint32_t watch_most; /* changes that a watch keeps; then some are lost (1024) */
     uint64_t without;    /* operations that it has not: bits 1 << CEDE_OP_... */
 
     /* Called before each fallible step: "open", "bind", "attach", or an operation's name. A status

@@ -2,7 +2,7 @@
  * The seam: what the core calls. One sim_loop is one instance; it lives in a world, its own or one
  * that others share. Each call takes the world's lock, and lets it go before it calls back.
  */
-#include "fs.h"
+#include "watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -132,7 +132,10 @@ static void report(sim_loop *loop, sim_work *work)
     void *argument = run ? work->args.work.argument : NULL;
     uint32_t number = 0;
     if (work->to_pool) {
-        sim_io_pool(world, work, &number);
+        if (work->op == CEDE_OP_WATCH_MANY)
+            sim_watch_pool(world, work, &number);
+        else
+            sim_io_pool(world, work, &number);
         status = work->status;
         count = work->count;
     }

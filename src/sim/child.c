@@ -258,7 +258,7 @@ static bool say(sim_child *child)
     } else if (out && out->node->type == CEDE_FILE_REGULAR && (out->flags & CEDE_OPEN_WRITE)) {
         bytes = sim_node_write(out->node, out->position, from, bytes);
         out->position += bytes;
-        sim_node_touched(out->node, true);
+        sim_node_changed(out->node, true);
     }
     child->said += bytes ? bytes : left; /* no room on the disk: the rest is lost */
     return true;

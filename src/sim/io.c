@@ -231,7 +231,7 @@ static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
         return fail(work, CEDE_ENOSPC);
     if (current)
         file->position = position + bytes;
-    sim_node_touched(node, true);
+    sim_node_changed(node, true);
     return ok(work, bytes);
 }
 
@@ -401,7 +401,7 @@ bool sim_op_truncate(cede_sim *world, sim_work *work)
     if (bytes > world->config.file_bytes)
         return fail(work, CEDE_EFBIG);
     sim_node_resize(work->file->node, bytes);
-    sim_node_touched(work->file->node, true);
+    sim_node_changed(work->file->node, true);
     return ok(work, 0);
 }
 
@@ -426,7 +426,7 @@ bool sim_op_allocate(cede_sim *world, sim_work *work)
         return fail(work, status);
     if (!(work->args.range.flags & CEDE_ALLOCATE_KEEP_SIZE) && offset + bytes > file->node->size)
         file->node->size = offset + bytes;
-    sim_node_touched(file->node, true);
+    sim_node_changed(file->node, true);
     return ok(work, 0);
 }
 
@@ -521,6 +521,6 @@ bool sim_op_copy(cede_sim *world, sim_work *work)
     bytes = copy_bytes(from, at, to, there, bytes);
     if (bytes == 0)
         return fail(work, CEDE_ENOSPC);
-    sim_node_touched(to, true);
+    sim_node_changed(to, true);
     return ok(work, bytes);
 }

@@ -5,6 +5,7 @@
  */
 #include "child.h"
 #include "net.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -198,6 +199,8 @@ void sim_open_release(sim_open *open)
         return;
     if (open->child)
         sim_child_leave(open->child);
+    if (open->watch)
+        sim_watch_close(open->watch);
     if (open->socket)
         sim_socket_close(open->socket);
     else if (open->node->pipe)
@@ -219,6 +222,8 @@ uint32_t sim_open_kind(const sim_open *open)
         return open->socket->kind;
     if (open->child)
         return CEDE_KIND_CHILD;
+    if (open->watch)
+        return CEDE_KIND_WATCH;
     switch (open->node->type) {
     case CEDE_FILE_DIRECTORY:
         return CEDE_KIND_DIR;

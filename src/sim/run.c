@@ -14,10 +14,6 @@
 
 #define CANDIDATES_MOST 256u
 
-/* Not here yet. */
-#define sim_op_watch      NULL
-#define sim_op_watch_many NULL
-
 static sim_op *const operations[CEDE_OP_COUNT] = {
 #define SIM_OP_CORE(NAME, name)
 #define SIM_OP_BACKEND(NAME, name)                               [CEDE_OP_##NAME] = sim_op_##name,

@@ -37,6 +37,7 @@ typedef struct sim_loop sim_loop;
 typedef struct sim_node sim_node;
 typedef struct sim_open sim_open;
 typedef struct sim_socket sim_socket;
+typedef struct sim_watch sim_watch;
 struct sim_child;
 struct sim_program;
 
@@ -196,6 +197,7 @@ struct cede_sim {
     struct sim_program *programs;
     struct sim_child *children; /* those that live or whose handle does */
     uint64_t child_serials;
+    sim_watch *watches;
     uint64_t actors;  /* what may be in the heap beside works */
     sim_loop outside; /* nobody's: the actors' */
     sim_open *opens;

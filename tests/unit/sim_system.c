@@ -377,6 +377,91 @@ static void children_echo_by_every_seed(void)
     }
 }
 
+/* ---- Watches --------------------------------------------------------------------------------- */
+
+static struct {
+    cede_pool *pool;
+    char text[400]; /* what has come, a sign and a name each */
+} seen;
+
+static void on_changes(cede_req *req, cede_result item)
+{
+    static const char signs[] = "?+-*<>!X";
+    uint64_t at = 0;
+    const cede_change *change;
+    (void)req;
+    while ((change = cede_next_change(item.buffer, item.count, &at)) != NULL) {
+        size_t used = strlen(seen.text);
+        (void)snprintf(seen.text + used, sizeof seen.text - used, "%c%.40s ", signs[change->what],
+                       change->name);
+    }
+    cede_pool_give(seen.pool, item.buffer);
+}
+
+static void expect_changes(cede_loop *loop, const char *what)
+{
+    (void)cede_run(loop, CEDE_MILLISECOND);
+    REQUIRE(strcmp(seen.text, what) == 0, "%s instead of %s", seen.text, what);
+    seen.text[0] = '\0';
+}
+
+static void path_op(cede_loop *loop, void (*prep)(cede_req *, const char *), const char *path)
+{
+    prep(&b.req, path);
+    REQUIRE(perform(loop, &b) == CEDE_OK, "%s", cede_status_name(b.result.status));
+}
+
+static void move(cede_loop *loop, const char *from, const char *to)
+{
+    cede_prep_rename(&b.req, from, to, 0);
+    REQUIRE(perform(loop, &b) == CEDE_OK, "%s", cede_status_name(b.result.status));
+}
+
+static void watches_tell_all_that_changes(void)
+{
+    cede_sim_config small = {.watch_most = 4};
+    cede_sim *world = cede_sim_new(&small);
+    cede_loop *loop = loop_in(world);
+    REQUIRE(cede_sim_mkdir(world, "/d") == CEDE_OK &&
+                cede_sim_put(world, "/x", "x", 1) == CEDE_OK &&
+                cede_pool_open(loop, 2, CEDE_WATCH_BYTES, 0, &seen.pool) == CEDE_OK,
+            "no memory");
+    cede_prep_watch(&a.req, "/x", 0);
+    REQUIRE(perform(loop, &a) == CEDE_ENOTDIR, "%s", cede_status_name(a.result.status));
+    cede_prep_watch(&a.req, "/d", 0);
+    REQUIRE(perform(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
+    cede_prep_watch_many(&a.req, a.result.handle, seen.pool, on_changes);
+    submit(loop, &a);
+    REQUIRE(cede_sim_put(world, "/d/f", "y", 1) == CEDE_OK, "no memory");
+    expect_changes(loop, "+f *f ");
+    cede_prep_link(&b.req, "/d/f", "/g");
+    REQUIRE(perform(loop, &b) == CEDE_OK, "%s", cede_status_name(b.result.status));
+    REQUIRE(cede_sim_put(world, "/g", "z", 1) == CEDE_OK, "no memory");
+    expect_changes(loop, "*f ");
+    move(loop, "/d/f", "/d/e");
+    expect_changes(loop, "<f >e ");
+    move(loop, "/x", "/d/e");
+    expect_changes(loop, ">e ");
+    move(loop, "/d/e", "/x");
+    expect_changes(loop, "<e ");
+    REQUIRE(cede_sim_mkdir(world, "/d/s/t") == CEDE_OK, "no memory");
+    expect_changes(loop, "+s ");
+    path_op(loop, cede_prep_rmdir, "/d/s/t");
+    path_op(loop, cede_prep_rmdir, "/d/s");
+    expect_changes(loop, "-s ");
+    for (int i = 0; i < 4; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof name, "/d/%d", i);
+        REQUIRE(cede_sim_put(world, name, "", 0) == CEDE_OK, "no memory");
+    }
+    expect_changes(loop, "+0 *0 +1 *1 ! ");
+    move(loop, "/d", "/elsewhere");
+    expect_changes(loop, "X ");
+    REQUIRE(await(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
+    cede_pool_close(seen.pool);
+    over(loop, world);
+}
+
 int main(void)
 {
     a_buffer_comes_back_in_its_own_time();
@@ -387,5 +472,6 @@ int main(void)
     signals_go_to_all_that_take_them();
     programs_do_what_they_were_told();
     children_echo_by_every_seed();
+    watches_tell_all_that_changes();
     return 0;
 }
