@@ -299,6 +299,8 @@ CEDE_API cede_status cede_sim_name(cede_sim *, const char *host, const cede_addr
  * those are; without any, nothing happens. Each is told at a moment of its own; what is raised
  * again before that is told once. */
 CEDE_API uint32_t cede_sim_signal(cede_sim *, uint32_t signal);
+/* Whether anybody takes it. */
+CEDE_API bool cede_sim_signal_taken(cede_sim *, uint32_t signal);
 
 /* ---- Programs and child processes ------------------------------------------------------------ */
 

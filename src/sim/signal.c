@@ -7,6 +7,10 @@
 
 bool sim_op_signal_many(cede_sim *world, sim_work *work)
 {
+    if (work->wished) { /* what has come is told with its end */
+        work->status = CEDE_ECANCELED;
+        return true;
+    }
     if (work->come && !work->told)
         work->loop->telling++;
     work->told |= work->come;
@@ -36,15 +40,24 @@ struct raised {
     uint32_t takers;
 };
 
-/* What is held at its start, or hangs, has not come to the kernel. */
+/* What has not begun, or is held at its start, has not come to the kernel. */
+static void count_taker(sim_work *work, void *context)
+{
+    struct raised *raised = context;
+    if (work->op == CEDE_OP_SIGNAL_MANY && work->stage == SIM_BEGUN &&
+        (work->args.many.credit & raised->bit) &&
+        (work->phase == SIM_BLOCKED || work->phase == SIM_QUEUED))
+        raised->takers++;
+}
+
 static void raise_at(sim_work *work, void *context)
 {
     struct raised *raised = context;
     bool blocked = work->phase == SIM_BLOCKED;
-    if (work->op != CEDE_OP_SIGNAL_MANY || !(work->args.many.credit & raised->bit) ||
-        !(blocked || work->phase == SIM_QUEUED))
+    uint32_t before = raised->takers;
+    count_taker(work, context);
+    if (raised->takers == before)
         return;
-    raised->takers++;
     if (work->told) { /* with those */
         work->told |= raised->bit;
         return;
@@ -65,4 +78,13 @@ uint32_t cede_sim_signal(cede_sim *world, uint32_t signal)
     sim_poke(world);
     sim_unlock(world);
     return raised.takers;
+}
+
+bool cede_sim_signal_taken(cede_sim *world, uint32_t signal)
+{
+    struct raised raised = {signal < CEDE_SIGNAL_COUNT ? CEDE_SIGNAL_BIT(signal) : 0, 0};
+    sim_lock(world);
+    sim_each(world, count_taker, &raised);
+    sim_unlock(world);
+    return raised.takers > 0;
 }
