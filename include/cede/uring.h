@@ -48,6 +48,10 @@ typedef struct cede_uring_config {
      * "mmap", "thread"); a returned errno is taken as that call's failure, 0 lets it happen. */
     int (*fault)(void *context, const char *call);
     void *fault_context;
+    /* For tests: called on the thread that is about to look a host up by its name. While it has not
+     * returned, that look-up hangs. */
+    void (*looking)(void *context, const char *host);
+    void *looking_context;
 } cede_uring_config;
 
 #ifdef __cplusplus
