@@ -21,6 +21,7 @@
  *     req.h       the request, its attributes, and the preparations that need no handle
  *     file.h      preparations for files, pipes, terminals, directories and paths
  *     net.h       preparations for sockets: streams, listeners, datagrams
+ *     system.h    preparations for signals, child processes, watches, foreign descriptors
  *     address.h   addresses: make, parse, print
  *     pool.h      pools of buffers, picked when data is there
  *     loop.h      loops: open, submit, run, wait, stop, close; cancel and the other wishes
@@ -38,6 +39,7 @@
 #include "cede/req.h"
 #include "cede/file.h"
 #include "cede/net.h"
+#include "cede/system.h"
 #include "cede/pool.h"
 #include "cede/loop.h"
 #include "cede/handle.h"

@@ -20,7 +20,7 @@
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
  *     memory.c    the allocator                       backends.c the list of backends
- *     prep.c prep_file.c                              preparations
+ *     prep.c prep_*.c                                 preparations
  *
  * Internal names begin with cedi_, so that a program that links the static library keeps its own.
  *
@@ -91,7 +91,12 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
 /* Those that receive into buffers of a pool. */
-#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_BIT(RECV_MANY))
+#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_MANY_POOL_OPS)
+/* Of these, those that give them as items. */
+#define CEDI_MANY_POOL_OPS (CEDI_BIT(RECV_MANY) | CEDI_BIT(WATCH_MANY))
+/* Those that pend on a second handle, by a pin. */
+#define CEDI_PIN_OPS (CEDI_BIT(COPY) | CEDI_BIT(SEND_FILE))
+_Static_assert(CEDE_OP_COUNT <= 64, "sets of operations are words");
 
 /* ---- Slots ---------------------------------------------------------------------------------- */
 
@@ -193,10 +198,11 @@ typedef struct cedi_slot {
             uint32_t next, prev; /* in its handle's list */
             uint32_t entry;      /* handle index; pair: the second one reserved */
             union {
-                uint32_t pin;  /* copy: the slot that stands for it at the other handle */
-                uint32_t made; /* operations that open, accept_many: the handle index reserved;
+                uint32_t pin;  /* CEDI_PIN_OPS: the slot that stands for it at the other handle */
+                uint32_t made; /* operations that open, accept_many: the handle index reserved,
+                                  signal_many: and what its items live in;
                                   recv_pool: the buffer that was picked, from 1 on */
-                uint32_t out;  /* recv_many: buffers that were not given back */
+                uint32_t out;  /* CEDI_MANY_POOL_OPS: buffers that were not given back */
             };
         } on;
         struct {
@@ -270,7 +276,7 @@ typedef struct cedi_item {
     uint32_t what;    /* CEDI_ITEM_... */
 } cedi_item;
 
-enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER };
+enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER, CEDI_ITEM_SIGNAL };
 
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 

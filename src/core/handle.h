@@ -67,6 +67,7 @@ void cedi_order_leave(cede_loop *, cedi_slot *);
 
 void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
 void cedi_item_waits(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
+void cedi_item_signals(cede_loop *, cedi_slot *, uint32_t bits);
 void cedi_item_push(cede_loop *, const cedi_slot *, cedi_item *, uint32_t what, uint32_t carrier);
 void cedi_item_deliver(cede_loop *);                   /* the first */
 void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, before its done */
@@ -74,8 +75,8 @@ void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, bef
 bool cedi_items_deliver_one(cede_loop *, bool (*wanted)(cedi_slot *, const cedi_slot *),
                             const cedi_slot *target);
 
-cede_status cedi_pool_join(cede_loop *, const cede_args *); /* a receive that will use it */
-void cedi_pool_left(cede_loop *, const cedi_slot *);        /* which is over */
+cede_status cedi_pool_join(cede_loop *, uint8_t op, const cede_args *); /* will use it */
+void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which is over */
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
 bool cedi_pool_has_credit(const cedi_slot *);

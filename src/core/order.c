@@ -86,7 +86,7 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 {
     uint32_t index = slot->at.on.entry;
     unlist(slot);
-    if (slot->op == CEDE_OP_COPY && slot->at.on.pin) {
+    if ((CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin) {
         cedi_slot *pin = cedi_slot_at(slot->at.on.pin);
         uint32_t other = pin->at.on.entry;
         unlist(pin);

@@ -13,6 +13,18 @@
 
 #define CANDIDATES_MOST 256u
 
+/* Not here yet. */
+#define sim_op_send_zero_copy NULL
+#define sim_op_send_file      NULL
+#define sim_op_lookup         NULL
+#define sim_op_poll           NULL
+#define sim_op_signal_many    NULL
+#define sim_op_spawn          NULL
+#define sim_op_child_wait     NULL
+#define sim_op_child_kill     NULL
+#define sim_op_watch          NULL
+#define sim_op_watch_many     NULL
+
 static sim_op *const operations[CEDE_OP_COUNT] = {
 #define SIM_OP_CORE(NAME, name)
 #define SIM_OP_BACKEND(NAME, name)                               [CEDE_OP_##NAME] = sim_op_##name,

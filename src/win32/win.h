@@ -171,7 +171,7 @@ typedef struct win_job {
     win_record record;
     win *self;
     cede_args args; /* a copy */
-    intptr_t native, native_to;
+    intptr_t native, native_other;
     uint64_t moved;
     uint64_t position;   /* of a transfer */
     win_file *file;      /* for the loop's thread only */
