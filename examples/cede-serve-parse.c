@@ -100,7 +100,7 @@ static int next_line(serve_text *rest, serve_text *line)
 static int method_of(serve_text name)
 {
     /* What HTTP and PATCH's RFC 5789 know, in the order of the numbers. */
-    static const char *const names[] = {"GET",    "HEAD",  "OPTIONS", "POST", "PUT",
+    static const char *const names[] = {"GET",    "HEAD",  "OPTIONS", "POST",   "PUT",
                                         "DELETE", "PATCH", "TRACE",   "CONNECT"};
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
         if (name.bytes == strlen(names[i]) && memcmp(name.at, names[i], name.bytes) == 0)

@@ -42,8 +42,8 @@ void serve_print_date(int64_t seconds, char out[SERVE_DATE_BYTES])
     while (days_to(year, month, 1) > days)
         month--;
     day = (int)(days - days_to(year, month, 1)) + 1;
-    snprintf(out, SERVE_DATE_BYTES, "%.3s, %02d %.3s %04u %02u:%02u:%02u GMT",
-             week + (days % 7 + 7) % 7 * 3, day % 100, months + ((month - 1) * 3),
+    snprintf(out, SERVE_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+             week + (days % 7 + 7) % 7 * 3, (unsigned)day % 100, months + ((month - 1) * 3),
              (unsigned)year % 10000, (unsigned)(rest / 3600) % 24, (unsigned)(rest / 60) % 60,
              (unsigned)rest % 60);
 }

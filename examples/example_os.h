@@ -1,6 +1,7 @@
 /*
  * What differs between systems, for the example programs: arguments, Ctrl-C, terminals, paths,
- * pipes. The one place in the examples that includes an operating system's header.
+ * pipes. With example_tree.h, the one place in the examples that includes an operating system's
+ * header.
  */
 #ifndef EXAMPLE_OS_H
 #define EXAMPLE_OS_H
