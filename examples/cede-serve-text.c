@@ -149,34 +149,31 @@ int serve_range(const serve_request *request, const char *tag, int64_t modified,
                 uint64_t *first, uint64_t *bytes)
 {
     serve_text text = request->range, unit = {text.at, 6};
-    uint64_t last = size - 1;
+    uint64_t from = 0, last = UINT64_MAX;
     bool suffix;
+    *first = 0;
+    *bytes = size;
     if (text.bytes < 8 || !serve_same(unit, "bytes=") || !same_file(request, tag, modified))
         return 200;
     text.at += unit.bytes;
     text.bytes -= unit.bytes;
     suffix = text.at[0] == '-';
-    if (!suffix && !number(&text, first))
+    if (!suffix && !number(&text, &from))
         return 200;
     if (text.bytes == 0 || text.at[0] != '-')
         return 200;
     text.at++;
     text.bytes--;
-    if (suffix || text.bytes) {
-        if (!number(&text, &last) || text.bytes) /* a comma: several, of which all is the answer */
-            return 200;
-    }
+    if ((suffix || text.bytes) && (!number(&text, &last) || text.bytes || last < from))
+        return 200; /* a comma, say: of several, all is the answer */
     if (suffix) {
-        *first = last < size ? size - last : 0;
-        last = last ? size - 1 : 0; /* the last 0 bytes: none */
-        if (*first >= size)
-            return 416;
-    } else if (last < *first) {
-        return 200;
+        from = last < size ? size - last : 0; /* of the last 0 bytes: at the end */
+        last = UINT64_MAX;
     }
-    if (*first >= size)
+    if (from >= size)
         return 416;
-    *bytes = (last < size ? last : size - 1) - *first + 1;
+    *first = from;
+    *bytes = (last < size ? last + 1 : size) - from;
     return 206;
 }
 

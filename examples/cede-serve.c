@@ -15,6 +15,8 @@ static const char usage[] =
     "\n"
     "  --at ADDRESS       listen there (127.0.0.1:8080); with port 0 the system picks one\n"
     "  --threads N        loops, each on its thread (1)\n"
+    "  --hand-over        one thread accepts for all, as it is where listeners cannot share\n"
+    "                     an address (Windows)\n"
     "  --connections N    at most; further clients wait to be accepted (512)\n"
     "  --idle SECONDS     how long a client may think between requests (60)\n"
     "  --head SECONDS     within which a request must have come, with its body (10)\n"
@@ -64,7 +66,7 @@ static void accept_on(worker *w)
 void client_is_taken(void)
 {
     if (atomic_fetch_add(&taken, 1) + 1 == settings.clients)
-        cede_complete(workers[0].opened, CEDE_OK, 0);
+        cede_complete(workers[0].opened, CEDE_OK, true); /* these are served first */
 }
 
 void on_client(cede_req *req, cede_result item)
@@ -97,7 +99,7 @@ static void shut(worker *w)
     if (w != workers)
         return;
     for (uint32_t i = 1; i < settings.threads; i++)
-        cede_complete(workers[i].opened, CEDE_OK, 0);
+        cede_complete(workers[i].opened, CEDE_OK, w->patient);
 }
 
 static void on_accept_over(cede_req *req, cede_result r)
@@ -114,14 +116,17 @@ static void on_accept_over(cede_req *req, cede_result r)
     }
 }
 
-/* The server is to stop: the end of `open`. */
+/* The server is to stop: the end of `open`, whose count tells whether those who are connected may
+ * ask once more. */
 static void on_closing(cede_req *req, cede_result r)
 {
     worker *w = CEDE_CONTAINER(req, worker, open);
-    (void)r;
     w->closing = true;
-    cede_extend(w->life, settings.grace_ns);
-    clients_close(w);
+    w->patient = r.count != 0;
+    if (!w->patient) {
+        cede_extend(w->life, settings.grace_ns);
+        clients_close(w);
+    }
     if (w->accepts)
         cede_cancel(w->accepting);
     else
@@ -218,8 +223,8 @@ static cede_status wait_for(cede_req *req)
  * accepts for all. Who listens first learns the port. */
 static cede_status listen_all(void)
 {
-    uint32_t flags = CEDE_LISTEN_REPLACE | (settings.threads > 1 ? CEDE_LISTEN_SHARED : 0);
-    uint32_t listeners = settings.threads;
+    uint32_t listeners = settings.hand_over ? 1 : settings.threads;
+    uint32_t flags = CEDE_LISTEN_REPLACE | (listeners > 1 ? CEDE_LISTEN_SHARED : 0);
     cede_status status;
     cede_req req;
     for (uint32_t i = 0; i < listeners; i++) {
@@ -358,6 +363,8 @@ static bool flag(const char *name)
         settings.list = false;
     else if (strcmp(name, "--hidden") == 0)
         settings.hidden = true;
+    else if (strcmp(name, "--hand-over") == 0)
+        settings.hand_over = true;
     else if (strcmp(name, "--stats") == 0)
         settings.stats = true;
     else if (strcmp(name, "-v") == 0 || strcmp(name, "--verbose") == 0)

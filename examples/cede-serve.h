@@ -47,7 +47,7 @@ typedef struct worker {
     client *waiting;  /* for a request */
     uint32_t clients; /* that it has accepted and that are not over */
     uint32_t clients_most;
-    bool accepts, closing, sends_files;
+    bool accepts, closing, patient, sends_files;
     int64_t date_seconds; /* for which the next is right */
     char date[SERVE_DATE_BYTES];
     uint64_t served_clients, requests, refused, sent_bytes;
@@ -89,7 +89,7 @@ struct settings {
     struct os_tree tree;
     uint64_t idle_ns, head_ns, send_ns, grace_ns;
     uint32_t threads, connections;
-    bool list, hidden, verbose, stats;
+    bool list, hidden, hand_over, verbose, stats;
     unsigned long clients; /* after so many: stop; 0: never */
 };
 
