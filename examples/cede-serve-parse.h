@@ -70,7 +70,7 @@ int serve_conditions(const serve_request *, const char *tag, int64_t modified);
 int serve_range(const serve_request *, const char *tag, int64_t modified, uint64_t size,
                 uint64_t *first, uint64_t *bytes);
 
-/* "Sun, 06 Nov 1994 08:49:37 GMT", for years from 0 to 9999. */
+/* "Sun, 06 Nov 1994 08:49:37 GMT", for years from 1 to 9999 (the nearest). */
 #define SERVE_DATE_BYTES 30
 void serve_print_date(int64_t seconds, char out[SERVE_DATE_BYTES]);
 /* All three forms of RFC 9110 5.6.7. False: it is none. */

@@ -17,7 +17,7 @@ static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar, whose year begins in March here, so
  * that a leap day is its last. */
-static int64_t days_to(int64_t year, int month, int day)
+static int64_t days_to(int64_t year, unsigned month, unsigned day)
 {
     int64_t y = month > 2 ? year : year - 1, m = (month + 9) % 12;
     return y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
@@ -26,14 +26,13 @@ static int64_t days_to(int64_t year, int month, int day)
 void serve_print_date(int64_t seconds, char out[SERVE_DATE_BYTES])
 {
     static const char week[] = "ThuFriSatSunMonTueWed";
-    const int64_t first = days_to(1, 1, 1), last = days_to(9999, 12, 31);
-    int64_t days = seconds >= 0 ? seconds / 86400 : -((86399 - seconds) / 86400);
-    int64_t rest = seconds - days * 86400, year;
-    int month = 12, day;
-    if (days < first || days > last) {
-        days = days < first ? first : last;
-        rest = 0;
-    }
+    const int64_t first = days_to(1, 1, 1) * 86400, last = days_to(10000, 1, 1) * 86400 - 1;
+    int64_t days, rest, year;
+    unsigned month = 12, day;
+    if (seconds < first || seconds > last)
+        seconds = seconds < first ? first : last;
+    days = (seconds - first) / 86400 + first / 86400;
+    rest = seconds - days * 86400;
     year = 1970 + days * 400 / 146097;
     while (days_to(year, 1, 1) > days)
         year--;
@@ -41,9 +40,9 @@ void serve_print_date(int64_t seconds, char out[SERVE_DATE_BYTES])
         year++;
     while (days_to(year, month, 1) > days)
         month--;
-    day = (int)(days - days_to(year, month, 1)) + 1;
+    day = (unsigned)(days - days_to(year, month, 1)) + 1;
     snprintf(out, SERVE_DATE_BYTES, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
-             week + (days % 7 + 7) % 7 * 3, (unsigned)day % 100, months + ((month - 1) * 3),
+             week + (days % 7 + 7) % 7 * 3, day % 100, months + ((month - 1) * 3),
              (unsigned)year % 10000, (unsigned)(rest / 3600) % 24, (unsigned)(rest / 60) % 60,
              (unsigned)rest % 60);
 }
@@ -74,10 +73,10 @@ bool serve_parse_date(serve_text text, int64_t *seconds)
     if (form == 2) /* two digits: of the century that makes it least far away, about now */
         year += year < 70 ? 2000 : 1900;
     if (day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-        second > 60 || year < 0)
+        second > 60 || year < 1)
         return false;
-    *seconds = days_to(year, (int)(found - months) / 3 + 1, day) * 86400 + hour * 3600 +
-               minute * 60 + second;
+    *seconds = days_to(year, (unsigned)(found - months) / 3 + 1, (unsigned)day) * 86400 +
+               hour * 3600 + minute * 60 + second;
     return true;
 }
 
