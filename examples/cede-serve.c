@@ -17,7 +17,7 @@ static const char usage[] =
     "  --threads N        loops, each on its thread (1)\n"
     "  --hand-over        one thread accepts for all, as it is where listeners cannot share\n"
     "                     an address (Windows)\n"
-    "  --connections N    at most; further clients wait to be accepted (512)\n"
+    "  --connections N    at most, of two descriptors each; more clients wait outside (512)\n"
     "  --idle SECONDS     how long a client may think between requests (60)\n"
     "  --head SECONDS     within which a request must have come, with its body (10)\n"
     "  --send SECONDS     within which a client must take a piece of what it is sent (30)\n"
@@ -286,13 +286,13 @@ static int run(const char *directory)
         cede_prep_work(&workers[i].work, work, &workers[i]);
         cede_submit(workers[0].loop, &workers[i].work, on_thread_end);
     }
-    for (bool asked = false; over < settings.threads; asked = true) {
+    while (over < settings.threads) {
         if (cede_run(workers[0].loop, CEDE_FOREVER) < 0)
             return fail("the loop", CEDE_EUNKNOWN);
-        if (!asked) /* a name is enough, and does no harm if all is over */
+        if (!workers[0].closing) /* stopped: now they close; if all is over, nothing happens */
             cede_complete(workers[0].opened, CEDE_OK, 0);
-        for (uint32_t i = 0; asked && i < settings.threads; i++)
-            cede_cancel(workers[i].life);
+        for (uint32_t i = 0; workers[0].closing && i < settings.threads; i++)
+            cede_cancel(workers[i].life); /* stopped again: now */
     }
     os_on_interrupt(NULL);
     status = close_worker(&workers[0]);

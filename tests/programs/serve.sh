@@ -107,7 +107,8 @@ say()
     local peer
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
     printf "$@" >&"$peer" 2> /dev/null || true
-    got=$(timeout 60 cat <&"$peer" | tr -d '\r\0') || fail "no end after $*"
+    timeout 30 cat <&"$peer" > "$work/heard" 2> /dev/null || [ $? != 124 ] || fail "no end after $*"
+    got=$(tr -d '\r\0' < "$work/heard")
     exec {peer}<&-
 }
 
