@@ -8,6 +8,7 @@
 # statuses are 0.
 set -eu
 export LC_ALL=C # names are bytes
+trap '' PIPE # to write to one who is gone is an error here
 serve=$1
 work=$(mktemp -d)
 children=()
