@@ -16,6 +16,7 @@
  *     timer.c     the wheel
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
+ *     relay.c     stream to stream, by the public calls alone
  *     check.c     checked builds: poison, checksums
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
@@ -230,7 +231,9 @@ typedef struct cedi_slot {
 #define CEDI_TICKET_KIND   32                  /* a ticket's id: bits 32 and 33, see below */
 enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
 
+#ifndef CEDI_CHUNK_SHIFT /* a test may want few */
 #define CEDI_CHUNK_SHIFT 9u
+#endif
 #define CEDI_CHUNK_SLOTS (1u << CEDI_CHUNK_SHIFT)
 
 typedef struct cedi_chunk {

@@ -298,6 +298,8 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
         return CEDE_OK;
     if (entry->imported & CEDE_IMPORT_APC)
         kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
+    if (entry->imported & CEDE_IMPORT_BORROW)
+        kind |= loop->backend->attach_flags & CEDE_ATTACH_BORROW;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
         entry->kind = (uint16_t)kind;

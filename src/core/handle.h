@@ -62,6 +62,7 @@ cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
 void cedi_order_sealed(cede_loop *, cedi_slot *);               /* lets the next start */
 void cedi_order_leave(cede_loop *, cedi_slot *);
+cedi_slot *cedi_order_before(const cedi_slot *); /* to be delivered before its items */
 
 /* ---- item.c, pool.c -------------------------------------------------------------------------- */
 
@@ -69,9 +70,9 @@ void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
 void cedi_item_waits(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
 void cedi_item_signals(cede_loop *, cedi_slot *, uint32_t bits);
 void cedi_item_push(cede_loop *, const cedi_slot *, cedi_item *, uint32_t what, uint32_t carrier);
-void cedi_item_deliver(cede_loop *);                   /* the first */
+void cedi_item_deliver(cede_loop *);                   /* the first, or what is before it */
 void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, before its done */
-/* Delivers the first item of a slot for which `wanted` says so. */
+/* Delivers the first item of a slot for which `wanted` says so, or what is before it. */
 bool cedi_items_deliver_one(cede_loop *, bool (*wanted)(cedi_slot *, const cedi_slot *),
                             const cedi_slot *target);
 

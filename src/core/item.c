@@ -105,13 +105,19 @@ static void unwrap(cede_loop *loop, const cedi_item *item, cede_result *result)
     cedi_entry_free(index);
 }
 
+/* One callback: the item's, or that of a request whose turn on the handle was before (law 14): it is
+ * sealed, and nobody had delivered it when the item came. */
 static void deliver(cede_loop *loop, cedi_item **place)
 {
     cedi_item *item = *place;
-    cedi_slot *slot = cedi_slot_at(item->slot);
+    cedi_slot *slot = cedi_slot_at(item->slot), *before = cedi_order_before(slot);
     cede_result result = {.status = CEDE_OK};
     cedi_frame frame = {loop->frame, slot, true};
     cede_item *call;
+    if (CEDI_UNLIKELY(before)) {
+        cedi_req_deliver(loop, before);
+        return;
+    }
     *place = item->next;
     if (!item->next)
         loop->items_end = place;

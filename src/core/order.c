@@ -97,3 +97,12 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
     }
     cedi_handle_left(loop, index);
 }
+
+/* Of a request that has started all before it are sealed; the first of them that is not delivered,
+ * or NULL. What it has to tell before its own end, an item, stands behind their dones. */
+cedi_slot *cedi_order_before(const cedi_slot *slot)
+{
+    if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
+        return NULL;
+    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[list_of(slot)].head);
+}
