@@ -276,6 +276,16 @@ done << 'END'
 505|PRI * HTTP/2.0\r\n\r\n
 END
 
+# One who is refused and goes on sending reads the refusal, and then the end: not that it was cut off.
+exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
+{
+    printf 'No HTTP\r\n'
+    cat "$tree/sizes/1048575.bin"
+} >&"$peer" || fail "it does not take what follows a refused request"
+timeout 30 cat <&"$peer" > "$work/heard" || fail "cut off in a refusal: $?"
+[[ "$(head -n 1 "$work/heard")" = 'HTTP/1.1 400 '* ]] || fail "refused with $(cat "$work/heard")"
+exec {peer}<&-
+
 wrk -t1 -c16 -d1s "$url/sizes/4096.bin" > "$work/wrk" || fail "wrk: $?"
 ! grep -E 'Socket errors|Non-2xx' "$work/wrk" || fail "requests failed under load"
 grep -qE '[1-9][0-9]* requests in' "$work/wrk" || fail "wrk: $(cat "$work/wrk")"
