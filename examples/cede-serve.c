@@ -41,7 +41,6 @@ struct settings settings = {.idle_ns = 60 * CEDE_SECOND,
                             .connections = 512,
                             .list = true};
 worker *workers;
-static uint32_t over; /* workers that have ended; the first's thread counts */
 static atomic_ulong taken;
 static cede_address at = {.family = CEDE_ADDRESS_IPV4, .port = 8080, .ip = {127, 0, 0, 1}};
 
@@ -141,18 +140,9 @@ static void on_nothing(cede_req *req, cede_result r)
     (void)r;
 }
 
-/* The last of it: its clients are gone. */
-static void on_worker_end(cede_req *req, cede_result r)
-{
-    (void)r;
-    if (CEDE_CONTAINER(req, worker, scope) == workers)
-        over++;
-}
-
 static void on_thread_end(cede_req *req, cede_result r)
 {
     (void)req;
-    over++;
     if (r.status) {
         fail("a thread", r.status);
         cede_complete(workers[0].opened, r.status, 0);
@@ -198,7 +188,7 @@ static cede_status prepare(worker *w)
         return status;
     w->sends_files = cede_supports(w->loop, CEDE_OP_SEND_FILE);
     cede_prep_scope(&w->scope);
-    w->life = cede_submit(w->loop, &w->scope, on_worker_end);
+    w->life = cede_submit(w->loop, &w->scope, on_nothing);
     cede_prep_pend(&w->open);
     cede_in(&w->open, w->life);
     w->opened = cede_submit(w->loop, &w->open, on_closing);
@@ -258,15 +248,31 @@ static cede_status listen_all(void)
 
 /* ---- Main ----------------------------------------------------------------------------------- */
 
-static void on_interrupt(void)
+/* The first asks for an end when what was begun is complete, the next for one at once. */
+static void on_signal(cede_req *req, cede_result item)
 {
-    cede_stop(workers[0].loop);
+    (void)req;
+    (void)item;
+    if (!workers[0].closing)
+        cede_complete(workers[0].opened, CEDE_OK, 0);
+    else
+        for (uint32_t i = 0; i < settings.threads; i++)
+            cede_cancel(workers[i].life); /* a name: it does no harm if that worker has ended */
+}
+
+static void on_no_signals(cede_req *req, cede_result r)
+{
+    (void)req;
+    if (r.status != CEDE_ECANCELED)
+        fail("no signals", r.status);
 }
 
 static int run(const char *directory)
 {
     cede_status status = os_tree_open(&settings.tree, directory);
     char text[CEDE_ADDRESS_TEXT];
+    uint32_t signals;
+    cede_req signal;
     if (status)
         return fail(directory, status);
     for (uint32_t i = 0; i < settings.threads; i++) {
@@ -281,20 +287,18 @@ static int run(const char *directory)
     cede_address_print(&at, text, sizeof text);
     printf("listening at %s\n", text);
     fflush(stdout);
-    os_on_interrupt(on_interrupt);
+    signals = os_stop_signals();
+    if (signals) {
+        cede_prep_signal_many(&signal, signals, on_signal);
+        cede_background(&signal); /* the run ends when all else has */
+        cede_submit(workers[0].loop, &signal, on_no_signals);
+    }
     for (uint32_t i = 1; i < settings.threads; i++) {
         cede_prep_work(&workers[i].work, work, &workers[i]);
         cede_submit(workers[0].loop, &workers[i].work, on_thread_end);
     }
-    while (over < settings.threads) {
-        if (cede_run(workers[0].loop, CEDE_FOREVER) < 0)
-            return fail("the loop", CEDE_EUNKNOWN);
-        if (!workers[0].closing) /* stopped: now they close; if all is over, nothing happens */
-            cede_complete(workers[0].opened, CEDE_OK, 0);
-        for (uint32_t i = 0; workers[0].closing && i < settings.threads; i++)
-            cede_cancel(workers[i].life); /* stopped again: now */
-    }
-    os_on_interrupt(NULL);
+    if (cede_run(workers[0].loop, CEDE_FOREVER) < 0)
+        return fail("the loop", CEDE_EUNKNOWN);
     status = close_worker(&workers[0]);
     return status ? fail("close", status) : 0;
 }

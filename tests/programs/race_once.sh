@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # race_once.sh CEDE_RACE CEDE_ECHO [EMULATOR...]: cede-race in the true network of this machine, with
-# nobody at the first address and cede-echo at the second.
+# nobody at the first address and cede-echo at the second; then to cede-echo by a name.
 set -eu
 race=$1
 echo=$2
@@ -18,13 +18,14 @@ fail()
 
 for try in 1 2 3 4 5; do
     port=$((20000 + RANDOM % 10000))
-    "$@" "$echo" "127.0.0.1:$port" 1 > "$work/said" 2>&1 &
+    "$@" "$echo" "127.0.0.1:$port" 2 > "$work/said" 2>&1 &
     server=$!
     # It runs until somebody is there.
     until "$@" "$race" 127.0.0.1:1 "127.0.0.1:$port" > "$work/got" 2>&1; do
         kill -0 "$server" 2> /dev/null || break
         grep -qx ' *[0-9]* ms  no connection: nobody listens there' "$work/got" || fail "it has failed"
     done
+    "$@" "$race" "localhost:$port" > "$work/by_name" 2>&1 || true
     code=0
     wait "$server" || code=$?
     server=
@@ -37,6 +38,9 @@ for try in 1 2 3 4 5; do
 2  connected
 the connection is ours
 END
+        grep -q 'IPv4: [1-9][0-9]* address' "$work/by_name" &&
+            grep -q 'the connection is ours' "$work/by_name" ||
+            fail "by name: $(cat "$work/by_name")"
         exit 0
     fi
     grep -q 'in use' "$work/said" || fail "the server has ended with $code"
