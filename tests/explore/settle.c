@@ -112,8 +112,11 @@ void stage_settle(void)
         truth_give();
     if (now.stop_asked)
         waits_run(0);
-    for (int i = 0; i < ROUNDS_LEAST || (i < ROUNDS_MOST && any_overdue()); i++)
+    for (uint32_t i = 0; i < ROUNDS_LEAST || (i < ROUNDS_MOST && any_overdue()); i++) {
+        if (explore_between)
+            explore_between(now.program->count + i);
         run_on();
+    }
     for (const call *c = now.calls; c < now.calls + now.call_count; c++) {
         unsigned law;
         const char *why = overdue(c, &law);
