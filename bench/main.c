@@ -6,18 +6,21 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "env.h"
+#include "load.h"
 
-const bench_row *const bench_rows[] = {&bench_b1,  &bench_b2,  &bench_b3,  &bench_b4, &bench_b9,
-                                       &bench_b10, &bench_b11, &bench_b12, &bench_b15};
+const bench_row *const bench_rows[] = {&bench_b1,  &bench_b2,  &bench_b3, &bench_b4,  &bench_b5,
+                                       &bench_b6,  &bench_b7,  &bench_b9, &bench_b10, &bench_b11,
+                                       &bench_b12, &bench_b14, &bench_b15};
 const unsigned bench_row_count = sizeof bench_rows / sizeof bench_rows[0];
 
 enum { RESULTS = 64 };
 
 struct options {
     const char *rows, *dir, *json, *plot_data, *child_dir;
-    bool no_instructions, list;
+    bool no_instructions, list, load;
 };
 
 static const char usage[] =
@@ -36,6 +39,7 @@ static const struct option long_options[] = {
     {"list", no_argument, NULL, 'l'},
     {"help", no_argument, NULL, 'h'},
     {"counted-child", required_argument, NULL, 'c'}, /* from icount.c, not for people */
+    {"load", no_argument, NULL, 'L'},                /* from load.c, the same */
     {NULL, 0, NULL, 0},
 };
 
@@ -73,6 +77,9 @@ static void parse(int argc, char **argv, struct options *o, bench_env *env)
             break;
         case 'c':
             o->child_dir = optarg;
+            break;
+        case 'L':
+            o->load = true;
             break;
         default:
             fputs(usage, c == 'h' ? stdout : stderr);
@@ -129,6 +136,9 @@ int main(int argc, char **argv)
     unsigned count = 0;
 
     parse(argc, argv, &o, &env);
+    if (o.load) {
+        return load_main(STDIN_FILENO);
+    }
     if (o.child_dir) {
         env.dir = o.child_dir;
         return bench_counted_child(&env, argv + optind);
