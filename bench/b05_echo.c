@@ -21,32 +21,20 @@
  */
 #include "echo_rows.h"
 
-#define SIDE(which, text, role, side)                                                       \
+#define SIDE(which, text, role)                                                             \
     static void *open_##which(const bench_env *env, const bench_case *of, const char **why) \
     {                                                                                       \
         (void)env, (void)why;                                                               \
-        return echo_open(&side, of);                                                        \
+        return echo_open(&echo_##which, of);                                                \
     }                                                                                       \
-    static const bench_contestant which = {text, role, open_##which, echo_round, echo_close};
+    const bench_contestant echo_by_##which = {text, role, open_##which, echo_round, echo_close};
 
-SIDE(ring, "floor", BENCH_FLOOR, echo_ring)
-SIDE(by_epoll, "epoll", BENCH_FLOOR, echo_epoll)
-SIDE(uv, "libuv", BENCH_PEER, echo_uv)
-SIDE(uv_write_, "libuv-write", BENCH_PEER, echo_uv_write)
-SIDE(plain_event, "libevent", BENCH_PEER, echo_event)
-SIDE(buffered_event, "bufferevent", BENCH_PEER, echo_bufferevent)
-SIDE(asio, "asio", BENCH_PEER, echo_asio)
-SIDE(side_cede, "cede", BENCH_CEDE, echo_cede)
-
-#define EVERYBODY                                                                           \
-    {                                                                                       \
-        &ring, &by_epoll, &uv, &uv_write_, &plain_event, &buffered_event, &asio, &side_cede \
-    }
+ECHO_SIDES(SIDE)
 
 #define ECHO_CASE(text, connections, kind, counted)                                                \
     {                                                                                              \
         .name = text, .size = connections, .variant = kind, .instructions = counted, .plotted = 1, \
-        .measures = {{"wall", "ns", false}, {"CPU", "ns", false}}, .contestants = EVERYBODY,       \
+        .measures = {{"wall", "ns", false}, {"CPU", "ns", false}}, .contestants = ECHO_EVERYBODY,  \
         .goals = {                                                                                 \
             {"at most 1.03 of the floor", BENCH_CONTESTANT, 1, 0, "floor", 1.03},                  \
             {"ahead of every peer", BENCH_BEST_PEER, 1, 0, NULL, 1},                               \
@@ -64,7 +52,7 @@ static const bench_case spin[] = {{
     .size = 1,
     .variant = ECHO_SPIN,
     .measures = {{"wall", "ns", false}, {"CPU", "ns", false}},
-    .contestants = EVERYBODY,
+    .contestants = ECHO_EVERYBODY,
     .goals = {{"3 times as fast as every peer", BENCH_BEST_PEER, 0, 0, NULL, 1 / 3.0},
               {"of the floor", BENCH_SHOWN, 0, 0, "floor", 1}},
 }};
@@ -76,7 +64,8 @@ static const bench_case accepts[] = {{
     .instructions = true,
     .plotted = 1,
     .measures = {{"wall", "ns", false}, {"CPU", "ns", false}},
-    .contestants = {&ring, &by_epoll, &uv, &plain_event, &asio, &side_cede},
+    .contestants = {&echo_by_ring, &echo_by_epoll, &echo_by_uv, &echo_by_event, &echo_by_asio,
+                    &echo_by_cede},
     .goals = {{"at most 1.05 of the floor", BENCH_CONTESTANT, 1, 0, "floor", 1.05},
               {"of epoll by hand", BENCH_SHOWN, 1, 0, "epoll", 1}},
 }};
@@ -85,7 +74,3 @@ const bench_row bench_b5 = {"B5", "TCP echo, 64 bytes", small, 2};
 const bench_row bench_b6 = {"B6", "TCP echo, 16 KiB", large, 2};
 const bench_row bench_b7 = {"B7", "ping-pong of 64 bytes, looking for work", spin, 1};
 const bench_row bench_b14 = {"B14", "accept and close", accepts, 1};
-
-/* ---- B13, by the same servers: b13_idle.c ---------------------------------------------------- */
-
-const bench_contestant *const echo_everybody[ECHO_EVERYBODY] = EVERYBODY;

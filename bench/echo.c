@@ -15,7 +15,7 @@
 
 #include "echo_rows.h"
 
-enum { BACKLOG = 4096, WAVE = 256 };
+enum { BACKLOG = 4096, WAVE = 256, MESSAGES = 20000 };
 
 void echo_bad(const char *who, long result)
 {
@@ -99,6 +99,7 @@ void *echo_open(const echo_side *side, const bench_case *of)
 
 static void echo_messages(echo *e, bench_run *run)
 {
+    run->ops = run->of->variant == ECHO_ALLOCATIONS ? MESSAGES : run->ops;
     load_pin();
     load_tell(e->load, run->of->variant == ECHO_SPIN ? LOAD_PINGPONG : LOAD_ECHO, run->ops,
               e->message_bytes);

@@ -75,6 +75,9 @@ void echo_connect(echo *, uint64_t clients);
 void echo_leave(echo *, uint64_t clients);
 void echo_free(echo *);
 
+/* The process that looks at one contestant's idle clients: b13_idle.c. */
+int idle_main(const char *who, uint64_t clients);
+
 /* A short transfer on a socket that has room: nobody's code here goes on from there. */
 void echo_bad(const char *who, long result);
 

@@ -170,7 +170,10 @@ static void summarize(bench_result *result)
         for (unsigned m = 0; m < BENCH_MEASURES && result->of->measures[m].name; m++) {
             if (!series->why_not) {
                 series->median[m] = median(series->rounds[m], result->rounds, &series->spread[m]);
-                series->of_floor[m] = floor < 0 ? 0 : ratio(result, i, (unsigned)floor, m);
+                /* Where the floor costs nothing (memory), nothing is a multiple of it. */
+                series->of_floor[m] = floor < 0 || result->series[floor].rounds[m][0] <= 0
+                                          ? 0
+                                          : ratio(result, i, (unsigned)floor, m);
             }
         }
     }
