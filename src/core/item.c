@@ -57,12 +57,12 @@ void cedi_item_waits(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t 
 }
 
 /* What it carries becomes the callee's. */
-static void unwrap(const cedi_item *item, cede_result *result)
+static void unwrap(const cedi_slot *slot, const cedi_item *item, cede_result *result)
 {
     uint32_t what = item->what, index = item->carrier;
     cedi_entry *entry;
     if (what == CEDI_ITEM_BUFFER) {
-        cedi_pool_item(item, result);
+        cedi_pool_item(slot, item, result);
         return;
     }
     entry = cedi_entry_at(index);
@@ -91,7 +91,7 @@ static void deliver(cede_loop *loop, cedi_item **place)
     loop->counts.items++;
     if (slot->scope)
         result.scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
-    unwrap(item, &result);
+    unwrap(slot, item, &result);
     cedi_check_touch(slot, true, false); /* borrowed */
     call = slot->req->args_.many.item;
     loop->frame = &frame;
