@@ -103,6 +103,7 @@ static uint32_t entry_take(uint32_t kept)
             free_tail = 0;
         memset(entry->list, 0, sizeof entry->list);
         entry->owner = entry->owned_next = entry->owned_prev = entry->close = 0;
+        entry->native = 0;
         entry->flags = entry->imported = 0;
     }
     cede_os_unlock();
@@ -292,6 +293,8 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
         return CEDE_OK;
     if (entry->imported & CEDE_IMPORT_APC)
         kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
+    if (entry->imported & CEDE_IMPORT_BORROW)
+        kind |= loop->backend->attach_flags & CEDE_ATTACH_BORROW;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
         entry->kind = (uint16_t)kind;
@@ -381,7 +384,7 @@ void cedi_handle_drops_start(cede_loop *loop)
         cede_work work = {.token = CEDI_TOKEN_ENTRY | index,
                           .args = &none,
                           .native = entry->native,
-                          .native_to = -1,
+                          .native_other = -1,
                           .op = CEDE_OP_CLOSE,
                           .kind = entry->kind};
         loop->drops = entry->owned_next;

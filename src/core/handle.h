@@ -76,6 +76,7 @@ void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it *
 void cedi_order_hold(cedi_slot *);                /* joined: unless all before it are sealed */
 void cedi_order_sealed(cede_loop *, cedi_slot *); /* lets the next start */
 void cedi_order_leave(cede_loop *, cedi_slot *);
+cedi_slot *cedi_order_before(const cedi_slot *); /* to be delivered before its items */
 
 static inline unsigned cedi_order_list_of(const cedi_slot *slot)
 {
@@ -116,15 +117,16 @@ static inline void cedi_order_unlist(cedi_slot *slot, cedi_entry *entry)
 
 void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
 void cedi_item_waits(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
+void cedi_item_signals(cede_loop *, cedi_slot *, uint32_t bits);
 void cedi_item_push(cede_loop *, const cedi_slot *, cedi_item *, uint32_t what, uint32_t carrier);
-void cedi_item_deliver(cede_loop *);                   /* the first */
+void cedi_item_deliver(cede_loop *);                   /* the first, or what is before it */
 void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, before its done */
-/* Delivers the first item of a slot for which `wanted` says so. */
+/* Delivers the first item of a slot for which `wanted` says so, or what is before it. */
 bool cedi_items_deliver_one(cede_loop *, bool (*wanted)(cedi_slot *, const cedi_slot *),
                             const cedi_slot *target);
 
-cede_status cedi_pool_join(cede_loop *, const cede_args *); /* a receive that will use it */
-void cedi_pool_left(cede_loop *, const cedi_slot *);        /* which is over */
+cede_status cedi_pool_join(cede_loop *, uint8_t op, const cede_args *); /* will use it */
+void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which is over */
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
 bool cedi_pool_has_credit(const cedi_slot *);

@@ -59,7 +59,7 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 {
     uint32_t index = slot->at.on.entry;
     cedi_order_unlist(slot, cedi_entry_at(index));
-    if (slot->op == CEDE_OP_COPY && slot->at.on.pin) {
+    if ((CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin) {
         cedi_slot *pin = cedi_slot_at(slot->at.on.pin);
         uint32_t other = pin->at.on.entry;
         cedi_order_unlist(pin, cedi_entry_at(other));
@@ -69,4 +69,13 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
             cedi_handle_left(loop, other);
     }
     cedi_handle_left(loop, index);
+}
+
+/* Of a request that has started all before it are sealed; the first of them that is not delivered,
+ * or NULL. What it has to tell before its own end, an item, stands behind their dones. */
+cedi_slot *cedi_order_before(const cedi_slot *slot)
+{
+    if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
+        return NULL;
+    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[list_of(slot)].head);
 }

@@ -216,10 +216,11 @@ void cede_pool_give(cede_pool *pool, void *memory)
 
 /* ---- Receives ------------------------------------------------------------------------------- */
 
-cede_status cedi_pool_join(cede_loop *loop, const cede_args *args)
+cede_status cedi_pool_join(cede_loop *loop, uint8_t op, const cede_args *args)
 {
     cede_pool *pool = args->many.pool;
-    if (pool->loop != loop || pool->closed)
+    uint32_t least = op == CEDE_OP_WATCH_MANY ? CEDE_WATCH_BYTES : 1;
+    if (pool->loop != loop || pool->closed || pool->view.buffer_bytes < least)
         return CEDE_EINVAL;
     pool->users++;
     return CEDE_OK;

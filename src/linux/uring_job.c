@@ -81,7 +81,7 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     job->work.args = *work->args;
     job->work.op = work->op;
     job->work.native = work->native;
-    job->work.native_to = work->native_to;
+    job->work.native_other = work->native_other;
     job->work.moved = work->moved;
     bucket = bucket_of(self, job->token);
     job->chain = *bucket;

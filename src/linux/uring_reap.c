@@ -17,7 +17,7 @@ void cedi_uring_report(uring *self, uint64_t token, int result)
         count = (uint64_t)result;
     } else {
         error = -result;
-        /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_poll). */
+        /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_wait). */
         status = result == -EAGAIN    ? CEDE_REPORT_POLL
                  : result == -ENOBUFS ? CEDE_REPORT_POOL /* of what has no pool: no memory */
                                       : cedi_error_status(error);

@@ -15,7 +15,7 @@
 typedef struct cedi_blocking {
     cede_args args; /* a copy */
     intptr_t native;
-    intptr_t native_to;
+    intptr_t native_other;
     uint64_t moved;
     uint32_t op;
     /* what came of it, as cede_core_done wants it */

@@ -81,7 +81,8 @@ static bool backend_supports(void *self, uint32_t op)
 #undef SIM_OP_BACKEND
     };
     const sim_loop *loop = self;
-    return op < CEDE_OP_COUNT && has[op] && !(loop->world->config.without >> op & 1);
+    return op <= CEDE_OP_RECV_MANY && has[op] && /* those behind it are not here yet */
+           !(loop->world->config.without >> op & 1);
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */

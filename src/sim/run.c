@@ -13,6 +13,18 @@
 
 #define CANDIDATES_MOST 256u
 
+/* Not here yet. */
+#define sim_op_send_zero_copy NULL
+#define sim_op_send_file      NULL
+#define sim_op_lookup         NULL
+#define sim_op_poll           NULL
+#define sim_op_signal_many    NULL
+#define sim_op_spawn          NULL
+#define sim_op_child_wait     NULL
+#define sim_op_child_kill     NULL
+#define sim_op_watch          NULL
+#define sim_op_watch_many     NULL
+
 static sim_op *const operations[CEDE_OP_COUNT] = {
 #define SIM_OP_CORE(NAME, name)
 #define SIM_OP_BACKEND(NAME, name)                               [CEDE_OP_##NAME] = sim_op_##name,
@@ -320,9 +332,12 @@ int sim_cancel(sim_work *work)
     }
     if (work->op == CEDE_OP_CLOSE)
         return answer(work, CEDE_CANCEL_NEVER);
-    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE ||
-        work->deaf)
+    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE)
         return answer(work, CEDE_CANCEL_SENT);
+    if (work->deaf) {
+        work->wished = true; /* once it is released it must not come to wait for good */
+        return answer(work, CEDE_CANCEL_SENT);
+    }
     if (sim_chance(world, config->cancel_again_permille))
         return answer(work, CEDE_CANCEL_AGAIN);
     if (lose(work))

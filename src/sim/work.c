@@ -253,7 +253,7 @@ sim_work *sim_work_new(sim_loop *loop, const cede_work *given)
         cede_core_touch(loop->core, work->token, false);
     }
     work->file = borrow(world, given->native);
-    work->to = borrow(world, given->native_to);
+    work->to = borrow(world, given->native_other);
     token_put(world, work);
     world->token_count++;
     world->in_flight++;

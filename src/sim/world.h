@@ -63,7 +63,7 @@ struct sim_work {
     uint64_t due_ns;    /* not before */
     uint64_t latest_ns; /* explored worlds: nor after another's */
     cede_args args;
-    sim_open *file; /* what native and native_to name; NULL: nothing valid */
+    sim_open *file; /* what native and native_other name; NULL: nothing valid */
     sim_open *to;
     intptr_t native;
     uint64_t moved;

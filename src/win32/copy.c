@@ -88,7 +88,7 @@ static uint32_t check_overlap(const pair *pair, uint64_t length)
 
 uint32_t cedi_win_do_copy(win_job *job)
 {
-    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_to, NULL, {false, false}};
+    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_other, NULL, {false, false}};
     uint64_t asked = job->args.copy.length_bytes;
     uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
     uint32_t error;

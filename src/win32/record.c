@@ -191,7 +191,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     record_enter(self, &job->record, work, WIN_RECORD_JOB);
     job->args = *work->args;
     job->native = work->native;
-    job->native_to = work->native_to;
+    job->native_other = work->native_other;
     job->moved = work->moved;
     job->file = NULL;
     job->access = 0;
