@@ -77,5 +77,5 @@ cedi_slot *cedi_order_before(const cedi_slot *slot)
 {
     if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
         return NULL;
-    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[list_of(slot)].head);
+    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
 }
