@@ -1,6 +1,6 @@
 // asio's server, as its own examples write one: a session with a buffer, async_read_some, then
 // async_write of what came, and so on. One thread, and told so. Main thread.
-#define ASIO_STANDALONE 1
+#define ASIO_STANDALONE    1
 #define ASIO_NO_DEPRECATED 1
 #include <asio.hpp>
 
@@ -8,7 +8,8 @@
 
 #include "echo.h"
 
-namespace {
+namespace
+{
 
 using tcp = asio::ip::tcp;
 
@@ -27,8 +28,7 @@ struct session {
 };
 
 struct inside {
-    explicit inside(int listener)
-        : context(1), acceptor(context, tcp::v4(), listener)
+    explicit inside(int listener) : context(1), acceptor(context, tcp::v4(), listener)
     {
     }
     asio::io_context context;

@@ -13,8 +13,8 @@
 #include "load.h"
 
 const bench_row *const bench_rows[] = {&bench_b1,  &bench_b2,  &bench_b3,  &bench_b4,  &bench_b5,
-                                       &bench_b6,  &bench_b7,  &bench_b9,  &bench_b10, &bench_b11,
-                                       &bench_b12, &bench_b13, &bench_b14, &bench_b15};
+                                       &bench_b6,  &bench_b7,  &bench_b8,  &bench_b9,  &bench_b10,
+                                       &bench_b11, &bench_b12, &bench_b13, &bench_b14, &bench_b15};
 const unsigned bench_row_count = sizeof bench_rows / sizeof bench_rows[0];
 
 enum { RESULTS = 64 };
