@@ -72,6 +72,7 @@ typedef struct cede_win32_calls {
     uint32_t (*create_pipe)(const wchar_t *name, uint32_t open_mode, uint32_t instances,
                             void **out);
     uint32_t (*connect_pipe)(void *pipe, void *overlapped);
+    uint32_t (*transmit_file)(uintptr_t socket, void *file, uint32_t bytes, void *overlapped);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

@@ -173,6 +173,16 @@ static uint32_t connect_ex(uintptr_t socket, const void *name, int name_bytes, v
                                                                      : (uint32_t)WSAGetLastError();
 }
 
+static uint32_t transmit_file(uintptr_t socket, void *file, uint32_t bytes, void *overlapped)
+{
+    const GUID id = WSAID_TRANSMITFILE;
+    LPFN_TRANSMITFILE call = NULL;
+    uint32_t error = find_extension(socket, id, &call, sizeof call);
+    if (error)
+        return WSAEOPNOTSUPP; /* its provider has none */
+    return call(socket, file, bytes, 0, overlapped, NULL, 0) ? 0 : (uint32_t)WSAGetLastError();
+}
+
 /* ---- Named pipes ---------------------------------------------------------------------------- */
 
 static uint32_t create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances, void **out)
@@ -199,7 +209,7 @@ static const cede_win32_calls system_calls = {read_file,         write_file,
                                               wsa_send,          wsa_recv_from,
                                               wsa_send_to,       accept_ex,
                                               connect_ex,        create_pipe,
-                                              connect_pipe};
+                                              connect_pipe,      transmit_file};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -235,6 +245,7 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(connect_ex);
     CHOOSE(create_pipe);
     CHOOSE(connect_pipe);
+    CHOOSE(transmit_file);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */

@@ -108,6 +108,13 @@ static inline uint32_t cedi_win_connect_ex(const win *self, SOCKET socket, const
     return error ? error : self->calls.connect_ex(socket, name, name_bytes, overlapped);
 }
 
+static inline uint32_t cedi_win_transmit_file(const win *self, SOCKET socket, HANDLE file,
+                                              uint32_t bytes, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "TransmitFile");
+    return error ? error : self->calls.transmit_file(socket, file, bytes, overlapped);
+}
+
 /* An instance of a pipe for bytes, that other machines do not reach. */
 static inline uint32_t cedi_win_create_pipe(const win *self, const wchar_t *name,
                                             uint32_t open_mode, uint32_t instances, HANDLE *out)

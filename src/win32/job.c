@@ -57,6 +57,7 @@ static win_perform *performer_of(uint8_t op)
         [CEDE_OP_SET_TIMES] = cedi_win_do_set_times,
         [CEDE_OP_SET_MODE] = cedi_win_do_set_mode,
         [CEDE_OP_COPY] = cedi_win_do_copy,
+        [CEDE_OP_SEND_FILE] = cedi_win_do_read_piece,
     };
     return performers[op];
 }
@@ -171,7 +172,7 @@ static void run_connect(cedi_pool_job *pool_job, void *thread)
 /* A result of any length, which has to lie somewhere until the loop's thread gives it. */
 static bool needs_scratch(uint32_t op)
 {
-    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK;
+    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK || op == CEDE_OP_SEND_FILE;
 }
 
 /* A close does not fail for want of a thread (law 10): it is made here and now. */
@@ -191,6 +192,11 @@ static bool no_thread(win *self, win_job *job, cede_status status)
 
 bool cedi_win_to_pool(win *self, const cede_work *work)
 {
+    return cedi_win_to_pool_for(self, work, 0);
+}
+
+bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
+{
     win_job *job = cedi_win_job_new(self, work);
     const win_file *file;
     cede_status status;
@@ -203,6 +209,7 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
             return false;
         }
     }
+    job->asked = asked;
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     job->access = file ? file->access : 0;
     job->socket =
@@ -304,6 +311,10 @@ static void report(win *self, win_job *job)
         cedi_win_file_left(self, file);
         return;
     }
+    if (job->record.op == CEDE_OP_SEND_FILE && error == 0 && count > 0) {
+        cedi_win_send_piece(self, job);
+        return;
+    }
     if (error == 0)
         give(self, job);
     else if (job->record.op == CEDE_OP_CONNECT && cedi_error_is_shortage(error))
@@ -340,8 +351,10 @@ static int stop_call(win *self, win_job *job)
 int cedi_win_job_cancel(win *self, win_job *job)
 {
     if (!job->can_stop) {
-        if (!cedi_pool_remove(self->pool, &job->pool))
-            return CEDE_CANCEL_NEVER;
+        if (!cedi_pool_remove(self->pool, &job->pool)) {
+            job->wished = true; /* looked at by what has a second half: on this thread */
+            return job->record.op == CEDE_OP_SEND_FILE ? CEDE_CANCEL_SENT : CEDE_CANCEL_NEVER;
+        }
         job->error = ERROR_OPERATION_ABORTED;
         report(self, job);
         return CEDE_CANCEL_SENT;

@@ -170,6 +170,11 @@ win_io *cedi_win_net_io(win *self, const cede_work *work, win_file *file)
     return io;
 }
 
+win_io *cedi_win_net_io_in(win *self, const cede_work *work, win_file *file, uint8_t lane)
+{
+    return new_io(self, work, file, lane, false);
+}
+
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 /* Winsock keeps no array of WSABUFs beyond the call. */

@@ -140,6 +140,14 @@ IN_NET(get_option)
 IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
+IN_NET(send_file)
+
+/* An overlapped send locks the caller's pages until it is over; it leaves the choice of copying to
+ * the provider (SO_SNDBUF is as it was). */
+static bool start_send_zero_copy(win *self, const cede_work *work)
+{
+    return cedi_win_start_send_all(self, work);
+}
 
 /* ---- Lengths --------------------------------------------------------------------------------- */
 
@@ -162,8 +170,6 @@ static bool start_allocate(win *self, const cede_work *work)
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
-#define start_send_zero_copy NULL
-#define start_send_file      NULL
 #define start_lookup         NULL
 #define start_poll           NULL
 #define start_signal_many    NULL

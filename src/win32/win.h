@@ -6,6 +6,7 @@
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
  *     pick.c         receives into buffers of a pool
+ *     sendfile.c     files to streams
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
@@ -100,6 +101,7 @@ typedef struct win_file {
     bool appends;    /* every write goes to the end */
     bool closed;     /* not in the table any more */
     bool hole_asked; /* it was told to be sparse, whatever came of it */
+    bool cannot_transmit; /* a socket whose provider sends no files */
 } win_file;
 
 /* ---- Records -------------------------------------------------------------------------------- */
@@ -351,6 +353,7 @@ bool cedi_win_start_get_option(win *, const cede_work *);
 bool cedi_win_start_accept_many(win *, const cede_work *);
 bool cedi_win_start_recv_pool(win *, const cede_work *);
 bool cedi_win_start_recv_many(win *, const cede_work *);
+bool cedi_win_start_send_file(win *, const cede_work *); /* sendfile.c */
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
@@ -358,6 +361,7 @@ bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count)
 /* ---- job.c ---------------------------------------------------------------------------------- */
 
 bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
+bool cedi_win_to_pool_for(win *, const cede_work *, uint32_t asked);
 /* The transfer of a handle that was not made for overlapped I/O. */
 /* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
 bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
@@ -380,7 +384,10 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
     cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
     cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
     cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
-    cedi_win_do_copy, cedi_win_do_connect;
+    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece;
+
+/* sendfile.c: what was read of a file, on its way; frees the job. */
+void cedi_win_send_piece(win *, win_job *);
 
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
