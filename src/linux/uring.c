@@ -25,6 +25,7 @@ static void release(uring *self)
         (void)close(self->wake_fd);
     if (self->ready_fd >= 0)
         (void)close(self->ready_fd);
+    cedi_uring_files_free(self);
     cedi_uring_jobs_free(self);
     cedi_memory_free(self);
 }

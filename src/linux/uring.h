@@ -11,6 +11,7 @@
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
  *     uring_net.c    sockets
  *     uring_pool.c   receives into buffers of a pool
+ *     uring_file.c   files to streams
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -77,7 +78,8 @@ enum {
     URING_FIFO,    /* is one, and waits for the other end on a thread */
     URING_POLL,    /* waits until a descriptor is ready */
     URING_NET,     /* uring_net.c: what the kernel is told in structures */
-    URING_PICK     /* uring_pool.c: a receive into a pool, in steps */
+    URING_PICK,    /* uring_pool.c: a receive into a pool, in steps */
+    URING_FILE     /* uring_file.c: a file to a stream, in steps */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -108,6 +110,16 @@ typedef struct uring_job {
             uint32_t number; /* UINT32_MAX: it waits for data */
             uint32_t kind;
         } picked;
+        struct {
+            void *buffer;           /* NULL: none now */
+            struct uring_job *next; /* of those that wait for one */
+            uint64_t moved;         /* in this round */
+            uint32_t piece_bytes;   /* to be tried next */
+            uint32_t length;        /* of what is being sent */
+            uint8_t step;
+            bool socket;
+            bool wished; /* it is to end */
+        } file;
     };
 } uring_job;
 
@@ -162,6 +174,12 @@ typedef struct uring {
     uint32_t failures;   /* enters that failed for want of room, running */
 
     /* cold */
+    struct {
+        void *free; /* buffers, linked by their first word */
+        uint32_t made;
+        uint32_t waiting;
+        uring_job *first, *last; /* that wait for one */
+    } files;
     cede_uring_config config;
     uint64_t opcodes; /* bit n: the kernel has opcode n */
     unsigned no_ring; /* 0: what a ring that could not be had points to */
@@ -260,6 +278,8 @@ bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
 bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
 bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint64_t count,
                               uint64_t moved);
+/* A write to a stream that is no socket, with these flags: it raises no signal. */
+void cedi_uring_might_signal(uring *, struct io_uring_sqe *, unsigned flags);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -328,6 +348,16 @@ void cedi_uring_pick_completed(uring *, uring_job *, int result);
 void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
 void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
 void cedi_uring_pool_close(void *self, cede_pool_view *);
+
+/* ---- uring_file.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_send_file(uring *, const cede_work *);
+void cedi_uring_file_completed(uring *, uring_job *, int result);
+int cedi_uring_file_cancel(uring *, uring_job *);
+/* Before its record goes: gives back what it holds; returns what moved. */
+uint64_t cedi_uring_file_left(uring *, uring_job *);
+void cedi_uring_files_serve(uring *); /* there may be a buffer for those that wait */
+void cedi_uring_files_free(uring *);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

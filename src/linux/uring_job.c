@@ -247,6 +247,9 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     case URING_PICK:
         cedi_uring_pick_completed(self, job, result);
         return;
+    case URING_FILE:
+        cedi_uring_file_completed(self, job, result);
+        return;
     case URING_STAT:
         if (result >= 0) {
             cede_core_touch(self->core, token, true);
@@ -276,6 +279,8 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
         return CEDE_CANCEL_SENT;
     case URING_FIFO:
         return cedi_uring_fifo_cancel(job);
+    case URING_FILE:
+        return cedi_uring_file_cancel(self, job);
     default:
         return cedi_uring_send_cancel(self, job->token | URING_JOB, job->token | URING_CANCEL);
     }

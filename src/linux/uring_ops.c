@@ -95,6 +95,11 @@ static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned 
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
 }
 
+void cedi_uring_might_signal(uring *self, struct io_uring_sqe *sqe, unsigned flags)
+{
+    might_signal(self, sqe, flags);
+}
+
 bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
 {
     const cede_args *args = work->args;
@@ -408,7 +413,7 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Sockets: uring_net.c, uring_pool.c ------------------------------------------------------ */
+/* ---- Sockets: uring_net.c, uring_pool.c, uring_file.c ---------------------------------------- */
 
 #define IN_NET(name)                                             \
     static bool start_##name(uring *self, const cede_work *work) \
@@ -436,6 +441,7 @@ IN_NET(get_option)
 IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
+IN_NET(send_file)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
@@ -498,7 +504,6 @@ URING_COLD static bool start_wait(uring *self, const cede_work *work)
 
 /* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
 #define start_send_zero_copy NULL
-#define start_send_file      NULL
 #define start_lookup         NULL
 #define start_poll           NULL
 #define start_signal_many    NULL

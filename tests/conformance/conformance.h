@@ -66,6 +66,8 @@ void cft_expect_ended(cft *, const cft_rec *, cede_status, uint32_t by, const ch
 
 /* The case cannot run here, for a reason with a row in deviations.def. Does not return. */
 void cft_skip(cft *, const char *condition);
+/* The case is about an operation: where the backend has none of it yet, it is skipped. */
+void cft_needs(cft *, uint32_t op);
 /* Whether the system is known not to do what is documented (wine.def has the id): the case then
  * asserts what it does instead, and is counted apart. */
 bool cft_deviates(cft *, const char *id);
