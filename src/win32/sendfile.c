@@ -23,10 +23,11 @@ static uint32_t call_transmit(win *self, win_io *io)
                                   &io->overlapped);
 }
 
+/* Of a connection that was reset it may say that there is none: then a send has the last word. */
 static bool is_refused(uint32_t error)
 {
     return error == WSAEOPNOTSUPP || error == ERROR_NOT_SUPPORTED ||
-           error == ERROR_INVALID_FUNCTION;
+           error == ERROR_INVALID_FUNCTION || error == WSAENOTCONN;
 }
 
 static void transmitted(win *self, win_io *io, uint32_t error, uint32_t bytes)
