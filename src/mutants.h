@@ -82,7 +82,8 @@ enum {
     CEDI_CALL_IS_NEVER_OVER,  /* a cancel stops what a thread does after its call */
     CEDI_WAKE_IS_THE_LAST,    /* a wake that has come still counts as one on its way */
     CEDI_WAKE_NEEDS_ROOM,     /* a wake that cannot be posted is lost */
-    CEDI_UNKNOWN_IS_OK        /* an error without a row in the table is a success */
+    CEDI_UNKNOWN_IS_OK,       /* an error without a row in the table is a success */
+    CEDI_UNWATCHED_IS_TOLD    /* a cancel of a wait for an object does not heed that it has ended */
 };
 
 #ifndef CEDE_MUTANT

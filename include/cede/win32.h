@@ -28,7 +28,8 @@ extern "C" {
 #define CEDE_WIN32_NO_POSIX_RENAME    0x08u
 #define CEDE_WIN32_NO_FINE_TIMER      0x10u /* waits end on milliseconds, rounded up */
 #define CEDE_WIN32_NO_REOPEN          0x20u /* no second handle with the rights that one lacks */
-#define CEDE_WIN32_NO_ANY             0x3fu
+#define CEDE_WIN32_NO_LOOKUP          0x40u /* hosts are looked up on threads that block */
+#define CEDE_WIN32_NO_ANY             0x7fu
 
 /*
  * The system calls whose odd results matter. Each returns 0 for success, else the Win32 error (997,
@@ -73,6 +74,12 @@ typedef struct cede_win32_calls {
                             void **out);
     uint32_t (*connect_pipe)(void *pipe, void *overlapped);
     uint32_t (*transmit_file)(uintptr_t socket, void *file, uint32_t bytes, void *overlapped);
+    /* GetAddrInfoExW, with a list of ADDRINFOEXW, a LPLOOKUPSERVICE_COMPLETION_ROUTINE, and a HANDLE
+     * for the next; GetAddrInfoW, with a list of ADDRINFOW. For streams of a family or of any. */
+    uint32_t (*look_up)(const wchar_t *host, int family, void **found, void *overlapped,
+                        void (*routine)(void), void **name);
+    uint32_t (*look_up_cancel)(void **name);
+    uint32_t (*get_addresses)(const wchar_t *host, int family, void **found);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

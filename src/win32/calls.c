@@ -5,6 +5,7 @@
 #include "calls.h"
 
 #include <mswsock.h>
+#include <ws2tcpip.h>
 
 static uint32_t error_unless(BOOL happened)
 {
@@ -183,6 +184,33 @@ static uint32_t transmit_file(uintptr_t socket, void *file, uint32_t bytes, void
     return call(socket, file, bytes, 0, overlapped, NULL, 0) ? 0 : (uint32_t)WSAGetLastError();
 }
 
+/* ---- Hosts ---------------------------------------------------------------------------------- */
+
+/* Names of other languages are brought into their form in ASCII by the system, unless it is told
+ * not to. */
+static uint32_t look_up(const wchar_t *host, int family, void **found, void *overlapped,
+                        void (*routine)(void), void **name)
+{
+    const ADDRINFOEXW hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    const cedi_winsock *winsock = cedi_win_winsock();
+    if (!winsock->look_up)
+        return WSAEOPNOTSUPP;
+    return (uint32_t)winsock->look_up(host, NULL, NS_ALL, NULL, &hints, found, NULL, overlapped,
+                                      (cedi_looked_up *)routine, name);
+}
+
+static uint32_t look_up_cancel(void **name)
+{
+    const cedi_winsock *winsock = cedi_win_winsock();
+    return winsock->look_up_cancel ? (uint32_t)winsock->look_up_cancel(name) : WSAEOPNOTSUPP;
+}
+
+static uint32_t get_addresses(const wchar_t *host, int family, void **found)
+{
+    const ADDRINFOW hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    return (uint32_t)GetAddrInfoW(host, NULL, &hints, (ADDRINFOW **)found);
+}
+
 /* ---- Named pipes ---------------------------------------------------------------------------- */
 
 static uint32_t create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances, void **out)
@@ -209,7 +237,9 @@ static const cede_win32_calls system_calls = {read_file,         write_file,
                                               wsa_send,          wsa_recv_from,
                                               wsa_send_to,       accept_ex,
                                               connect_ex,        create_pipe,
-                                              connect_pipe,      transmit_file};
+                                              connect_pipe,      transmit_file,
+                                              look_up,           look_up_cancel,
+                                              get_addresses};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -246,6 +276,9 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(create_pipe);
     CHOOSE(connect_pipe);
     CHOOSE(transmit_file);
+    CHOOSE(look_up);
+    CHOOSE(look_up_cancel);
+    CHOOSE(get_addresses);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */
@@ -272,6 +305,26 @@ static BOOL CALLBACK nt_find(INIT_ONCE *once, void *parameter, void **context)
     nt.set_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
                                   int))look_for(module, "NtSetInformationFile");
     return TRUE;
+}
+
+static INIT_ONCE winsock_once = INIT_ONCE_STATIC_INIT;
+static cedi_winsock winsock_found;
+
+static BOOL CALLBACK winsock_find(INIT_ONCE *once, void *parameter, void **context)
+{
+    HMODULE module = GetModuleHandleW(L"ws2_32.dll");
+    (void)once;
+    (void)parameter;
+    (void)context;
+    winsock_found.look_up = (cedi_look_up *)look_for(module, "GetAddrInfoExW");
+    winsock_found.look_up_cancel = (int(WSAAPI *)(HANDLE *))look_for(module, "GetAddrInfoExCancel");
+    return TRUE;
+}
+
+const cedi_winsock *cedi_win_winsock(void)
+{
+    (void)InitOnceExecuteOnce(&winsock_once, winsock_find, NULL, NULL);
+    return &winsock_found;
 }
 
 const cedi_nt *cedi_win_nt(void)

@@ -149,6 +149,19 @@ typedef struct cedi_nt {
 
 const cedi_nt *cedi_win_nt(void); /* never NULL */
 
+/* What Windows 7 has not, or not like this: some headers know no routine's type. */
+typedef void CALLBACK cedi_looked_up(DWORD error, DWORD bytes, LPOVERLAPPED overlapped);
+typedef int WSAAPI cedi_look_up(const wchar_t *host, const wchar_t *service, DWORD space, GUID *id,
+                                const void *hints, void **found, struct timeval *timeout,
+                                OVERLAPPED *, cedi_looked_up *, HANDLE *name);
+
+typedef struct cedi_winsock {
+    cedi_look_up *look_up; /* GetAddrInfoExW */
+    int(WSAAPI *look_up_cancel)(HANDLE *name);
+} cedi_winsock;
+
+const cedi_winsock *cedi_win_winsock(void); /* never NULL */
+
 /* The Win32 error of what an OVERLAPPED holds. */
 uint32_t cedi_win_error_of(ULONG_PTR internal);
 

@@ -479,6 +479,8 @@ static int heard(win *self, win_io *io, uint32_t error)
 int cedi_win_io_cancel(win *self, win_io *io)
 {
     io->wished = true;
+    if (io->stop)
+        return io->stop(self, io);
     if (io->stage == WIN_STAGE_WAITS) {
         stop_waiting(self, io);
         return CEDE_CANCEL_SENT;

@@ -143,6 +143,8 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->net = NULL;
     io->call = NULL;
     io->over = NULL;
+    io->stop = NULL;
+    io->owner = NULL;
     io->writes = io->wished = false;
     return io;
 }

@@ -7,6 +7,7 @@
  *     io.c       transfers: issued, settled in ONE place, reported
  *     pick.c         receives into buffers of a pool
  *     sendfile.c     files to streams
+ *     lookup.c       look-ups of hosts, which outlive their loop if they must
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
@@ -94,13 +95,13 @@ typedef struct win_file {
     uint16_t kind;
     uint16_t family; /* of a socket */
     uint8_t lane;
-    bool socket;     /* Winsock's; else a stream is a pipe */
-    bool may_skip;   /* a socket: may be told to send no packets for success */
-    bool skips;      /* what succeeds at once sends no packet */
-    bool is_pipe;    /* a real one, and no socket, which is one to most of the system */
-    bool appends;    /* every write goes to the end */
-    bool closed;     /* not in the table any more */
-    bool hole_asked; /* it was told to be sparse, whatever came of it */
+    bool socket;          /* Winsock's; else a stream is a pipe */
+    bool may_skip;        /* a socket: may be told to send no packets for success */
+    bool skips;           /* what succeeds at once sends no packet */
+    bool is_pipe;         /* a real one, and no socket, which is one to most of the system */
+    bool appends;         /* every write goes to the end */
+    bool closed;          /* not in the table any more */
+    bool hole_asked;      /* it was told to be sparse, whatever came of it */
     bool cannot_transmit; /* a socket whose provider sends no files */
 } win_file;
 
@@ -142,6 +143,7 @@ static inline unsigned char *cedi_win_aligned(unsigned char *room)
 typedef struct win_event {
     HANDLE event;
     PTP_WAIT wait;
+    _Atomic bool taken; /* by the word, or by who does not wait for it any more */
 } win_event;
 
 struct win_io {
@@ -156,6 +158,8 @@ struct win_io {
     struct win_net *net;
     uint32_t (*call)(win *, win_io *); /* what starts it; NULL: a read or write */
     void (*over)(win *, win_io *, uint32_t error, uint32_t bytes); /* NULL: that of a transfer */
+    int (*stop)(win *, win_io *); /* a cancel; NULL: by the system, of the file's operation */
+    void *owner;                  /* what these three share */
     uint32_t asked;
     uint32_t error; /* of one that has fired */
     uint32_t bytes;
@@ -239,6 +243,7 @@ struct win {
     _Atomic bool woken;          /* a wake is on its way */
     _Atomic bool stranded;       /* it found no way */
     _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
+    SRWLOCK visits; /* held by threads that nobody joins, while they tell; close waits for it */
 };
 
 /* ---- win.c ---------------------------------------------------------------------------------- */
@@ -309,7 +314,12 @@ bool cedi_win_event_make(win_io *);
 void cedi_win_event_ready(win_io *);        /* before a call: its OVERLAPPED names the event */
 win_routine *cedi_win_socket_routine(void); /* for Winsock's calls */
 void cedi_win_event_watch(win_io *);        /* its event will tell */
+void cedi_win_event_watch_for(win_io *,
+                              HANDLE object); /* this one will; it stays open until then */
+bool cedi_win_event_unwatch(win_io *); /* nothing will tell; false: it has, and will be completed */
 void cedi_win_event_free(win_io *);
+/* It is over, and to be completed by the loop. Any thread, for which the loop waits. */
+void cedi_win_event_tell(win_io *);
 void cedi_win_run_apcs(win *);
 void cedi_win_report_fired(win *);
 static inline bool cedi_win_has_fired(const win *self)
@@ -354,6 +364,7 @@ bool cedi_win_start_accept_many(win *, const cede_work *);
 bool cedi_win_start_recv_pool(win *, const cede_work *);
 bool cedi_win_start_recv_many(win *, const cede_work *);
 bool cedi_win_start_send_file(win *, const cede_work *); /* sendfile.c */
+bool cedi_win_start_lookup(win *, const cede_work *);    /* lookup.c */
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
