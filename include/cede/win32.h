@@ -31,6 +31,19 @@ extern "C" {
 #define CEDE_WIN32_NO_LOOKUP          0x40u /* hosts are looked up on threads that block */
 #define CEDE_WIN32_NO_ANY             0x7fu
 
+/* A process that is to be begun: with these three handles, which can be inherited, and no other. */
+typedef struct cede_win32_process {
+    const wchar_t *program;
+    wchar_t *line;
+    wchar_t *environment; /* a block; NULL: this process's */
+    const wchar_t *directory;
+    void *stdio[3];
+    bool new_group;
+    /* out */
+    void *process;
+    uint32_t id;
+} cede_win32_process;
+
 /*
  * The system calls whose odd results matter. Each returns 0 for success, else the Win32 error (997,
  * ERROR_IO_PENDING, among them). HANDLEs are void *, `overlapped` is a LPOVERLAPPED, `routine` a
@@ -80,6 +93,7 @@ typedef struct cede_win32_calls {
                         void (*routine)(void), void **name);
     uint32_t (*look_up_cancel)(void **name);
     uint32_t (*get_addresses)(const wchar_t *host, int family, void **found);
+    uint32_t (*create_process)(cede_win32_process *);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

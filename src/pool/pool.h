@@ -8,8 +8,8 @@
  * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and
  * lock-free.
  */
-#ifndef CEDE_POOL_H
-#define CEDE_POOL_H
+#ifndef CEDE_THREADS_H
+#define CEDE_THREADS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

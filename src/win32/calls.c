@@ -215,15 +215,50 @@ static uint32_t get_addresses(const wchar_t *host, int family, void **found)
 
 static uint32_t create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances, void **out)
 {
-    *out = CreateNamedPipeW(name, open_mode | FILE_FLAG_OVERLAPPED,
-                            PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, instances, PIPE_BYTES,
-                            PIPE_BYTES, 0, NULL);
+    *out = CreateNamedPipeW(name, open_mode, PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, instances,
+                            PIPE_BYTES, PIPE_BYTES, 0, NULL);
     return *out == INVALID_HANDLE_VALUE ? GetLastError() : 0;
 }
 
 static uint32_t connect_pipe(void *pipe, void *overlapped)
 {
     return error_unless(ConnectNamedPipe(pipe, overlapped));
+}
+
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+static uint32_t create_process(cede_win32_process *how)
+{
+    union {
+        LPPROC_THREAD_ATTRIBUTE_LIST align;
+        unsigned char bytes[256]; /* a list of one is some 50 long */
+    } room;
+    LPPROC_THREAD_ATTRIBUTE_LIST list = (LPPROC_THREAD_ATTRIBUTE_LIST)(void *)&room;
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT |
+                  (how->new_group ? CREATE_NEW_PROCESS_GROUP : 0);
+    SIZE_T bytes = sizeof room;
+    PROCESS_INFORMATION made;
+    STARTUPINFOEXW start = {.StartupInfo = {.cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES}};
+    uint32_t error = error_unless(InitializeProcThreadAttributeList(list, 1, 0, &bytes));
+    if (error)
+        return error;
+    start.StartupInfo.hStdInput = how->stdio[0];
+    start.StartupInfo.hStdOutput = how->stdio[1];
+    start.StartupInfo.hStdError = how->stdio[2];
+    start.lpAttributeList = list;
+    error = error_unless(UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+                                                   how->stdio, sizeof how->stdio, NULL, NULL));
+    if (error == 0)
+        error = error_unless(CreateProcessW(how->program, how->line, NULL, NULL, TRUE, flags,
+                                            how->environment, how->directory, &start.StartupInfo,
+                                            &made));
+    DeleteProcThreadAttributeList(list);
+    if (error)
+        return error;
+    (void)CloseHandle(made.hThread);
+    how->process = made.hProcess;
+    how->id = made.dwProcessId;
+    return 0;
 }
 
 static const cede_win32_calls system_calls = {read_file,         write_file,
@@ -239,7 +274,7 @@ static const cede_win32_calls system_calls = {read_file,         write_file,
                                               connect_ex,        create_pipe,
                                               connect_pipe,      transmit_file,
                                               look_up,           look_up_cancel,
-                                              get_addresses};
+                                              get_addresses,     create_process};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -279,6 +314,7 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(look_up);
     CHOOSE(look_up_cancel);
     CHOOSE(get_addresses);
+    CHOOSE(create_process);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */

@@ -231,7 +231,7 @@ static cede_status bind_to_port(win *self, win_file *file)
 
 static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
 {
-    if (file->kind == CEDE_KIND_DIR) {
+    if (file->kind & (CEDE_KIND_DIR | CEDE_KIND_CHILD | CEDE_KIND_OBJECT)) {
         file->lane = WIN_LANE_NONE;
         return CEDE_OK;
     }
@@ -251,6 +251,17 @@ static cede_status look_at_socket(win *self, win_file *file, uint32_t kind, uint
     return error ? cedi_error_status(error) : choose_lane(self, file, lane);
 }
 
+static cede_status look_at_object(win *self, win_file *file)
+{
+    DWORD flags;
+    if (!GetHandleInformation((HANDLE)file->native, &flags))
+        return CEDE_EBADF;
+    if (file->kind == CEDE_KIND_CHILD && GetProcessId((HANDLE)file->native) == 0)
+        return CEDE_EINVAL;
+    file->socket = file->kind == CEDE_KIND_OBJECT && cedi_win_is_socket(file->native);
+    return choose_lane(self, file, WIN_LANE_NONE);
+}
+
 static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
 {
     cede_status status = CEDE_OK;
@@ -264,6 +275,8 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (status)
         return status;
     file->kind = (uint16_t)kind;
+    if (kind == CEDE_KIND_CHILD || kind == CEDE_KIND_OBJECT)
+        return look_at_object(self, file);
     if (query((HANDLE)file->native, &access, sizeof access, CEDI_NT_ACCESS))
         file->access = access;
     file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&

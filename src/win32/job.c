@@ -58,6 +58,7 @@ static win_perform *performer_of(uint8_t op)
         [CEDE_OP_SET_MODE] = cedi_win_do_set_mode,
         [CEDE_OP_COPY] = cedi_win_do_copy,
         [CEDE_OP_SEND_FILE] = cedi_win_do_read_piece,
+        [CEDE_OP_SPAWN] = cedi_win_do_spawn,
     };
     return performers[op];
 }
@@ -219,6 +220,20 @@ bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
     return status == CEDE_OK || no_thread(self, job, status);
 }
 
+bool cedi_win_spawn_to_pool(win *self, const cede_work *work, struct win_spawn *spawn)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    cede_status status;
+    if (!job) {
+        cedi_win_spawn_free(spawn);
+        return false;
+    }
+    job->spawn = spawn;
+    job->pool.run = run_performer;
+    status = cedi_pool_submit(self->pool, &job->pool);
+    return status == CEDE_OK || no_thread(self, job, status);
+}
+
 /* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
  * gets a thread of its own. */
 static bool sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
@@ -288,6 +303,10 @@ static void give(win *self, win_job *job)
         break;
     case CEDE_OP_READDIR:
         memcpy(job->args.io.buffer, job->scratch->bytes, (size_t)job->count);
+        break;
+    case CEDE_OP_SPAWN:
+        if (job->args.spawn.id)
+            *job->args.spawn.id = job->id;
         break;
     default:
         break;

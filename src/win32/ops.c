@@ -142,6 +142,9 @@ IN_NET(recv_pool)
 IN_NET(recv_many)
 IN_NET(send_file)
 IN_NET(lookup)
+IN_NET(spawn)
+IN_NET(child_wait)
+IN_NET(child_kill)
 
 /* An overlapped send locks the caller's pages until it is over; it leaves the choice of copying to
  * the provider (SO_SNDBUF is as it was). */
@@ -173,9 +176,6 @@ static bool start_allocate(win *self, const cede_work *work)
 /* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
 #define start_poll        NULL
 #define start_signal_many NULL
-#define start_spawn       NULL
-#define start_child_wait  NULL
-#define start_child_kill  NULL
 #define start_watch       NULL
 #define start_watch_many  NULL
 

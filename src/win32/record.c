@@ -198,6 +198,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->file = NULL;
     job->access = 0;
     job->scratch = NULL;
+    job->spawn = NULL;
     job->status = CEDE_OK;
     job->error = 0;
     job->count = 0;
@@ -212,6 +213,9 @@ void cedi_win_job_free(win *self, win_job *job)
     if (job->scratch)
         cedi_win_bounce_put(self, job->scratch);
     job->scratch = NULL;
+    if (job->spawn)
+        cedi_win_spawn_free(job->spawn);
+    job->spawn = NULL;
     job->record.chain = self->free_jobs;
     self->free_jobs = &job->record;
 }

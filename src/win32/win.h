@@ -9,6 +9,7 @@
  *     sendfile.c     files to streams
  *     lookup.c       look-ups of hosts, which outlive their loop if they must
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
+ *     spawn.c command.c   children     object.c   waits for what can be signalled
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
  *     embed.c    the event for those who wait in a loop of their own
@@ -179,10 +180,12 @@ typedef struct win_job {
     cede_args args; /* a copy */
     intptr_t native, native_other;
     uint64_t moved;
-    uint64_t position;   /* of a transfer */
-    win_file *file;      /* for the loop's thread only */
-    uint32_t access;     /* of native */
-    uint32_t asked;      /* of a transfer */
+    uint64_t position; /* of a transfer */
+    win_file *file;    /* for the loop's thread only */
+    uint32_t access;   /* of native */
+    uint32_t asked;    /* of a transfer */
+    uint64_t id;       /* of a child */
+    struct win_spawn *spawn;
     win_bounce *scratch; /* what the result is made in */
     /* what came of it */
     cede_status status; /* if error is 0 */
@@ -365,6 +368,18 @@ bool cedi_win_start_recv_pool(win *, const cede_work *);
 bool cedi_win_start_recv_many(win *, const cede_work *);
 bool cedi_win_start_send_file(win *, const cede_work *); /* sendfile.c */
 bool cedi_win_start_lookup(win *, const cede_work *);    /* lookup.c */
+
+/* ---- spawn.c, object.c ---------------------------------------------------------------------- */
+
+bool cedi_win_start_spawn(win *, const cede_work *);
+bool cedi_win_start_child_wait(win *, const cede_work *);
+bool cedi_win_start_child_kill(win *, const cede_work *);
+void cedi_win_spawn_free(struct win_spawn *);
+/* Until it is signalled, or the wish comes. `over` ends with cedi_win_object_left; io->owner is a
+ * duplicate of the handle. */
+bool cedi_win_object_wait(win *, const cede_work *,
+                          void (*over)(win *, win_io *, uint32_t error, uint32_t bytes));
+void cedi_win_object_left(win *, win_io *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
@@ -373,6 +388,7 @@ bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count)
 
 bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
 bool cedi_win_to_pool_for(win *, const cede_work *, uint32_t asked);
+bool cedi_win_spawn_to_pool(win *, const cede_work *, struct win_spawn *); /* whose it becomes */
 /* The transfer of a handle that was not made for overlapped I/O. */
 /* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
 bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
@@ -395,7 +411,7 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
     cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
     cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
     cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
-    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece;
+    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece, cedi_win_do_spawn;
 
 /* sendfile.c: what was read of a file, on its way; frees the job. */
 void cedi_win_send_piece(win *, win_job *);
