@@ -94,6 +94,9 @@ typedef struct cede_win32_calls {
     uint32_t (*look_up_cancel)(void **name);
     uint32_t (*get_addresses)(const wchar_t *host, int family, void **found);
     uint32_t (*create_process)(cede_win32_process *);
+    uint32_t (*add_console_handler)(void (*handler)(void)); /* a PHANDLER_ROUTINE */
+    /* Of a directory, not deeper. ERROR_IO_PENDING for success: it may be either. */
+    uint32_t (*read_changes)(void *directory, void *buffer, uint32_t bytes, void *overlapped);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

@@ -261,20 +261,54 @@ static uint32_t create_process(cede_win32_process *how)
     return 0;
 }
 
-static const cede_win32_calls system_calls = {read_file,         write_file,
-                                              read_file_ex,      write_file_ex,
-                                              cancel_io_ex,      cancel_synchronous_io,
-                                              get_completions,   post_completion,
-                                              create_port,       set_notification_modes,
-                                              create_file,       close_handle,
-                                              make_socket,       close_socket,
-                                              set_socket_option, wsa_recv,
-                                              wsa_send,          wsa_recv_from,
-                                              wsa_send_to,       accept_ex,
-                                              connect_ex,        create_pipe,
-                                              connect_pipe,      transmit_file,
-                                              look_up,           look_up_cancel,
-                                              get_addresses,     create_process};
+/* ---- Events, changes ------------------------------------------------------------------------ */
+
+#define WATCHED                                                                                   \
+    (FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME | FILE_NOTIFY_CHANGE_ATTRIBUTES | \
+     FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SECURITY)
+
+static uint32_t add_console_handler(void (*handler)(void))
+{
+    return error_unless(SetConsoleCtrlHandler((PHANDLER_ROUTINE)handler, TRUE));
+}
+
+static uint32_t read_changes(void *directory, void *buffer, uint32_t bytes, void *overlapped)
+{
+    return ReadDirectoryChangesW(directory, buffer, bytes, FALSE, WATCHED, NULL, overlapped, NULL)
+               ? ERROR_IO_PENDING
+               : GetLastError();
+}
+
+static const cede_win32_calls system_calls = {read_file,
+                                              write_file,
+                                              read_file_ex,
+                                              write_file_ex,
+                                              cancel_io_ex,
+                                              cancel_synchronous_io,
+                                              get_completions,
+                                              post_completion,
+                                              create_port,
+                                              set_notification_modes,
+                                              create_file,
+                                              close_handle,
+                                              make_socket,
+                                              close_socket,
+                                              set_socket_option,
+                                              wsa_recv,
+                                              wsa_send,
+                                              wsa_recv_from,
+                                              wsa_send_to,
+                                              accept_ex,
+                                              connect_ex,
+                                              create_pipe,
+                                              connect_pipe,
+                                              transmit_file,
+                                              look_up,
+                                              look_up_cancel,
+                                              get_addresses,
+                                              create_process,
+                                              add_console_handler,
+                                              read_changes};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -315,6 +349,8 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(look_up_cancel);
     CHOOSE(get_addresses);
     CHOOSE(create_process);
+    CHOOSE(add_console_handler);
+    CHOOSE(read_changes);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ static win_perform *performer_of(uint8_t op)
         [CEDE_OP_COPY] = cedi_win_do_copy,
         [CEDE_OP_SEND_FILE] = cedi_win_do_read_piece,
         [CEDE_OP_SPAWN] = cedi_win_do_spawn,
+        [CEDE_OP_WATCH] = cedi_win_do_watch,
     };
     return performers[op];
 }

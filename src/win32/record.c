@@ -243,6 +243,9 @@ win_file *cedi_win_file_new(win *self)
 
 void cedi_win_file_free(win *self, win_file *file)
 {
+    if (file->changes)
+        cedi_win_bounce_put(self, file->changes);
+    file->changes = NULL;
     file->chain = self->free_files;
     self->free_files = file;
 }

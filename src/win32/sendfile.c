@@ -146,9 +146,11 @@ static bool by_buffer(win *self, const cede_work *work, const win_file *stream, 
 
 bool cedi_win_start_send_file(win *self, const cede_work *work)
 {
-    win_file *stream = cedi_win_file_find(self, work->native);
+    win_file *stream;
     const win_file *file = cedi_win_file_find(self, work->native_other);
     uint64_t left = work->args->copy.length_bytes, at = work->args->copy.from_offset + work->moved;
+    if (!cedi_win_file_use(self, work, &stream))
+        return true;
     if (!stream || stream->lane == WIN_LANE_NONE || !file || file->lane == WIN_LANE_NONE ||
         (file->access && !(file->access & FILE_READ_DATA)))
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);

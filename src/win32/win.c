@@ -17,6 +17,7 @@ static void woken(void *context)
 static void release(win *self)
 {
     cedi_win_embed_close(self);
+    cedi_win_poll_close(self);
     cedi_pool_close(self->pool);
     AcquireSRWLockExclusive(&self->visits); /* those that have begun */
     ReleaseSRWLockExclusive(&self->visits);

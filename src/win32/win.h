@@ -9,6 +9,7 @@
  *     sendfile.c     files to streams
  *     lookup.c       look-ups of hosts, which outlive their loop if they must
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
+ *     signal.c console events   watch.c   changes of directories   poll.c   readiness
  *     spawn.c command.c   children     object.c   waits for what can be signalled
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
@@ -74,7 +75,8 @@ enum {
     WIN_LANE_PORT,  /* bound to the loop's port */
     WIN_LANE_APC,   /* bound to none: by completion routines */
     WIN_LANE_EVENT, /* bound to somebody else's port: by events */
-    WIN_LANE_SYNC   /* not made for overlapped I/O: on threads */
+    WIN_LANE_SYNC,  /* not made for overlapped I/O: on threads */
+    WIN_LANE_LATER  /* a socket that has had no transfer: it may be here to be polled, only */
 };
 
 /* What the loop knows of a handle that it has used. Two handles of cede may name one of the
@@ -92,7 +94,11 @@ typedef struct win_file {
     uint32_t quota;        /* pipes: what a write may have pending, see file.c */
     uint32_t keep_idle_ms; /* a socket's, where its system cannot be asked: see socket.c */
     uint32_t keep_between_ms;
-    struct win_local *local; /* a listener at a local name */
+    struct win_local *local;    /* a listener at a local name */
+    struct win_bounce *changes; /* of a watch: what could not be given yet */
+    uint32_t changes_at;
+    bool lost, gone; /* to be told of a watch */
+    uint8_t wanted;  /* the lane of a socket that is in none yet */
     uint16_t kind;
     uint16_t family; /* of a socket */
     uint8_t lane;
@@ -246,6 +252,11 @@ struct win {
     _Atomic bool woken;          /* a wake is on its way */
     _Atomic bool stranded;       /* it found no way */
     _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
+    _Atomic uint32_t signals;    /* that came and were not told; from other threads */
+    win_io *ears;                /* that take some */
+    uint32_t hears;              /* all of these; under signal.c's lock, like the next */
+    win *next_hearing;
+    struct win_poller *poller; /* poll.c's */
     SRWLOCK visits; /* held by threads that nobody joins, while they tell; close waits for it */
 };
 
@@ -272,6 +283,9 @@ void cedi_win_records_free(win *); /* all of it */
 /* ---- file.c --------------------------------------------------------------------------------- */
 
 win_file *cedi_win_file_find(const win *, intptr_t native);
+/* The same for a transfer, which binds a socket to its lane. False: that failed, and the work was
+ * reported. *file may be NULL. */
+bool cedi_win_file_use(win *, const cede_work *, win_file **file);
 bool cedi_win_is_synchronous(HANDLE); /* not made for overlapped I/O; any thread */
 cede_status cedi_win_attach(void *self, intptr_t native, uint32_t *kind);
 cede_status cedi_win_detach(void *self, intptr_t native);
@@ -307,7 +321,8 @@ cede_status cedi_win_port_open(win *, char *why, size_t why_bytes);
 void cedi_win_port_close(win *);
 cede_status cedi_win_wait(void *self, uint64_t timeout_ns);
 void cedi_win_wake(void *self);
-bool cedi_win_arm(win *); /* the sentinel */
+bool cedi_win_arm(win *);      /* the sentinel */
+bool cedi_win_has_news(win *); /* that no packet brings */
 
 /* ---- apc.c ---------------------------------------------------------------------------------- */
 
@@ -369,6 +384,15 @@ bool cedi_win_start_recv_many(win *, const cede_work *);
 bool cedi_win_start_send_file(win *, const cede_work *); /* sendfile.c */
 bool cedi_win_start_lookup(win *, const cede_work *);    /* lookup.c */
 
+/* ---- signal.c, watch.c, poll.c -------------------------------------------------------------- */
+
+bool cedi_win_start_signal_many(win *, const cede_work *);
+void cedi_win_tell_signals(win *);
+bool cedi_win_start_watch_many(win *, const cede_work *);
+cede_status cedi_win_watch_attach(win_file *);
+bool cedi_win_start_poll(win *, const cede_work *);
+void cedi_win_poll_close(win *);
+
 /* ---- spawn.c, object.c ---------------------------------------------------------------------- */
 
 bool cedi_win_start_spawn(win *, const cede_work *);
@@ -411,7 +435,8 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
     cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
     cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
     cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
-    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece, cedi_win_do_spawn;
+    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece, cedi_win_do_spawn,
+    cedi_win_do_watch;
 
 /* sendfile.c: what was read of a file, on its way; frees the job. */
 void cedi_win_send_piece(win *, win_job *);
