@@ -59,6 +59,10 @@ enum {
     CEDI_ATTRIBUTES_STAY,       /* prep leaves the attributes of the time before */
     CEDI_SUBMIT_KEEPS_ALL,      /* a submit does not consume the preparation */
     CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
+    /* of src/linux */
+    CEDI_ZERO_COPY_TOLD_EARLY,   /* a send without a copy is over before its notification */
+    CEDI_NOTIFICATION_FORGOTTEN, /* and this one is never told */
+    CEDI_FAILED_IS_NOT_NOTIFIED, /* a failed one is thought to have none */
     /* of src/win32 */
     CEDI_CANCEL_TELLS_TOO,    /* a cancel that was taken up is a report, and the packet another */
     CEDI_CANCEL_IS_THE_END,   /* ... is the report, and the record used while the system has it */

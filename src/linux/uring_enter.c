@@ -247,6 +247,8 @@ static inline bool may_sleep(uring *self, uint64_t timeout_ns)
 {
     if (cedi_uring_completed(self) || cedi_pool_has_finished(self->pool))
         return false;
+    if (URING_UNLIKELY(self->listener != NULL) && cedi_signals_came(self->listener))
+        return false;
     if (URING_UNLIKELY(!self->watching) && !cedi_uring_watch(self))
         return false;
     return URING_LIKELY(timeout_ns == CEDE_FOREVER || self->has_ext_arg) ||
@@ -285,6 +287,8 @@ cede_status cedi_uring_wait(void *context, uint64_t timeout_ns)
         most = reap_overflow(self, most);
     if (URING_UNLIKELY(cedi_pool_has_finished(self->pool)))
         cedi_uring_take_finished(self);
+    if (URING_UNLIKELY(self->listener != NULL) && cedi_signals_came(self->listener))
+        cedi_uring_signals_came(self);
     if (URING_UNLIKELY(self->odd & URING_ODD_EMBEDDED) && (cedi_uring_completed(self) || most == 0))
         cedi_uring_signal(self);
     return status;

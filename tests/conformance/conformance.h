@@ -284,6 +284,11 @@ void cft_narrow(cft *, cede_handle from, cede_handle to);
 /* Sends and receives a few bytes each way. */
 void cft_talk(cft *, cede_handle one, cede_handle other);
 
+/* From here look-ups of names hang, until they are let go or the run ends. Skips where the world
+ * cannot. */
+void cft_hold_lookups(cft *);
+void cft_release_lookups(cft *);
+
 /* ---- Freezing the kernel -------------------------------------------------------------------- */
 
 /* Memory that the world can take from under the kernel. */
@@ -353,6 +358,9 @@ struct cft_world {
     bool (*frozen)(cft *, void *state);
     void (*thaw)(cft *, void *state);
     const char *(*frozen_file)(cft *, void *state, size_t bytes);
+    /* From here look-ups of names hang, or do not any more; the end of a run waits for those that
+     * were left. NULL: cannot. */
+    void (*hold_lookups)(cft *, void *state, bool hold);
     /* S3: flushes, and lets the kernel complete what can complete, without delivering. */
     void (*complete)(cft *, void *state);
     /* S9: the k-th fallible call of the world's system from here on fails (0: none). mode is from

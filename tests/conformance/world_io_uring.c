@@ -44,7 +44,16 @@ typedef struct world {
     int uffd;
     unsigned char *pages;
     unsigned char kept[PAGE];
+    uint32_t tasks; /* before the run */
 } world;
+
+/* Look-ups that hang. Those that were left may still be in the hook when their run is over, so this
+ * is the process's. */
+static struct {
+    cft_gate *gate;
+    bool held;
+    bool asked; /* in this run */
+} lookups;
 
 static const int fault_errors[] = {EAGAIN, EINTR, EBUSY, ENOMEM, EPERM};
 
@@ -66,7 +75,7 @@ static const uint32_t masks[] = {
     CEDE_URING_NO_SUBMIT_ALL,    CEDE_URING_NO_REGISTER_RING, CEDE_URING_NO_SKIP_SUCCESS,
     CEDE_URING_NO_PATH_OPS,      CEDE_URING_NO_TRUNCATE,      CEDE_URING_NO_EXT_ARG,
     CEDE_URING_NO_NOSIGNAL,      CEDE_URING_NO_BUFFER_RING,   CEDE_URING_NO_MANY_SHOT,
-    CEDE_URING_NO_ANY,           CEDE_URING_WAIT_POLLED,
+    CEDE_URING_NO_ZERO_COPY,     CEDE_URING_NO_ANY,           CEDE_URING_WAIT_POLLED,
 };
 
 static const uint32_t forces[] = {CEDE_URING_FORCE_AT_SUBMIT, CEDE_URING_FORCE_ASYNC};
@@ -84,6 +93,60 @@ static uint32_t variants(uint32_t schedule)
     return 0;
 }
 
+/* Threads of this process, but for the kernel's own for rings. */
+static uint32_t tasks(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    struct dirent *entry;
+    uint32_t count = 0;
+    while (directory && (entry = readdir(directory)) != NULL) {
+        char path[320], name[8] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        int fd = entry->d_name[0] == '.' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && read(fd, name, sizeof name - 1) > 0)
+            count += strncmp(name, "iou-", 4) != 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+static void looking(void *context, const char *host)
+{
+    (void)context;
+    (void)host;
+    cft_gate_lock(lookups.gate);
+    lookups.asked = true;
+    while (lookups.held)
+        cft_gate_wait(lookups.gate);
+    cft_gate_unlock(lookups.gate);
+}
+
+static void hold_lookups(cft *t, void *state, bool hold)
+{
+    (void)t;
+    (void)state;
+    cft_gate_lock(lookups.gate);
+    lookups.held = hold;
+    cft_gate_signal(lookups.gate);
+    cft_gate_unlock(lookups.gate);
+}
+
+/* Those that were left have a thread, and descriptors, until the system has answered. */
+static void wait_for_lookups(cft *t, world *w)
+{
+    bool asked;
+    hold_lookups(t, w, false);
+    cft_gate_lock(lookups.gate);
+    asked = lookups.asked;
+    cft_gate_unlock(lookups.gate);
+    while (asked && tasks() > w->tasks)
+        cft_os_yield();
+    lookups.asked = false;
+}
+
 static void *start(cft *t)
 {
     world *w = calloc(1, sizeof *w);
@@ -95,6 +158,9 @@ static void *start(cft *t)
     CFT_CHECK(t, mkdtemp(w->directory) != NULL);
     w->uffd = -1;
     w->t = t;
+    if (!lookups.gate)
+        lookups.gate = cft_gate_new();
+    w->tasks = tasks();
     return w;
 }
 
@@ -156,6 +222,7 @@ static void options(cft *t, void *state, cede_options *out)
 {
     world *w = state;
     memset(&w->config, 0, sizeof w->config);
+    w->config.looking = looking;
     if (cft_schedule(t) == 7)
         w->config.force = forces[cft_variant(t)];
     if (cft_schedule(t) == 8) {
@@ -195,6 +262,7 @@ static int64_t open_natives(cft *t, void *state)
     world *w = state;
     int64_t count = w->uffd >= 0 ? -1 : 0; /* our own */
     CFT_CHECK(t, directory != NULL);
+    wait_for_lookups(t, w);
     while (readdir(directory))
         count++;
     closedir(directory);
@@ -445,6 +513,7 @@ const cft_world cft_world_io_uring = {
     .frozen = frozen,
     .thaw = thaw,
     .frozen_file = frozen_file,
+    .hold_lookups = hold_lookups,
     .complete = complete,
     .fault_modes = sizeof fault_errors / sizeof fault_errors[0],
     .fault = fault,
