@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -466,6 +468,45 @@ static const char *frozen_file(cft *t, void *state, size_t bytes)
     return "/proc/self/maps";
 }
 
+/* ---- Children and signals -------------------------------------------------------------------- */
+
+static int number_of(uint32_t signal)
+{
+    static const int numbers[CEDE_SIGNAL_COUNT] = {
+        [CEDE_SIGNAL_INTERRUPT] = SIGINT, [CEDE_SIGNAL_TERMINATE] = SIGTERM,
+        [CEDE_SIGNAL_HANGUP] = SIGHUP,    [CEDE_SIGNAL_QUIT] = SIGQUIT,
+        [CEDE_SIGNAL_USER_1] = SIGUSR1,   [CEDE_SIGNAL_USER_2] = SIGUSR2,
+        [CEDE_SIGNAL_RESIZE] = SIGWINCH,
+    };
+    return numbers[signal];
+}
+
+static int signal_taken(cft *t, void *state, uint32_t signal)
+{
+    struct sigaction action;
+    (void)state;
+    CFT_CHECK(t, sigaction(number_of(signal), NULL, &action) == 0);
+    return action.sa_handler != SIG_DFL;
+}
+
+/* To the process, as from elsewhere; handled when this returns. */
+static bool raise_signal(cft *t, void *state, uint32_t signal)
+{
+    if (!signal_taken(t, state, signal))
+        return false;
+    CFT_CHECK(t, kill(getpid(), number_of(signal)) == 0);
+    return true;
+}
+
+/* Whether a child has ended and nobody has fetched it. */
+static int zombie(cft *t, void *state)
+{
+    siginfo_t info = {.si_pid = 0};
+    (void)t;
+    (void)state;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
 static void end_frozen(cft *t, void *state)
 {
     world *w = state;
@@ -508,6 +549,9 @@ const cft_world cft_world_io_uring = {
     .peer_write = peer_write,
     .peer_read = peer_read,
     .peer_close = peer_close,
+    .raise = raise_signal,
+    .signal_taken = signal_taken,
+    .zombie = zombie,
     .frozen_buffer = frozen_buffer,
     .freeze = freeze,
     .frozen = frozen,
