@@ -145,6 +145,7 @@ typedef struct uring_job {
         } signal;
         struct {
             cede_pool_view *view;
+            bool reading; /* into a buffer of the kernel's choice */
         } watch;
     };
 } uring_job;
@@ -178,8 +179,10 @@ typedef struct uring {
     bool has_recv_many;   /* many-shot receives */
     bool has_accept_many; /* many-shot accepts */
     bool has_zero_copy;
+    bool has_children; /* process descriptors */
     bool enabled;
     uint32_t jobs_live;
+    unsigned told;           /* flags of the completion of a job's entry that is being looked at */
     cedi_listener *listener; /* to signals; NULL: not yet */
 
     /* jobs */
@@ -209,6 +212,7 @@ typedef struct uring {
         uring_job *first, *last; /* that wait for one */
     } files;
     uring_job *signals;                /* works that wait for some */
+    uint32_t signal_works;             /* so many */
     struct cedi_strays *strays;        /* NULL: no name was looked up yet */
     struct uring_lookup *lookups_free; /* records */
     cede_uring_config config;
@@ -381,6 +385,7 @@ bool cedi_uring_start_recv_many(uring *, const cede_work *);
 void cedi_uring_pick_completed(uring *, uring_job *, int result);
 void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
 void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
+int cedi_uring_pool_group(const cede_pool_view *); /* -1: the kernel has none of its buffers */
 void cedi_uring_pool_close(void *self, cede_pool_view *);
 
 /* ---- uring_file.c --------------------------------------------------------------------------- */

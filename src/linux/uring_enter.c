@@ -214,7 +214,7 @@ static cede_status shortage(uring *self, int error, uint64_t timeout_ns)
     if (cedi_uring_completed(self) || cedi_pool_has_finished(self->pool))
         return CEDE_OK;
     queued = look_at_staged(self);
-    if (self->works == queued.works + self->files.waiting) {
+    if (self->works == queued.works + self->files.waiting + self->signal_works) {
         if (queued.first)
             take_back(self, queued.first, error);
         return CEDE_OK;

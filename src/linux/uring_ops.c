@@ -567,7 +567,9 @@ static start_fn *const starters[CEDE_OP_COUNT] = {
 
 bool cedi_uring_supports(void *self, uint32_t op)
 {
-    (void)self;
+    if ((op == CEDE_OP_SPAWN || op == CEDE_OP_CHILD_WAIT || op == CEDE_OP_CHILD_KILL) &&
+        !((const uring *)self)->has_children)
+        return false;
     return op < CEDE_OP_COUNT && starters[op];
 }
 

@@ -71,6 +71,7 @@ unsigned cedi_uring_reap(uring *self, unsigned most)
         if (CEDI_FAULT(MORE_IS_LAST))
             shot &= ~IORING_CQE_F_MORE;
         if (URING_UNLIKELY(user_data & URING_TAGS)) {
+            self->told = cqe->flags;
             if (!(shot & IORING_CQE_F_MORE))
                 tagged(self, user_data, result);
             else if ((user_data & URING_TAGS) == URING_JOB) /* not its last word */

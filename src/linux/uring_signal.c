@@ -24,6 +24,7 @@ bool cedi_uring_start_signal_many(uring *self, const cede_work *work)
         return false;
     job->signal.next = self->signals;
     self->signals = job;
+    self->signal_works++;
     cedi_signals_want(self->listener, wanted(self));
     return true;
 }
@@ -51,6 +52,7 @@ int cedi_uring_signal_cancel(uring *self, uring_job *job)
     while (*place != job)
         place = &(*place)->signal.next;
     *place = job->signal.next;
+    self->signal_works--;
     cedi_uring_job_free(self, job);
     self->works--;
     cede_core_done(self->core, token, CEDE_ECANCELED, ECANCELED, 0);

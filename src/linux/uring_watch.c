@@ -108,6 +108,7 @@ bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
     if (!job)
         return false;
     job->watch.view = cede_core_pool(work);
+    job->watch.reading = false;
     if (wait_for_events(self, job))
         return true;
     cedi_uring_job_free(self, job);
@@ -122,42 +123,71 @@ static void over(uring *self, uring_job *job, cede_status status, int32_t error,
     cede_core_done(self->core, token, status, error, count);
 }
 
-static void read_events(uring *self, uring_job *job)
+/* Of a pool that the kernel's receives use, too, the kernel has the buffers, and picks. */
+static void let_kernel_read(uring *self, uring_job *job, int group)
 {
-    const cede_pool_view *view = job->watch.view;
-    char *buffer;
-    ssize_t got;
-    size_t filled;
-    int error;
-    bool ended = false;
-    uint32_t number;
-    if (!cede_core_pick(job->watch.view, &number)) {
-        over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
+    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
+    if (!sqe) {
+        over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
         return;
     }
-    buffer = view->base + number * view->stride_bytes;
-    got = read((int)job->work.native, buffer, view->buffer_bytes);
-    error = got < 0 ? errno : 0;
-    filled = got > 0 ? convert(buffer, (size_t)got, &ended) : 0;
-    if (filled)
-        cede_core_item(self->core, job->token, filled, number);
-    else
-        cede_core_unpick(job->watch.view, number);
+    cedi_uring_fill(sqe, IORING_OP_READ, (int)job->work.native, NULL, job->watch.view->buffer_bytes,
+                    (uint64_t)CEDE_CURRENT, job->token | URING_JOB);
+    sqe->flags = IOSQE_BUFFER_SELECT;
+    sqe->buf_group = (uint16_t)group;
+    job->watch.reading = true;
+}
+
+/* What a read said, of a buffer that was picked unless it failed. */
+static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t number, bool picked)
+{
+    const cede_pool_view *view = job->watch.view;
+    bool ended = false;
+    size_t filled = 0;
+    if (got > 0)
+        filled = convert(view->base + number * view->stride_bytes, (size_t)got, &ended);
+    if (picked)
+        cede_core_item(self->core, job->token, filled, number); /* 0: it is free again */
     if (ended)
         leave_the_end((int)job->work.native);
-    if (got == 0 || ended)
+    if (ended || (got == 0 && !error))
         over(self, job, CEDE_OK, 0, 0);
     else if (filled)
         over(self, job, CEDE_OK, 0, filled);
+    else if (error == ENOBUFS)
+        over(self, job, CEDE_REPORT_POOL, error, 0);
     else if (error && error != EAGAIN && error != EINTR)
         over(self, job, cedi_error_final(error), error, 0);
     else if (!wait_for_events(self, job))
         over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
 }
 
+static void read_events(uring *self, uring_job *job)
+{
+    const cede_pool_view *view = job->watch.view;
+    int group = cedi_uring_pool_group(view);
+    uint32_t number;
+    ssize_t got;
+    if (group >= 0) {
+        let_kernel_read(self, job, group);
+        return;
+    }
+    if (!cede_core_pick(job->watch.view, &number)) {
+        over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
+        return;
+    }
+    got = read((int)job->work.native, view->base + number * view->stride_bytes, view->buffer_bytes);
+    tell(self, job, got, got < 0 ? errno : 0, number, true);
+}
+
 void cedi_uring_watch_completed(uring *self, uring_job *job, int result)
 {
-    if (result >= 0)
+    bool reading = job->watch.reading;
+    job->watch.reading = false;
+    if (reading)
+        tell(self, job, result, result < 0 ? -result : 0, self->told >> IORING_CQE_BUFFER_SHIFT,
+             self->told & IORING_CQE_F_BUFFER);
+    else if (result >= 0)
         read_events(self, job);
     else
         over(self, job, cedi_error_status(result), -result, 0);

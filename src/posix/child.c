@@ -176,6 +176,14 @@ static int open_process(pid_t id)
     return (int)syscall(SYS_pidfd_open, id, 0);
 }
 
+bool cedi_child_possible(void)
+{
+    int fd = open_process(getpid());
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0 || (errno != ENOSYS && errno != EPERM);
+}
+
 /* The descriptor, too, is made sure of before: one of this very process keeps its place. */
 int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, uint64_t *id)
 {

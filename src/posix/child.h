@@ -13,6 +13,8 @@
 #include "cede/backend.h"
 #include "cede/system.h"
 
+/* Whether there are process descriptors: old kernels, filters and valgrind have none. */
+bool cedi_child_possible(void);
 /* Duplicates what its arguments name, on the thread that knows the handles; nothing is kept on
  * failure. 0 or an errno. */
 int cedi_child_streams(cede_core *, const cede_spawn *, int streams[3]);

@@ -490,6 +490,46 @@ CFT_CASE(watch_tells_long_and_foreign_names)
     finish(t, l);
 }
 
+static void give_back(cft_rec *recv)
+{
+    log *l = recv->data;
+    if (recv->result.buffer)
+        cede_pool_give(l->pool, recv->result.buffer);
+}
+
+/* Whoever has the free buffers: changes and bytes come by turns. */
+CFT_CASE(watch_shares_its_pool_with_receives)
+{
+    cede_handle a = 0, b = 0;
+    log *l = new_log(t, 2, CEDE_WATCH_BYTES);
+    if (!l)
+        return;
+    cft_connected(t, CFT_TCP, &a, &b);
+    make_directory(t, "d");
+    cede_handle watch = cft_faulted(t) ? 0 : watch_of(t, "d");
+    if (!watch)
+        return;
+    for (uint32_t i = 0; i < 3; i++) {
+        char name[] = "d/0";
+        cft_rec *recv = cft_new(t);
+        recv->then = give_back;
+        recv->data = l;
+        cede_prep_recv_pool(recv->req, b, l->pool);
+        cft_submit(recv);
+        if (i == 0)
+            follow(l, watch);
+        cft_await(t, cft_send_all(t, a, "hello", 5));
+        cft_await(t, recv);
+        CFT_MOVED(t, recv, 5);
+        name[2] = (char)('0' + i);
+        cft_file(t, name, "", 0, 0);
+        until_names(t, l, i + 1);
+        CFT_EXPECT(t, l->names == i + 1);
+    }
+    CFT_CHECK(t, cede_pool_out(l->pool) == 0);
+    finish(t, l);
+}
+
 CFT_CASE(close_of_a_watch_ends_who_follows_it)
 {
     cede_handle watch;
