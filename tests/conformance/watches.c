@@ -520,7 +520,8 @@ CFT_CASE(watch_shares_its_pool_with_receives)
             follow(l, watch);
         cft_await(t, cft_send_all(t, a, "hello", 5));
         cft_await(t, recv);
-        CFT_MOVED(t, recv, 5);
+        CFT_OK(t, recv);
+        CFT_EXPECT(t, recv->result.count > 0);
         name[2] = (char)('0' + i);
         cft_file(t, name, "", 0, 0);
         until_names(t, l, i + 1);
