@@ -108,7 +108,7 @@ say()
 {
     local peer
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
-    printf "$@" >&"$peer" 2> /dev/null || true
+    printf "$@" 1>&"$peer" 2> /dev/null || true
     timeout 30 cat <&"$peer" > "$work/heard" 2> /dev/null || [ $? != 124 ] || fail "no end after $*"
     got=$(tr -d '\r\0' < "$work/heard")
     exec {peer}<&-
@@ -323,7 +323,7 @@ for i in 1 2 3 4 5 6; do
         exec {peer}<&-
         ;;
     5) printf 'GET /lar' >&"$peer"; exec {peer}<&- ;;
-    6) head -c 100000 "$tree/sizes/65536.bin" >&"$peer" 2> /dev/null || true ;;
+    6) head -c 100000 "$tree/sizes/65536.bin" 1>&"$peer" 2> /dev/null || true ;;
     esac
 done
 descriptors "$before" "after hostile clients"
