@@ -370,3 +370,18 @@ timeout 30 cat <&"$third" | tr -d '\r' > "$work/heard"
 grep -qx 'Connection: close' "$work/heard" && grep -qx '<p>index</p>' "$work/heard" ||
     fail "the last answer: $(cat "$work/heard")"
 ended
+
+# One who does not take an answer is waited for until the grace is over, or the server is asked again.
+for grace in 0.1 600; do
+    start "grace-$grace" --grace "$grace" --send 600 --threads 2
+    exec {first}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    get "$first"
+    exec {second}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    printf 'GET /large HTTP/1.1\r\nHost: x\r\n\r\n' >&"$second"
+    read -r -t 30 line <&"$second" || fail "no answer"
+    kill -TERM "$pid"
+    ! read -r -t 30 line <&"$first" || fail "one who waits was told $line" # it has heard it
+    [ "$grace" != 600 ] || kill -TERM "$pid"
+    ended
+    exec {first}<&- {second}<&-
+done
