@@ -46,8 +46,9 @@ static bool is_whole(const call *c)
 
 static void whole(const call *c, const cede_result *r)
 {
-    LAW(7, c, !is_whole(c) || (r->status == CEDE_OK) == (r->count == c->length) || c->length == 0 ||
-                  r->count < c->length || now.faulted || r->status != CEDE_OK,
+    LAW(7, c,
+        !is_whole(c) || (r->status == CEDE_OK) == (r->count == c->length) || c->length == 0 ||
+            r->count < c->length || now.faulted || r->status != CEDE_OK,
         "whole, and %" PRIu64 " of %" PRIu32, r->count, c->length);
     LAW(7, c, !is_whole(c) || r->status != CEDE_OK || r->count == c->length,
         "a whole transfer of %" PRIu64 " of %" PRIu32, r->count, c->length);
@@ -60,8 +61,8 @@ void judge_received(call *c, const cede_result *r)
     filled(c, r);
     whole(c, r);
     truth_received(c, c->memory->data, r->count);
-    if (c->on && ((r->status == CEDE_OK && r->count == 0 && c->length > 0) ||
-                  r->status == CEDE_EEOF))
+    if (c->on &&
+        ((r->status == CEDE_OK && r->count == 0 && c->length > 0) || r->status == CEDE_EEOF))
         c->on->ended = true;
 }
 

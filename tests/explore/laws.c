@@ -106,7 +106,7 @@ bool call_owns(const call *c)
     return false;
 }
 
-/* By the loop's thread it takes effect in the call; before the loop is bound it is as by another. */
+/* By the loop's thread it takes effect in the call; before the loop is bound, as by another's. */
 void laws_asked(call *c, cede_status why, bool here)
 {
     cede_pending seen;
@@ -191,8 +191,9 @@ static void status_agrees(const call *c, const cede_result *r)
             "CEDE_EBADF on a handle that is open");
         break;
     case CEDE_EINVAL:
-        LAW(16, c, c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
-                       (c->after && c->after->kind == &kinds[K_again]),
+        LAW(16, c,
+            c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
+                (c->after && c->after->kind == &kinds[K_again]),
             "CEDE_EINVAL, and all was valid");
         break;
     case CEDE_ENOMEM:
@@ -267,8 +268,8 @@ static void in_order(const call *c)
         LAW(14, c,
             !(d->on == c->on && (d->kind->traits & way) && taken_before(c, d) && d->dones &&
               has_started(d)),
-            "%s #%" PRIu32 " was submitted later on the same handle, and came first",
-            d->kind->name, d->serial);
+            "%s #%" PRIu32 " was submitted later on the same handle, and came first", d->kind->name,
+            d->serial);
 }
 
 static void links_hold(const call *c)

@@ -275,8 +275,8 @@ void stage_open(const program *p, cede_sim *world)
     set_files(roles);
     set_sockets(roles);
     if (pool)
-        LAW(0, NULL,
-            cede_pool_open(now.loop, POOL_COUNT, POOL_BYTES, 0, &now.pool) == CEDE_OK, "no pool");
+        LAW(0, NULL, cede_pool_open(now.loop, POOL_COUNT, POOL_BYTES, 0, &now.pool) == CEDE_OK,
+            "no pool");
 }
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */

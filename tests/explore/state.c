@@ -1,12 +1,13 @@
 /*
  * A hash of all that the rest of a run depends on, taken between two actions of a program, when no
- * call of the library is on the stack: the world, the core, the oracle. Two runs of one program with
- * the same hash at the same action go on in the same ways, so that one of them need not be varied.
+ * call of the library is on the stack: the world, the core, the oracle. Two runs of one program
+ * with the same hash at the same action go on in the same ways, so that one of them need not be
+ * varied.
  *
- * Covered: of the world the clock, each work in flight with its window and outcome, the order of the
- * lists that they stand in, pipes, open files, the tree; of the core each slot that is in use, the
- * order of its queues, the wheel, the entries of handles, the first of the free slots (a slot's place
- * decides in which order a closing loop cancels); of the oracle what its judgements ask.
+ * Covered: of the world the clock, each work in flight with its window and outcome, the order of
+ * the lists that they stand in, pipes, open files, the tree; of the core each slot that is in use,
+ * the order of its queues, the wheel, the entries of handles, the first of the free slots (a slot's
+ * place decides in which order a closing loop cancels); of the oracle what its judgements ask.
  *
  * Left out, because nothing depends on it: generations and addresses, which differ from run to run
  * (slots and entries are named by their place, requests by their number), counters that are only
