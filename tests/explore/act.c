@@ -264,6 +264,9 @@ static void on_world(const action *a)
         cede_sim_count(now.world, &counts);
         cede_sim_limit_open(now.world, (uint32_t)counts.open + a->size % 3u);
         break;
+    case V_SIGNAL:
+        (void)cede_sim_signal(now.world, 1 + a->size % 3u);
+        break;
     default:
         cede_sim_advance(now.world, time_of(a->time));
         break;

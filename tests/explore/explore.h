@@ -197,7 +197,7 @@ struct call {
     uint32_t recorded;            /* the one that was, for sure */
     bool asked_while_pending;     /* a cancel, for sure */
     bool remote, background, orphan, stale_handle, bad_scope, shut_pool, behind_close, behind_item;
-    bool must_be_refused, must_be_open;
+    bool must_be_refused, must_be_open, sure_member;
     bool entered, returned, item_done, completed, ended_sure;
     uint32_t dones, items, item_bytes, out, ran, members, received;
     cede_status why; /* scope: the first reason, if known; pend: as completed */

@@ -78,6 +78,11 @@ void prep_datagram(call *c)
     cede_prep_datagram(c->req, &c->memory->address, 0);
 }
 
+void prep_lookup(call *c)
+{
+    cede_prep_lookup(c->req, "localhost", PORT, 0, &c->memory->address, 1);
+}
+
 void prep_name(call *c)
 {
     cede_prep_name(c->req, handle_of(c), CEDE_NAME_OWN, &c->memory->address);

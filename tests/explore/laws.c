@@ -39,7 +39,7 @@ void broken(unsigned law, const call *c, const char *format, ...)
 static bool has_members(const call *scope, const call *but)
 {
     for (const call *d = now.calls; d < now.calls + now.call_count; d++) {
-        if (d->scope == scope && d != but && !d->dones && !d->remote && !d->orphan)
+        if (d->scope == scope && d != but && !d->dones && d->sure_member)
             return true;
     }
     return false;
@@ -49,8 +49,12 @@ static bool has_members(const call *scope, const call *but)
 static void scope_at_submit(call *c)
 {
     cede_pending seen;
-    if (c->scope && !c->bad_scope && !c->remote && !c->scope->before)
-        c->must_be_refused = laws_pending(c->scope, &seen) && (seen.wishes & CEDE_BY_ANY);
+    if (c->scope && !c->bad_scope && !c->remote && !c->scope->before &&
+        laws_pending(c->scope, &seen)) {
+        c->must_be_refused = seen.wishes & CEDE_BY_ANY;
+        c->sure_member =
+            !c->must_be_refused && (c->scope->members == 0 || has_members(c->scope, c));
+    }
     const thing *t = c->on;
     c->must_be_open = t && t->owner && !t->asked_to_close && !c->remote &&
                       has_members(t->owner, c) && laws_pending(t->owner, &seen);

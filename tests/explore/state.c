@@ -232,7 +232,7 @@ static void mix_call(const call *c)
         (uint64_t)c->completed << 18 | (uint64_t)c->ended_sure << 19 |
         (uint64_t)c->behind_close << 20 | (uint64_t)c->must_be_refused << 21 |
         (uint64_t)c->must_be_open << 22 | (uint64_t)c->stale_handle << 23 |
-        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25);
+        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25 | (uint64_t)c->sure_member << 26);
     mix(c->causes | (uint64_t)c->recorded << 32);
     mix(c->due_ns);
     mix(c->deadline_ns);
