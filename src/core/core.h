@@ -381,6 +381,7 @@ unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the
 cede_ticket cedi_req_express(cede_loop *, cede_req *, cede_done *, const char *where);
 void cedi_req_ceded(cedi_slot *);              /* a remote submit, before it is published */
 void cedi_req_start(cede_loop *, cedi_slot *); /* taken: held, staged, or the core runs it */
+void cedi_req_stage(cede_loop *, cedi_slot *); /* the same of one that is the backend's */
 void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
 void cedi_req_taken(cede_loop *, cedi_slot *);                /* offered to the backend */
 void cedi_req_untaken(cede_loop *, cedi_slot *); /* it had no room: to the front of the queue */
@@ -412,6 +413,7 @@ void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
 
 /* ---- submit.c ------------------------------------------------------------------------------- */
 
+cede_ticket cedi_submit_long(cede_loop *, cede_req *, cede_done *, const char *where);
 /* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
 void cedi_take_remote(cede_loop *, cedi_slot *);
 void cedi_take_post(cede_loop *, cede_req *);   /* one that came in its own memory */
@@ -423,9 +425,9 @@ uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was ask
 
 /* ---- transfer.c ----------------------------------------------------------------------------- */
 
-/* Submits a transfer without attributes, if its handle needs no looking after; false: it does, and
- * nothing has happened. The loop has a free slot. */
-bool cedi_transfer_submit(cede_loop *, cede_req *, cede_done *, const char *where, cede_ticket *);
+/* Submits a transfer without attributes; the long way, if its handle needs looking after. The loop
+ * has a free slot. */
+cede_ticket cedi_transfer_submit(cede_loop *, cede_req *, cede_done *, const char *where);
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
 

@@ -178,6 +178,16 @@ void cedi_req_start(cede_loop *loop, cedi_slot *slot)
         begin(loop, slot);
 }
 
+void cedi_req_stage(cede_loop *loop, cedi_slot *slot)
+{
+    if (CEDI_UNLIKELY(slot->holds & CEDI_HOLDS)) {
+        move(slot, HELD);
+        return;
+    }
+    move(slot, STAGED);
+    cedi_list_push(&loop->staged, &slot->link);
+}
+
 void cedi_req_unhold(cede_loop *loop, cedi_slot *slot, uint8_t hold)
 {
     slot->holds &= (uint8_t)~hold;
