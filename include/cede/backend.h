@@ -204,6 +204,11 @@ CEDE_API void cede_core_unpick(cede_pool_view *, uint32_t number);
  * has been reported meanwhile. */
 CEDE_API void cede_core_cancel_again(cede_core *, uint64_t token);
 
+/* Whether the handle of a work is on its way to be closed: by a close or drop, with the scope that
+ * owns it, with its loop. What nothing but the end of a connection would end may be broken off
+ * then. */
+CEDE_API bool cede_core_is_leaving(cede_core *, uint64_t token);
+
 /* Checked builds: opens (true) and closes (false) the memory of a pending work to the backend's
  * own accesses. Pairs do not nest. Does nothing in plain builds. */
 CEDE_API void cede_core_touch(cede_core *, uint64_t token, bool open);

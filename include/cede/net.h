@@ -128,7 +128,10 @@ CEDE_API void cede_prep_sendv(cede_req *, cede_handle, const cede_vec *, uint32_
  * copy of its own. done comes when the system has let go of the buffer, which is later than when
  * the bytes have gone. It pays from some tens of kilobytes on; sends below
  * CEDE_ZERO_COPY_LEAST_BYTES, and streams that have nothing of the kind (local ones, pipes), are
- * copied all the same. */
+ * copied all the same.
+ * Cancelled, it sends no more; but what has gone keeps its memory until the peer has acknowledged
+ * it, and done comes then, late. Closed before that (with the scope that owns it, too), the
+ * connection is reset: so no peer keeps the memory by not reading. */
 #define CEDE_ZERO_COPY_LEAST_BYTES 32768u
 CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buffer,
                                        uint64_t length_bytes);

@@ -27,7 +27,7 @@ extern "C" {
  * that hold, HANGUP and ERROR among them. It says what was so at one moment, and consumes nothing.
  * Level, not edge: what is ready already completes at once. Takes streams, listeners, datagram
  * sockets and CEDE_KIND_OBJECT: on Linux any other descriptor that can be polled (eventfd, timerfd,
- * pidfd), on Windows a waitable object (event, timer, process), which is IN when it is signalled.
+ * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object (event, timer, process), which is IN when it is signalled.
  * Windows: CEDE_ENOTSUP for pipes and terminals. Files: CEDE_EINVAL; they are always ready. */
 CEDE_API void cede_prep_poll(cede_req *, cede_handle, uint32_t events);
 

@@ -105,8 +105,8 @@ static void unwrap(cede_loop *loop, cedi_slot *slot, const cedi_item *item, cede
     cedi_entry_free(index);
 }
 
-/* One callback: the item's, or that of a request whose turn on the handle was before (law 14): it is
- * sealed, and nobody had delivered it when the item came. */
+/* One callback: the item's, or that of a request whose turn on the handle was before (law 14): it
+ * is sealed, and nobody had delivered it when the item came. */
 static void deliver(cede_loop *loop, cedi_item **place)
 {
     cedi_item *item = *place;

@@ -118,8 +118,10 @@ void cede_pool_close(cede_pool *pool)
         return;
     if (pool->closed)
         cedi_misuse("law 17: a pool closed twice", NULL, NULL);
-    if (pool->loop)
+    if (pool->loop) {
         cedi_guard(pool->loop, "law 17: pool close on a thread that is not the loop's");
+        cedi_inbox_take(pool->loop); /* receives that were sent before it keep the pool, too */
+    }
     pool->closed = true;
     pool->users++; /* it keeps while its receives end */
     while (!cedi_list_empty(&pool->waiting))

@@ -160,6 +160,23 @@ intptr_t cede_core_native(cede_core *core, cede_handle handle)
     return cedi_entry_at(index)->native;
 }
 
+bool cede_core_is_leaving(cede_core *core, uint64_t token)
+{
+    const cede_loop *loop = (cede_loop *)core;
+    const cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    const cedi_entry *entry;
+    if (loop->closing || !(slot->bits & CEDI_LISTED))
+        return loop->closing;
+    entry = cedi_entry_at(slot->at.on.entry);
+    if (entry->flags & CEDI_SHUT)
+        return true;
+    for (uint32_t scope = entry->owner; scope; scope = cedi_slot_at(scope)->scope) {
+        if (cedi_scope_is_ending(cedi_slot_at(scope)))
+            return true;
+    }
+    return false;
+}
+
 static void reported_datagram(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
     uint64_t room = cedi_req_asked(slot);

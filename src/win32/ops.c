@@ -111,6 +111,7 @@ ON_POOL(readdir)
 ON_POOL(set_times)
 ON_POOL(set_mode)
 ON_POOL(copy)
+ON_POOL(watch)
 
 /* ---- Sockets: net.c -------------------------------------------------------------------------- */
 
@@ -140,6 +141,21 @@ IN_NET(get_option)
 IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
+IN_NET(send_file)
+IN_NET(lookup)
+IN_NET(spawn)
+IN_NET(child_wait)
+IN_NET(child_kill)
+IN_NET(signal_many)
+IN_NET(watch_many)
+IN_NET(poll)
+
+/* An overlapped send locks the caller's pages until it is over; it leaves the choice of copying to
+ * the provider (SO_SNDBUF is as it was). */
+static bool start_send_zero_copy(win *self, const cede_work *work)
+{
+    return cedi_win_start_send_all(self, work);
+}
 
 /* ---- Lengths --------------------------------------------------------------------------------- */
 
@@ -160,18 +176,6 @@ static bool start_allocate(win *self, const cede_work *work)
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */
-
-/* Not here yet: the table has nothing for them, and the core says CEDE_ENOTSUP. */
-#define start_send_zero_copy NULL
-#define start_send_file      NULL
-#define start_lookup         NULL
-#define start_poll           NULL
-#define start_signal_many    NULL
-#define start_spawn          NULL
-#define start_child_wait     NULL
-#define start_child_kill     NULL
-#define start_watch          NULL
-#define start_watch_many     NULL
 
 #define CORE(name)    NULL
 #define BACKEND(name) start_##name

@@ -89,7 +89,9 @@ static bool start_on_thread(win *self, const cede_work *work, win_file *file)
 
 bool cedi_win_start_recv_pool(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (!file || file->lane == WIN_LANE_NONE)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (file->access && !(file->access & FILE_READ_DATA))

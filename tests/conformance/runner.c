@@ -409,6 +409,8 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
 {
     cft_settings set;
     cft_os_begin();
+    if (argc > 2 && strcmp(argv[1], "--child") == 0)
+        return cft_child_main(cft_os_words(argc, argv) + 1);
     if (!cft_parse(&set, argc, argv))
         return 2;
     if (set.list) {
