@@ -3,8 +3,8 @@
  *
  * A read of nothing waits until there is data; then a buffer is picked, and the same record reads
  * into it. So one that waits holds none. Between the two a cancel finds nothing to stop: it is
- * remembered, and the second read is not made. A pipe that is served by threads is waited for in the
- * same way; of other things that are (a console) a read of nothing says nothing, and the buffer is
+ * remembered, and the second read is not made. A pipe that threads serve is waited for in the same
+ * way; of other things that they serve (a console) a read of nothing says nothing, and the buffer is
  * picked first.
  *
  * The buffer stands in the record until its item is given; a record that is left with one puts it
