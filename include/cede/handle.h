@@ -27,12 +27,16 @@ extern "C" {
 #define CEDE_KIND_STREAM   0x040u /* a socket that is connected, for bytes both ways */
 #define CEDE_KIND_LISTENER 0x080u /* one that listens */
 #define CEDE_KIND_DATAGRAM 0x100u /* one for datagrams */
+#define CEDE_KIND_CHILD    0x200u /* a child process (system.h) */
+#define CEDE_KIND_WATCH    0x400u /* a watch of a directory (system.h) */
+#define CEDE_KIND_OBJECT   0x800u /* something else that can be polled: see cede_prep_poll */
 
 #define CEDE_KIND_STREAMS (CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_STREAM)
 #define CEDE_KIND_BYTES   (CEDE_KIND_STREAMS | CEDE_KIND_FILE | CEDE_KIND_DISK | CEDE_KIND_CHAR)
 #define CEDE_KIND_SYNCS   (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
 #define CEDE_KIND_SOCKETS (CEDE_KIND_STREAM | CEDE_KIND_LISTENER | CEDE_KIND_DATAGRAM)
-#define CEDE_KIND_ANY     0x1ffu
+#define CEDE_KIND_POLLED  (CEDE_KIND_STREAMS | CEDE_KIND_SOCKETS | CEDE_KIND_OBJECT)
+#define CEDE_KIND_ANY     0xfffu
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
 #define CEDE_IMPORT_BORROW 0x1u

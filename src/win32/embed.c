@@ -168,8 +168,7 @@ intptr_t cedi_win_waitable(void *context)
     if (embed->at < embed->count)
         (void)SetEvent(embed->ready);
     ReleaseSRWLockExclusive(&embed->lock);
-    if (cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool) ||
-        cedi_win_is_stranded(self))
+    if (cedi_win_has_news(self) || cedi_win_is_stranded(self))
         (void)SetEvent(embed->ready);
     return (intptr_t)embed->ready;
 }

@@ -232,7 +232,7 @@ static cede_status bind_to_port(win *self, win_file *file)
 
 static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
 {
-    if (file->kind == CEDE_KIND_DIR) {
+    if (file->kind & (CEDE_KIND_DIR | CEDE_KIND_CHILD | CEDE_KIND_OBJECT)) {
         file->lane = WIN_LANE_NONE;
         return CEDE_OK;
     }
@@ -244,12 +244,39 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
     return CEDE_OK;
 }
 
-static cede_status look_at_socket(win *self, win_file *file, uint32_t kind, uint8_t lane)
+static cede_status look_at_socket(win_file *file, uint32_t kind, uint8_t lane)
 {
     uint32_t error = cedi_win_socket_look(file->native, &kind, &file->family, &file->may_skip);
     file->socket = true;
     file->kind = (uint16_t)kind;
-    return error ? cedi_error_status(error) : choose_lane(self, file, lane);
+    file->lane = WIN_LANE_LATER;
+    file->wanted = lane;
+    return error ? cedi_error_status(error) : CEDE_OK;
+}
+
+/* Whoever lends a socket to be polled goes on using it, maybe by a port of his own: it is bound by
+ * the first transfer. */
+bool cedi_win_file_use(win *self, const cede_work *work, win_file **out)
+{
+    win_file *file = cedi_win_file_find(self, work->native);
+    cede_status status = CEDE_OK;
+    if (file && file->lane == WIN_LANE_LATER)
+        status = choose_lane(self, file, file->wanted);
+    *out = file;
+    if (status)
+        cede_core_done(self->core, work->token, status, 0, 0);
+    return status == CEDE_OK;
+}
+
+static cede_status look_at_object(win *self, win_file *file)
+{
+    DWORD flags;
+    if (!GetHandleInformation((HANDLE)file->native, &flags))
+        return CEDE_EBADF;
+    if (file->kind == CEDE_KIND_CHILD && GetProcessId((HANDLE)file->native) == 0)
+        return CEDE_EINVAL;
+    file->socket = file->kind == CEDE_KIND_OBJECT && cedi_win_is_socket(file->native);
+    return choose_lane(self, file, WIN_LANE_NONE);
 }
 
 static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
@@ -259,12 +286,16 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (cedi_win_is_local(file->native))
         return cedi_win_local_attach(self, file);
     if ((kind == CEDE_KIND_AUTO || (kind & CEDE_KIND_SOCKETS)) && cedi_win_is_socket(file->native))
-        return look_at_socket(self, file, kind, lane);
+        return look_at_socket(file, kind, lane);
     if (kind == CEDE_KIND_AUTO)
         status = find_kind((HANDLE)file->native, &kind);
     if (status)
         return status;
     file->kind = (uint16_t)kind;
+    if (kind == CEDE_KIND_WATCH)
+        return cedi_win_watch_attach(file);
+    if (kind == CEDE_KIND_CHILD || kind == CEDE_KIND_OBJECT)
+        return look_at_object(self, file);
     if (query((HANDLE)file->native, &access, sizeof access, CEDI_NT_ACCESS))
         file->access = access;
     file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&
@@ -283,6 +314,8 @@ static cede_status meet_again(win_file *file, bool wants_apc)
 {
     if (wants_apc && file->lane == WIN_LANE_PORT)
         return CEDE_EINVAL;
+    if (wants_apc)
+        file->wanted = WIN_LANE_APC;
     file->names++;
     return CEDE_OK;
 }
@@ -338,7 +371,7 @@ cede_status cedi_win_detach(void *context, intptr_t native)
     const win_file *file = cedi_win_file_find(self, native);
     if (!file)
         return CEDE_OK;
-    if (file->names > 1 || file->local ||
+    if (file->names > 1 || file->local || file->changes || file->lost ||
         (file->lane == WIN_LANE_PORT && !leave_port(self, (HANDLE)native)))
         return CEDE_ENOTSUP;
     leave_position(file);

@@ -57,6 +57,9 @@ static win_perform *performer_of(uint8_t op)
         [CEDE_OP_SET_TIMES] = cedi_win_do_set_times,
         [CEDE_OP_SET_MODE] = cedi_win_do_set_mode,
         [CEDE_OP_COPY] = cedi_win_do_copy,
+        [CEDE_OP_SEND_FILE] = cedi_win_do_read_piece,
+        [CEDE_OP_SPAWN] = cedi_win_do_spawn,
+        [CEDE_OP_WATCH] = cedi_win_do_watch,
     };
     return performers[op];
 }
@@ -171,7 +174,7 @@ static void run_connect(cedi_pool_job *pool_job, void *thread)
 /* A result of any length, which has to lie somewhere until the loop's thread gives it. */
 static bool needs_scratch(uint32_t op)
 {
-    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK;
+    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK || op == CEDE_OP_SEND_FILE;
 }
 
 /* A close does not fail for want of a thread (law 10): it is made here and now. */
@@ -191,6 +194,11 @@ static bool no_thread(win *self, win_job *job, cede_status status)
 
 bool cedi_win_to_pool(win *self, const cede_work *work)
 {
+    return cedi_win_to_pool_for(self, work, 0);
+}
+
+bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
+{
     win_job *job = cedi_win_job_new(self, work);
     const win_file *file;
     cede_status status;
@@ -203,10 +211,25 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
             return false;
         }
     }
+    job->asked = asked;
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     job->access = file ? file->access : 0;
     job->socket =
         work->op == CEDE_OP_CLOSE && (file ? file->socket : cedi_win_is_socket(work->native));
+    job->pool.run = run_performer;
+    status = cedi_pool_submit(self->pool, &job->pool);
+    return status == CEDE_OK || no_thread(self, job, status);
+}
+
+bool cedi_win_spawn_to_pool(win *self, const cede_work *work, struct win_spawn *spawn)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    cede_status status;
+    if (!job) {
+        cedi_win_spawn_free(spawn);
+        return false;
+    }
+    job->spawn = spawn;
     job->pool.run = run_performer;
     status = cedi_pool_submit(self->pool, &job->pool);
     return status == CEDE_OK || no_thread(self, job, status);
@@ -307,6 +330,10 @@ static void give(win *self, win_job *job)
     case CEDE_OP_READDIR:
         memcpy(job->args.io.buffer, job->scratch->bytes, (size_t)job->count);
         break;
+    case CEDE_OP_SPAWN:
+        if (job->args.spawn.id)
+            *job->args.spawn.id = job->id;
+        break;
     default:
         break;
     }
@@ -331,6 +358,10 @@ void cedi_win_job_report(win *self, win_job *job)
         cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
         cedi_win_file_left(self, file);
+        return;
+    }
+    if (job->record.op == CEDE_OP_SEND_FILE && error == 0 && count > 0) {
+        cedi_win_send_piece(self, job);
         return;
     }
     if (error == 0)
@@ -369,8 +400,10 @@ static int stop_call(win *self, win_job *job)
 int cedi_win_job_cancel(win *self, win_job *job)
 {
     if (!job->can_stop) {
-        if (!cedi_pool_remove(self->pool, &job->pool))
-            return CEDE_CANCEL_NEVER;
+        if (!cedi_pool_remove(self->pool, &job->pool)) {
+            job->wished = true; /* looked at by what has a second half: on this thread */
+            return job->record.op == CEDE_OP_SEND_FILE ? CEDE_CANCEL_SENT : CEDE_CANCEL_NEVER;
+        }
         job->error = ERROR_OPERATION_ABORTED;
         cedi_win_job_report(self, job);
         return CEDE_CANCEL_SENT;

@@ -75,6 +75,8 @@ void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);
 bool cedi_win_socket_piece(win *, const cede_work *, void *buffer, uint64_t length, bool writes);
 /* A record for a receive, to be given its buffer and issued; also of a pipe. */
 win_io *cedi_win_net_io(win *, const cede_work *, win_file *);
+/* In another lane than the socket's: what has no routine. */
+win_io *cedi_win_net_io_in(win *, const cede_work *, win_file *, uint8_t lane);
 bool cedi_win_socket_vec(win *, const cede_work *, const cede_vec *, uint64_t count, bool writes);
 
 /* ---- local.c -------------------------------------------------------------------------------- */

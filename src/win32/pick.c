@@ -4,8 +4,8 @@
  * A read of nothing waits until there is data; then a buffer is picked, and the same record reads
  * into it. So one that waits holds none. Between the two a cancel finds nothing to stop: it is
  * remembered, and the second read is not made. A pipe that threads serve is waited for in the same
- * way; of other things that they serve (a console) a read of nothing says nothing, and the buffer is
- * picked first.
+ * way; of other things that they serve (a console) a read of nothing says nothing: there the buffer
+ * is picked first.
  *
  * The buffer stands in the record until its item is given; a record that is left with one puts it
  * back (record.c), whatever became of it. The loop's thread.
@@ -117,7 +117,9 @@ static bool start_on_thread(win *self, const cede_work *work, win_file *file)
 
 bool cedi_win_start_recv_pool(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (!file || file->lane == WIN_LANE_NONE)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (file->access && !(file->access & FILE_READ_DATA))

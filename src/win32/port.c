@@ -157,9 +157,10 @@ static cede_status status_of(uint32_t error)
     return cedi_error_status(error);
 }
 
-static bool has_news(win *self)
+bool cedi_win_has_news(win *self)
 {
-    return cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool);
+    return cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool) ||
+           atomic_load_explicit(&self->signals, memory_order_seq_cst);
 }
 
 /* Everything that is there now; sleeps before the first look only. */
@@ -187,7 +188,7 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
     win *self = context;
     cede_status status = CEDE_OK;
     if (timeout_ns)
-        timeout_ns = has_news(self) ? 0 : may_sleep(self, timeout_ns);
+        timeout_ns = cedi_win_has_news(self) ? 0 : may_sleep(self, timeout_ns);
     if (timeout_ns == 0)
         (void)was_stranded(self);
     if (timeout_ns || self->owed || self->embed ||
@@ -198,6 +199,8 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
         cedi_win_report_fired(self);
     if (cedi_pool_has_finished(self->pool))
         cedi_win_take_finished(self);
+    if (atomic_load_explicit(&self->signals, memory_order_relaxed))
+        cedi_win_tell_signals(self);
     return status;
 }
 

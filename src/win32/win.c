@@ -17,7 +17,10 @@ static void woken(void *context)
 static void release(win *self)
 {
     cedi_win_embed_close(self);
+    cedi_win_poll_close(self);
     cedi_pool_close(self->pool);
+    AcquireSRWLockExclusive(&self->visits); /* those that have begun */
+    ReleaseSRWLockExclusive(&self->visits);
     cedi_win_port_close(self);
     cedi_win_records_free(self);
     cedi_memory_free(self);
@@ -51,6 +54,7 @@ static cede_status open_with(const cede_backend_setup *setup, void **out, uint8_
     cedi_win_socket_begin();
     self->core = setup->core;
     self->fired_end = &self->fired;
+    InitializeSRWLock(&self->visits);
     if (setup->config)
         self->config = *(const cede_win32_config *)setup->config;
     cedi_win_calls_fill(&self->calls, self->config.calls);
