@@ -369,6 +369,35 @@ static uint32_t seam_create_pipe(const wchar_t *name, uint32_t open_mode, uint32
     return error;
 }
 
+/* ---- Console events -------------------------------------------------------------------------- */
+
+/* Wine cannot be made to send any; they are made up here. Once registered, it is for good. */
+static PHANDLER_ROUTINE console_handler;
+
+static uint32_t seam_console(void (*handler)(void))
+{
+    console_handler = (PHANDLER_ROUTINE)handler;
+    return 0;
+}
+
+static DWORD WINAPI send_event(void *event)
+{
+    return (DWORD)console_handler((DWORD)(uintptr_t)event);
+}
+
+bool cft_seam_event(uint32_t event)
+{
+    DWORD taken = FALSE;
+    HANDLE thread;
+    if (!console_handler)
+        return false;
+    thread = CreateThread(NULL, 0, send_event, (void *)(uintptr_t)event, 0, NULL);
+    (void)WaitForSingleObject(thread, INFINITE);
+    (void)GetExitCodeThread(thread, &taken);
+    (void)CloseHandle(thread);
+    return taken != FALSE;
+}
+
 const cede_win32_calls cft_seam_calls = {
     .read_file = seam_read,
     .write_file = seam_write,
@@ -382,6 +411,7 @@ const cede_win32_calls cft_seam_calls = {
     .make_socket = seam_socket,
     .close_socket = seam_close_socket,
     .create_pipe = seam_create_pipe,
+    .add_console_handler = seam_console,
 };
 
 /* ---- What the world asks for ----------------------------------------------------------------- */
