@@ -86,6 +86,7 @@ enum {
     CEDI_CALL_IS_NEVER_OVER,  /* a cancel stops what a thread does after its call */
     CEDI_WAKE_IS_THE_LAST,    /* a wake that has come still counts as one on its way */
     CEDI_WAKE_NEEDS_ROOM,     /* a wake that cannot be posted is lost */
+    CEDI_STRANDED_IS_LOST,    /* so is, in a foreign loop, one that the sentinel cannot tell */
     CEDI_UNKNOWN_IS_OK,       /* an error without a row in the table is a success */
     CEDI_LAST_EVENT_RETURNS,  /* the handler of an event that ends the process does not wait */
     CEDI_POLL_ENDS_EARLY,     /* a cancel of a poll tells while the thread looks at the socket */

@@ -98,8 +98,10 @@ typedef struct cede_backend_setup {
     size_t why_bytes;
 } cede_backend_setup;
 
-/* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC and the backend says so. */
-#define CEDE_ATTACH_APC 0x10000u
+/* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC or CEDE_IMPORT_BORROW, and the
+ * backend says that it wants to know. */
+#define CEDE_ATTACH_APC    0x10000u
+#define CEDE_ATTACH_BORROW 0x20000u
 
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */

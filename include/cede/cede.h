@@ -24,6 +24,7 @@
  *     system.h    preparations for signals, child processes, watches, foreign descriptors
  *     address.h   addresses: make, parse, print
  *     pool.h      pools of buffers, picked when data is there
+ *     relay.h     stream to stream
  *     loop.h      loops: open, submit, run, wait, stop, close; cancel and the other wishes
  *     handle.h    handles: import, release, drop, own
  *     check.h     help for tools: CEDE_GONE for the static analyzer, guarded memory
@@ -42,6 +43,7 @@
 #include "cede/system.h"
 #include "cede/pool.h"
 #include "cede/loop.h"
+#include "cede/relay.h"
 #include "cede/handle.h"
 #include "cede/check.h"
 

@@ -21,10 +21,16 @@ static void end_all(cede_loop *loop)
     }
 }
 
-static bool drained(const cede_loop *loop)
+/* But for what other threads may be sending. */
+static bool nothing_left(const cede_loop *loop)
 {
     return loop->counts.submitted == loop->counts.delivered && loop->dropping == 0 &&
-           loop->inflight == 0 && loop->zombies == 0 && cedi_inbox_empty(loop);
+           loop->inflight == 0 && loop->zombies == 0;
+}
+
+static bool drained(const cede_loop *loop)
+{
+    return nothing_left(loop) && cedi_inbox_empty(loop);
 }
 
 static cede_status drain(cede_loop *loop, uint64_t until)
@@ -32,6 +38,7 @@ static cede_status drain(cede_loop *loop, uint64_t until)
     bool dropped = false;
     for (;;) {
         cede_status status;
+        bool sleeps;
         if (loop->counts.submitted == loop->counts.delivered && !dropped) {
             dropped = true;
             cedi_handle_forget_all(loop);
@@ -43,7 +50,10 @@ static cede_status drain(cede_loop *loop, uint64_t until)
         }
         if (loop->zombies)
             cede_os_yield(); /* another thread is inside cede_fail or cede_complete */
-        status = cedi_turn(loop, loop->zombies ? 0 : until, 0);
+        /* What the turn takes from the inbox may have been all that was left, and a wish that does
+         * nothing: nobody would end a sleep after that. */
+        sleeps = !loop->zombies && !nothing_left(loop);
+        status = cedi_turn(loop, sleeps ? until : 0, 0);
         if (status)
             return status;
         while (loop->ready_count || loop->orphan_count) {
@@ -69,7 +79,7 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
     cedi_bind(loop);
     cedi_inbox_take(loop); /* what was sent before is ended, not refused */
     loop->closing = true;
-    loop->express = 0;
+    loop->express = loop->transfers = 0;
     if (until != 0 && until != CEDE_FOREVER)
         until = cedi_add(cedi_clock(loop), at_most_ns);
     end_all(loop);

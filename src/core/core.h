@@ -10,12 +10,14 @@
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
  *     item.c      what many-shots give        pool.c      pools of buffers
+ *     transfer.c  the short way of plain transfers
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
  *     timer.c     the wheel
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
+ *     relay.c     stream to stream, by the public calls alone
  *     check.c     checked builds: poison, checksums
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
@@ -90,6 +92,11 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_BIT(op)     (UINT64_C(1) << CEDE_OP_##op)
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
+/* Transfers of one piece of memory (args.io), on a handle: with nothing but that to look after,
+ * they are submitted and delivered by a short way (transfer.c). */
+#define CEDI_TRANSFER_OPS                                                          \
+    (CEDI_BIT(READ) | CEDI_BIT(WRITE) | CEDI_BIT(READ_ALL) | CEDI_BIT(WRITE_ALL) | \
+     CEDI_BIT(APPEND) | CEDI_BIT(RECV) | CEDI_BIT(RECV_ALL) | CEDI_BIT(SEND) | CEDI_BIT(SEND_ALL))
 /* Those that receive into buffers of a pool. */
 #define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_MANY_POOL_OPS)
 /* Of these, those that give them as items. */
@@ -202,7 +209,7 @@ typedef struct cedi_slot {
                 uint32_t made; /* operations that open, accept_many: the handle index reserved,
                                   signal_many: and what its items live in;
                                   recv_pool: the buffer that was picked, from 1 on */
-                uint32_t out;  /* CEDI_MANY_POOL_OPS: buffers that were not given back */
+                uint32_t out;  /* CEDI_MANY_POOL_OPS with a credit: buffers not given back */
             };
         } on;
         struct {
@@ -230,7 +237,9 @@ typedef struct cedi_slot {
 #define CEDI_TICKET_KIND   32                  /* a ticket's id: bits 32 and 33, see below */
 enum { CEDI_TICKET_PLAIN, CEDI_TICKET_SCOPE, CEDI_TICKET_PEND };
 
+#ifndef CEDI_CHUNK_SHIFT /* a test may want few */
 #define CEDI_CHUNK_SHIFT 9u
+#endif
 #define CEDI_CHUNK_SLOTS (1u << CEDI_CHUNK_SHIFT)
 
 typedef struct cedi_chunk {
@@ -297,6 +306,7 @@ struct cede_loop {
     cedi_frame *frame;    /* innermost callback */
     uint64_t supported;   /* bit set of operations */
     uint64_t express;     /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
+    uint64_t transfers;   /* those of CEDI_TRANSFER_OPS, the same */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
@@ -410,6 +420,12 @@ bool cedi_in_flight(const cede_req *);          /* any thread */
 uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
 
 #define CEDI_TOKEN_ENTRY (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
+
+/* ---- transfer.c ----------------------------------------------------------------------------- */
+
+/* Submits a transfer without attributes, if its handle needs no looking after; false: it does, and
+ * nothing has happened. The loop has a free slot. */
+bool cedi_transfer_submit(cede_loop *, cede_req *, cede_done *, const char *where, cede_ticket *);
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
 

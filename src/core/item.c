@@ -81,12 +81,12 @@ static void unwrap_signal(cede_loop *loop, cedi_slot *slot, cedi_entry *entry, c
 }
 
 /* What it carries becomes the callee's. */
-static void unwrap(cede_loop *loop, const cedi_item *item, cede_result *result)
+static void unwrap(cede_loop *loop, cedi_slot *slot, const cedi_item *item, cede_result *result)
 {
-    uint32_t what = item->what, index = item->carrier, slot = item->slot;
+    uint32_t what = item->what, index = item->carrier;
     cedi_entry *entry;
     if (what == CEDI_ITEM_BUFFER) {
-        cedi_pool_item(item, result);
+        cedi_pool_item(slot, item, result);
         return;
     }
     entry = cedi_entry_at(index);
@@ -96,7 +96,7 @@ static void unwrap(cede_loop *loop, const cedi_item *item, cede_result *result)
         return;
     }
     if (what == CEDI_ITEM_SIGNAL) {
-        unwrap_signal(loop, cedi_slot_at(slot), entry, result);
+        unwrap_signal(loop, slot, entry, result);
         return;
     }
     result->status = (cede_status)entry->owner;
@@ -105,13 +105,19 @@ static void unwrap(cede_loop *loop, const cedi_item *item, cede_result *result)
     cedi_entry_free(index);
 }
 
+/* One callback: the item's, or that of a request whose turn on the handle was before (law 14): it
+ * is sealed, and nobody had delivered it when the item came. */
 static void deliver(cede_loop *loop, cedi_item **place)
 {
     cedi_item *item = *place;
-    cedi_slot *slot = cedi_slot_at(item->slot);
+    cedi_slot *slot = cedi_slot_at(item->slot), *before = cedi_order_before(slot);
     cede_result result = {.status = CEDE_OK};
     cedi_frame frame = {loop->frame, slot, true};
     cede_item *call;
+    if (CEDI_UNLIKELY(before)) {
+        cedi_req_deliver(loop, before);
+        return;
+    }
     *place = item->next;
     if (!item->next)
         loop->items_end = place;
@@ -119,7 +125,7 @@ static void deliver(cede_loop *loop, cedi_item **place)
     loop->counts.items++;
     if (slot->scope)
         result.scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
-    unwrap(loop, item, &result);
+    unwrap(loop, slot, item, &result);
     cedi_check_touch(slot, true, false); /* borrowed */
     call = slot->req->args_.many.item;
     loop->frame = &frame;

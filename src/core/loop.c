@@ -150,6 +150,7 @@ cede_status cede_loop_open_version(const cede_options *options, cede_loop **out,
             loop->supported |= UINT64_C(1) << op;
     }
     loop->express = loop->supported & CEDI_EXPRESS_OPS;
+    loop->transfers = loop->supported & CEDI_TRANSFER_OPS;
     loop->opened_ns = backend->now(loop->self);
     cedi_wheel_init(&loop->wheel, loop->opened_ns);
     atomic_store(&loop->inbox, 0);

@@ -219,6 +219,16 @@ static const uint64_t counted_ops = (0
                                      ) &
                                     ~(CEDI_BIT(CLOSE) | CEDI_BIT(RECVFROM));
 
+/* Whole transfers of one piece: they end when all of it has moved. */
+#define WHOLE_PIECES \
+    (CEDI_BIT(READ_ALL) | CEDI_BIT(WRITE_ALL) | CEDI_BIT(RECV_ALL) | CEDI_BIT(SEND_ALL))
+
+static inline bool moves_the_rest(const cedi_slot *slot, uint64_t count)
+{
+    return !CEDI_IS_CHECKED && (WHOLE_PIECES >> slot->op & 1) &&
+           slot->count + count >= slot->req->args_.io.length_bytes;
+}
+
 /* A success, and nothing but the count to tell. */
 static void reported_plain(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
@@ -256,6 +266,8 @@ void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t
     CEDI_MUST(cedi_slot_token(slot) == token, slot);
     if (CEDI_LIKELY(status == CEDE_OK && (counted_ops >> slot->op & 1)))
         reported_plain(loop, slot, count);
+    else if (CEDI_LIKELY(status == CEDE_OK && moves_the_rest(slot, count)))
+        reported_plain(loop, slot, slot->count + count);
     else
         reported(loop, slot, status, os_error, count);
 }

@@ -87,7 +87,7 @@ static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, in
         cedi_wheel_remove(loop, slot);
     cedi_list_push(&loop->ready, &slot->link);
     loop->ready_count++;
-    if (slot->bits & CEDI_LISTED)
+    if ((slot->bits & CEDI_LISTED) && (slot->at.on.next || (slot->holds & CEDI_HOLD_ORDER)))
         cedi_order_sealed(loop, slot);
 }
 
@@ -495,14 +495,45 @@ static CEDI_NOINLINE void deliver_joined(cede_loop *loop, cedi_slot *slot)
     cedi_slot_recycle(loop, slot);
 }
 
+/* Whether its handle is all that there is to look after. */
+static inline bool is_plain_transfer(const cedi_slot *slot)
+{
+    return !CEDI_IS_CHECKED && (CEDI_TRANSFER_OPS >> slot->op & 1) &&
+           !(slot->follower | slot->scope) &&
+           (slot->bits & (CEDI_LISTED | CEDI_BACKGROUND)) == CEDI_LISTED;
+}
+
+/* What deliver_joined does, of it what a plain transfer needs. */
+static inline void deliver_transfer(cede_loop *loop, cedi_slot *slot)
+{
+    cede_req *req = slot->req;
+    uint32_t index = slot->at.on.entry;
+    cedi_entry *entry = cedi_entry_at(index);
+    const cede_result result = {.status = slot->status,
+                                .os_error = slot->u.os_error,
+                                .count = slot->count,
+                                .buffer = req->args_.io.buffer,
+                                .flags = slot->cause};
+    cedi_order_unlist(slot, entry);
+    if (CEDI_UNLIKELY(entry->flags & CEDI_SHUT))
+        cedi_handle_left(loop, index);
+    move(slot, IDLE);
+    cedi_slot_retire_plain(slot);
+    call(loop, slot->done, req, slot, &result);
+    cedi_slot_recycle_plain(loop, slot);
+}
+
 /* With a frame that the caller has put on the loop. */
 static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
 {
     frame->slot = slot;
     cedi_list_remove(&slot->link);
     loop->ready_count--;
-    if (CEDI_UNLIKELY(!(slot->holds & CEDI_BARE))) {
-        deliver_joined(loop, slot);
+    if (!(slot->holds & CEDI_BARE)) {
+        if (is_plain_transfer(slot))
+            deliver_transfer(loop, slot);
+        else
+            deliver_joined(loop, slot);
         return;
     }
     move(slot, IDLE);

@@ -350,9 +350,12 @@ int sim_cancel(sim_work *work)
     }
     if (work->op == CEDE_OP_CLOSE)
         return answer(work, CEDE_CANCEL_NEVER);
-    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE ||
-        work->deaf)
+    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE)
         return answer(work, CEDE_CANCEL_SENT);
+    if (work->deaf) {
+        work->wished = true; /* once it is released it must not come to wait for good */
+        return answer(work, CEDE_CANCEL_SENT);
+    }
     if (sim_chance(world, config->cancel_again_permille))
         return answer(work, CEDE_CANCEL_AGAIN);
     if (lose(work))

@@ -193,12 +193,13 @@ static bool was_told_to_skip(HANDLE handle)
            (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
 }
 
-/* Not FILE_SKIP_SET_EVENT_ON_HANDLE, though nobody here waits for a handle itself: it is for life,
- * too, and who has lent the handle may wait for it when he has it back. */
+/* Not a borrowed handle: it is for life, and its owner may bind it to a port of his own, and wait
+ * for every packet, when he has it back. For the like reason nobody is told
+ * FILE_SKIP_SET_EVENT_ON_HANDLE: he may wait for the handle itself. */
 static bool tell_to_skip(const win *self, const win_file *file)
 {
-    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file) ||
-        cedi_win_fault(self, "SetFileCompletionNotificationModes"))
+    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || file->borrowed ||
+        gives_warnings(file) || cedi_win_fault(self, "SetFileCompletionNotificationModes"))
         return false;
     return self->calls.set_notification_modes((HANDLE)file->native,
                                               FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == 0;
@@ -322,14 +323,16 @@ static cede_status meet_again(win_file *file, bool wants_apc)
 cede_status cedi_win_attach(void *context, intptr_t native, uint32_t *kind)
 {
     win *self = context;
-    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0;
+    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0, borrowed = (*kind & CEDE_ATTACH_BORROW) != 0;
     win_file *file = cedi_win_file_find(self, native);
     cede_status status;
-    *kind &= ~CEDE_ATTACH_APC;
+    *kind &= ~(CEDE_ATTACH_APC | CEDE_ATTACH_BORROW);
     if (file) {
         status = meet_again(file, wants_apc);
     } else {
         file = file_enter(self, native);
+        if (file)
+            file->borrowed = borrowed;
         status =
             file ? look(self, file, *kind, wants_apc ? WIN_LANE_APC : self->lane) : CEDE_ENOMEM;
         if (file && status)

@@ -30,7 +30,7 @@ static uint32_t do_work(win_job *job)
 
 static uint32_t do_close(win_job *job)
 {
-    return job->socket ? job->self->calls.close_socket((SOCKET)job->native)
+    return job->socket ? cedi_win_socket_close(job->self->calls.close_socket, (SOCKET)job->native)
                        : job->self->calls.close_handle((HANDLE)job->native);
 }
 

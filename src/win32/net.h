@@ -64,6 +64,8 @@ uint32_t cedi_win_socket_name(SOCKET, uint32_t which, cede_address *);
 uint32_t cedi_win_socket_set(const win *, win_file *, uint32_t option, int64_t value);
 uint32_t cedi_win_socket_get(const win_file *, uint32_t option, int64_t *value);
 bool cedi_win_socket_lingers(intptr_t native);
+/* Also one that is not to block and was told to linger, whose close "would block". May block. */
+uint32_t cedi_win_socket_close(uint32_t (*close_socket)(uintptr_t), SOCKET);
 /* The peer of an accepted one, out of what AcceptEx wrote. */
 void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);
 

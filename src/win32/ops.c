@@ -81,7 +81,7 @@ static bool start_close(win *self, const cede_work *work)
         return true;
     }
     cedi_win_file_closed(self, work->native);
-    error = is_socket ? self->calls.close_socket((SOCKET)work->native)
+    error = is_socket ? cedi_win_socket_close(self->calls.close_socket, (SOCKET)work->native)
                       : self->calls.close_handle((HANDLE)work->native);
     return cedi_win_done_now(self, work, error, 0);
 }

@@ -100,7 +100,7 @@ static void win_discard(intptr_t native)
     if (cedi_win_is_local(native))
         cedi_win_local_discard(native);
     else if (cedi_win_is_socket(native))
-        (void)closesocket((SOCKET)native);
+        (void)cedi_win_socket_close(cede_win32_system_calls()->close_socket, (SOCKET)native);
     else
         (void)CloseHandle((HANDLE)native);
 }
@@ -128,7 +128,7 @@ uint64_t cedi_win_now(void *context)
         .start = cedi_win_start, .cancel = cedi_win_cancel, .wait = cedi_win_wait,        \
         .wake = cedi_win_wake, .now = cedi_win_now, .attach = cedi_win_attach,            \
         .detach = cedi_win_detach, .discard = win_discard, .waitable = cedi_win_waitable, \
-        .forget = cedi_win_forget, .attach_flags = CEDE_ATTACH_APC                        \
+        .forget = cedi_win_forget, .attach_flags = CEDE_ATTACH_APC | CEDE_ATTACH_BORROW   \
     }
 
 const cede_backend cede_win32_iocp_backend = VTABLE("win32-iocp", open_iocp);

@@ -105,6 +105,7 @@ typedef struct win_file {
     bool socket;          /* Winsock's; else a stream is a pipe */
     bool may_skip;        /* a socket: may be told to send no packets for success */
     bool skips;           /* what succeeds at once sends no packet */
+    bool borrowed;        /* when it was attached */
     bool is_pipe;         /* a real one, and no socket, which is one to most of the system */
     bool appends;         /* every write goes to the end */
     bool closed;          /* not in the table any more */
@@ -251,6 +252,7 @@ struct win {
     char apart[64];
     _Atomic bool woken;          /* a wake is on its way */
     _Atomic bool stranded;       /* it found no way */
+    _Atomic(HANDLE) ready;       /* embed.c's event; NULL */
     _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
     _Atomic uint32_t signals;    /* that came and were not told; from other threads */
     win_io *ears;                /* that take some */
@@ -345,11 +347,18 @@ static inline bool cedi_win_has_fired(const win *self)
     return self->fired || atomic_load_explicit(&self->signalled, memory_order_seq_cst);
 }
 
+/* A wake found no way to who sleeps. */
+static inline bool cedi_win_is_stranded(win *self)
+{
+    return atomic_load_explicit(&self->stranded, memory_order_seq_cst);
+}
+
 /* ---- embed.c -------------------------------------------------------------------------------- */
 
 intptr_t cedi_win_waitable(void *self);
 void cedi_win_embed_close(win *);
 void cedi_win_embed_signal(win *);
+void cedi_win_embed_wake(win *); /* any thread; does nothing where nothing is embedded */
 /* The packets of an embedded loop: like the port's own, by way of the thread that watches it. */
 uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t *count,
                              uint32_t timeout_ms, bool alertable);

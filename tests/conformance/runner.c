@@ -60,14 +60,20 @@ static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k,
     return job->set->trial ? CFT_EXIT_FAILED : code; /* the trial should have ended it */
 }
 
-static uint32_t variants_of(const cft_world *world, uint32_t schedule)
+/* Variants that only differ in their seed; of these a slice has each so many-th. */
+static uint32_t seeds_of(uint32_t schedule)
 {
-    uint32_t own = world->variants ? world->variants(schedule) : 0;
-    if (own)
-        return own;
     if (schedule == 5 || schedule == 10)
         return SEEDS;
-    return schedule == 11 ? ORDERS : 1;
+    return schedule == 11 ? ORDERS : 0;
+}
+
+static uint32_t variants_of(const cft_world *world, uint32_t schedule)
+{
+    uint32_t own = world->variants ? world->variants(schedule) : 0, seeds = seeds_of(schedule);
+    if (own)
+        return own;
+    return seeds ? seeds : 1;
 }
 
 /* S11's last variant: every order there is. A failure has ended the process before. */
@@ -82,7 +88,7 @@ static void explore(const job *job)
     const cft_settings *set = job->set;
     if (job->schedule != 11 || !job->world->explore)
         return;
-    if (set->only_variant && set->variant != ORDERS)
+    if (set->only_variant ? set->variant != ORDERS : set->every > 1)
         return;
     job->world->explore(explore_program, (void *)job);
 }
@@ -101,8 +107,11 @@ static int run_schedule(const job *job)
 {
     const cft_settings *set = job->set;
     uint32_t variants = variants_of(job->world, job->schedule);
+    bool seeded = variants == seeds_of(job->schedule) && !set->only_variant;
+    uint32_t first = seeded ? (uint32_t)(first_step(job) - 1) % variants : 0;
+    uint32_t stride = seeded ? set->every : 1;
     for (uint32_t round = 0; round < set->repeat; round++) {
-        for (uint32_t v = 0; v < variants; v++) {
+        for (uint32_t v = first; v < variants; v += stride) {
             if (set->only_variant && set->variant != v)
                 continue;
             uint64_t k = job->schedule == 12 ? first_step(job) : 0;
