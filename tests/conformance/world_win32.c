@@ -123,6 +123,8 @@ static void end(cft *t, void *state)
 {
     world *w = state;
     (void)t;
+    cft_seam_hold_lookups(false);
+    cft_seam_await_lookups();
     cft_seam_end();
     remove_tree(w->directory);
     free(w->memory);
@@ -377,7 +379,14 @@ static void peer_close(cft *t, void *state, intptr_t peer)
     CloseHandle((HANDLE)peer);
 }
 
-/* ---- Signals -------------------------------------------------------------------------------- */
+/* ---- Look-ups, signals -------------------------------------------------------------------------------- */
+
+static void hold_lookups(cft *t, void *state, bool held)
+{
+    (void)t;
+    (void)state;
+    cft_seam_hold_lookups(held);
+}
 
 static bool raise_signal(cft *t, void *state, uint32_t signal)
 {
@@ -453,7 +462,7 @@ static void complete(cft *t, void *state)
         .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
         .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
         .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local,            \
-        .raise = raise_signal                                                               \
+        .raise = raise_signal, .hold_lookups = hold_lookups                                 \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");
