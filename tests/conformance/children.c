@@ -125,7 +125,7 @@ CFT_CASE(child_echoes_what_it_is_sent)
 
 CFT_CASE(child_echoes_more_than_its_pipes_hold)
 {
-    const size_t bytes = 400000;
+    const size_t bytes = 150000;
     unsigned char *data = cft_alloc(t, bytes);
     pipes p = piped(t, "cat");
     if (!p.child)
@@ -144,8 +144,8 @@ CFT_CASE(child_echoes_more_than_its_pipes_hold)
 
 CFT_CASE(child_writes_more_than_its_pipe_holds)
 {
-    const size_t bytes = 300000;
-    pipes p = piped(t, "big:300000");
+    const size_t bytes = 100000;
+    pipes p = piped(t, "big:100000");
     if (!p.child)
         return;
     cft_rec *recv = cft_recv_all(t, p.from, bytes);
