@@ -1,9 +1,11 @@
 /*
  * Children that cases start: this program, started anew with --child and what it is to do.
  *
- *     exit:N   ends with N                       cat      copies its input to its output
- *     tell     writes what it was started with   deaf     the same, behind an "r", and CEDE_KILL_ASK
- *     big:N    writes N bytes of key 9                    does not end it
+ *     exit:N   ends with N
+ *     cat      copies its input to its output
+ *     deaf     the same, behind an "r"; CEDE_KILL_ASK does not end it
+ *     tell     writes what it was started with
+ *     big:N    writes N bytes of key 9
  *     handles  writes how many it has
  *
  * Each but the first ends when its standard input has ended, so that none outlives its case.
