@@ -401,8 +401,10 @@ int cedi_win_job_cancel(win *self, win_job *job)
 {
     if (!job->can_stop) {
         if (!cedi_pool_remove(self->pool, &job->pool)) {
-            job->wished = true; /* looked at by what has a second half: on this thread */
-            return job->record.op == CEDE_OP_SEND_FILE ? CEDE_CANCEL_SENT : CEDE_CANCEL_NEVER;
+            if (job->record.op != CEDE_OP_SEND_FILE)
+                return CEDE_CANCEL_NEVER;
+            job->wished = true; /* looked at when it has been read, on this thread */
+            return CEDE_CANCEL_SENT;
         }
         job->error = ERROR_OPERATION_ABORTED;
         cedi_win_job_report(self, job);

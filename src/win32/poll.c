@@ -272,6 +272,15 @@ static int stop(win *self, win_io *io)
     return CEDE_CANCEL_SENT;
 }
 
+static bool is_full(win_poller *poller)
+{
+    bool full;
+    AcquireSRWLockExclusive(&poller->lock);
+    full = poller->count == poller->room;
+    ReleaseSRWLockExclusive(&poller->lock);
+    return full;
+}
+
 static bool start_watching(win *self, const cede_work *work, SHORT events)
 {
     win_poller *poller;
@@ -280,7 +289,7 @@ static bool start_watching(win *self, const cede_work *work, SHORT events)
     if (error)
         return cedi_win_done_now(self, work, error, 0);
     poller = self->poller;
-    if (poller->count == poller->room && !grow(poller))
+    if (is_full(poller) && !grow(poller))
         return false;
     io = cedi_win_io_new(self, work);
     if (!io)

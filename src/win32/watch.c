@@ -184,12 +184,18 @@ static uint32_t call_read(win *self, win_io *io)
                                             &io->overlapped);
 }
 
-/* A directory that is deleted refuses what is asked of it, and ends what had been asked. */
-static bool is_gone(uint32_t error)
+/* A directory that is deleted refuses what is asked of it, and ends what had been asked. The word
+ * for that may mean something else, so it is asked itself. */
+static bool is_gone(const win_file *file, uint32_t error)
 {
-    return error == ERROR_ACCESS_DENIED || error == ERROR_DELETE_PENDING ||
-           error == NOTIFY_CLEANUP || error == ERROR_FILE_NOT_FOUND ||
-           error == ERROR_PATH_NOT_FOUND;
+    FILE_STANDARD_INFO info;
+    if (error == ERROR_DELETE_PENDING || error == NOTIFY_CLEANUP)
+        return true;
+    if (error != ERROR_ACCESS_DENIED)
+        return false;
+    return !GetFileInformationByHandleEx((HANDLE)file->native, FileStandardInfo, &info,
+                                         sizeof info) ||
+           info.DeletePending || info.NumberOfLinks == 0;
 }
 
 static void changed(win *self, win_io *io, uint32_t error, uint32_t bytes)
@@ -204,7 +210,7 @@ static void changed(win *self, win_io *io, uint32_t error, uint32_t bytes)
         file->changes = io->bounce;
         file->changes_at = 0;
         io->bounce = NULL;
-    } else if (is_gone(error)) {
+    } else if (is_gone(file, error)) {
         file->gone = true;
         error = 0;
     }

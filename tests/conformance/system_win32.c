@@ -85,38 +85,45 @@ static cft_rec *follow(cft *t, cede_loop *loop, cede_handle watch)
     return rec;
 }
 
-/* What a directory says that is deleted, or ran over. */
+static const struct {
+    uint32_t error;
+    uint8_t what; /* 0: no change */
+    cede_status status;
+} said[] = {{ERROR_DELETE_PENDING, CEDE_CHANGE_GONE, CEDE_OK},
+            {745, CEDE_CHANGE_GONE, CEDE_OK},         /* ERROR_NOTIFY_CLEANUP */
+            {1022, CEDE_CHANGE_LOST, CEDE_ECANCELED}, /* ERROR_NOTIFY_ENUM_DIR */
+            {ERROR_ACCESS_DENIED, 0, CEDE_EACCES}};
+
+static cft_rec *begin_watch(cft *t, cede_loop *loop, const char *directory)
+{
+    cft_rec *watch = cft_new(t);
+    refuse_after = 1;
+    cede_prep_watch(watch->req, directory, 0);
+    cft_submit_on(watch, loop);
+    hooks_await(t, loop, watch);
+    CFT_OK(t, watch);
+    return follow(t, loop, watch->result.handle);
+}
+
+/* Of a directory that is deleted, of one that ran over, of one that is there and refuses. */
 CFT_CASE(watch_makes_changes_of_what_the_system_says)
 {
     static const cede_win32_calls calls = {.read_changes = refuse};
-    static const struct {
-        uint32_t error;
-        uint8_t what;
-    } said[] = {{ERROR_ACCESS_DENIED, CEDE_CHANGE_GONE},
-                {745, CEDE_CHANGE_GONE},   /* ERROR_NOTIFY_CLEANUP */
-                {1022, CEDE_CHANGE_LOST}}; /* ERROR_NOTIFY_ENUM_DIR */
-    char directory[MAX_PATH];
-    GetCurrentDirectoryA(sizeof directory, directory);
+    const char *directory = cft_path(t, "watched");
+    CFT_CHECK(t, CreateDirectoryA(directory, NULL));
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
         cede_loop *loop = hooks_open(t, &calls, 0, 0);
         memset(&seen, 0, sizeof seen);
         CFT_CHECK(t, cede_pool_open(loop, 1, CEDE_WATCH_BYTES, 0, &seen.pool) == CEDE_OK);
-        cft_rec *watch = cft_new(t);
-        refuse_after = 1;
         refuse_by = said[i].error;
-        cede_prep_watch(watch->req, directory, 0);
-        cft_submit_on(watch, loop);
-        hooks_await(t, loop, watch);
-        CFT_OK(t, watch);
-        cft_rec *rec = follow(t, loop, watch->result.handle);
-        while (seen.items == 0)
+        cft_rec *rec = begin_watch(t, loop, directory);
+        while (seen.items == 0 && !cft_is_done(rec))
             CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
         CFT_CHECK(t, seen.what == said[i].what);
         refuse_after = UINT32_MAX;
-        if (said[i].what == CEDE_CHANGE_LOST)
-            cede_cancel(rec->ticket);
+        cede_cancel(rec->ticket);
         hooks_await(t, loop, rec);
-        CFT_STATUS(t, rec, said[i].what == CEDE_CHANGE_LOST ? CEDE_ECANCELED : CEDE_OK);
+        CFT_STATUS(t, rec, said[i].status);
         cede_pool_close(seen.pool);
     }
 }
