@@ -1,7 +1,8 @@
 /*
  * Runs in processes of their own: a program that breaks a law ends its process, and one that
- * crashes or hangs must not end the search. This process never calls the library itself, which refuses a
- * forked child what its parent has opened. What a child says, it writes into shared memory.
+ * crashes or hangs must not end the search. This process never calls the library itself, which
+ * refuses a forked child what its parent has opened. What a child says, it writes into shared
+ * memory.
  */
 #include "explore.h"
 
@@ -98,10 +99,12 @@ verdict child_try(const program *p)
     return end_of(pid);
 }
 
-uint64_t child_seeds(uint64_t first, uint64_t end, verdict *v)
+/* A checked library never uses a loop's memory again, and has room for so many. */
+#define SEEDS_MOST 20000
+
+static void some_seeds(uint64_t first, uint64_t end, verdict *v)
 {
     pid_t pid = start();
-    shared->at = first;
     if (pid == 0) {
         static program p;
         for (shared->at = first; shared->at < end; shared->at++) {
@@ -111,5 +114,15 @@ uint64_t child_seeds(uint64_t first, uint64_t end, verdict *v)
         exit(0); /* so that LeakSanitizer has its say */
     }
     *v = end_of(pid);
-    return v->failed ? shared->at : end;
+}
+
+uint64_t child_seeds(uint64_t first, uint64_t end, verdict *v)
+{
+    *v = (verdict){0};
+    while (first < end && !v->failed) {
+        uint64_t next = end - first < SEEDS_MOST ? end : first + SEEDS_MOST;
+        some_seeds(first, next, v);
+        first = v->failed ? shared->at : next;
+    }
+    return first;
 }

@@ -1,11 +1,11 @@
 /*
  * Every program, every schedule: all sequences of at most so many actions of a small alphabet, and
  * for each of them all that the kernel may do: who goes next, what shares a wait, whether a
- * deadline comes first, whether a cancel does. Depth first, without saved states: a run records what it was
- * asked, the next raises the last choice that can be (as src/sim/explore.c does). Where a run comes
- * to a state that was seen at the same action before (state.c), its later choices are not raised:
- * what follows from there has been walked, because a state's later choices are all raised before an
- * earlier one is.
+ * deadline comes first, whether a cancel does. Depth first, without saved states: a run records
+ * what it was asked, the next raises the last choice that can be (as src/sim/explore.c does). Where
+ * a run comes to a state that was seen at the same action before (state.c), its later choices are
+ * not raised: what follows from there has been walked, because a state's later choices are all
+ * raised before an earlier one is.
  *
  *     explore-every [--alphabet NAME] [--most N] [--slice I/N]
  *     explore-every --validate    the same without pruning, and compares the outcomes

@@ -19,15 +19,16 @@ void (*explore_broken)(const char *text);
 
 void broken(unsigned law, const call *c, const char *format, ...)
 {
-    char text[SAID_MOST];
+    char what[SAID_MOST], text[SAID_MOST + 64];
     va_list list;
-    int used = snprintf(text, sizeof text, "law %u: ", law);
-    if (c)
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s #%" PRIu32 ": ",
-                         c->kind->name, c->serial);
     va_start(list, format);
-    (void)vsnprintf(text + used, sizeof text - (size_t)used, format, list);
+    (void)vsnprintf(what, sizeof what, format, list); /* NOLINT(clang-analyzer-valist*): it is */
     va_end(list);
+    if (c)
+        (void)snprintf(text, sizeof text, "law %u: %s #%" PRIu32 ": %s", law, c->kind->name,
+                       c->serial, what);
+    else
+        (void)snprintf(text, sizeof text, "law %u: %s", law, what);
     if (explore_broken)
         explore_broken(text);
     fprintf(stderr, "%s\n", text);

@@ -41,6 +41,22 @@ static bool fewer(program *best, verdict *v, unsigned *tries)
     return any;
 }
 
+/* Two that need each other: a hold and its release, a scope and a member. */
+#define PAIRS_OF 16
+
+static bool fewer_pairs(program *best, verdict *v, unsigned *tries)
+{
+    for (uint32_t i = 1; i < best->count && best->count <= PAIRS_OF; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            program q = without(best, i, 1);
+            q = without(&q, j, 1);
+            if (still_fails(&q, best, v, tries))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Makes one byte of the program 0, or at least smaller. */
 static bool simpler(program *best, verdict *v, unsigned *tries)
 {
@@ -73,7 +89,7 @@ static bool simpler(program *best, verdict *v, unsigned *tries)
 program shrink(const program *p, verdict *v, unsigned *tries)
 {
     program best = *p;
-    while (fewer(&best, v, tries) || simpler(&best, v, tries))
+    while (fewer(&best, v, tries) || simpler(&best, v, tries) || fewer_pairs(&best, v, tries))
         continue;
     return best;
 }

@@ -3,6 +3,6 @@
 execute_process(COMMAND ${PROGRAM} --kill --count 3000 RESULT_VARIABLE result OUTPUT_VARIABLE text
     TIMEOUT 100)
 message("${text}")
-if(NOT result EQUAL 1 OR NOT text MATCHES "^[0-9]+ seeds, [1-6] actions: law ")
+if(NOT result EQUAL 1 OR NOT text MATCHES "^[0-9]+ seeds, ([1-9]|10) actions: law ")
     message(FATAL_ERROR "not found, or not shrunk: ${result}")
 endif()
