@@ -10,7 +10,7 @@
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
  *     item.c      what many-shots give        pool.c      pools of buffers
- *     transfer.c  the short way of plain transfers
+ *     transfer.c transfer.h  the short way of plain transfers
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
@@ -381,6 +381,7 @@ unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the
 cede_ticket cedi_req_express(cede_loop *, cede_req *, cede_done *, const char *where);
 void cedi_req_ceded(cedi_slot *);              /* a remote submit, before it is published */
 void cedi_req_start(cede_loop *, cedi_slot *); /* taken: held, staged, or the core runs it */
+void cedi_req_stage(cede_loop *, cedi_slot *); /* the same of one that is the backend's */
 void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
 void cedi_req_taken(cede_loop *, cedi_slot *);                /* offered to the backend */
 void cedi_req_untaken(cede_loop *, cedi_slot *); /* it had no room: to the front of the queue */
@@ -390,7 +391,6 @@ void cedi_req_completed_pend(cede_loop *, cedi_slot *, cede_status, uint64_t cou
 void cedi_req_completed_scope(cede_loop *, cedi_slot *, cede_status);
 cede_status cedi_req_reason(const cedi_slot *); /* the status that its recorded cause means */
 void cedi_req_refuse(cede_loop *, cedi_slot *, cede_status, uint8_t by);
-uint16_t cedi_req_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
 void cedi_req_close_over(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
 void cedi_req_cancel_again(cede_loop *, cedi_slot *);
 int64_t cedi_req_deliver_some(cede_loop *, uint64_t most);
@@ -412,6 +412,7 @@ void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
 
 /* ---- submit.c ------------------------------------------------------------------------------- */
 
+cede_ticket cedi_submit_long(cede_loop *, cede_req *, cede_done *, const char *where);
 /* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
 void cedi_take_remote(cede_loop *, cedi_slot *);
 void cedi_take_post(cede_loop *, cede_req *);   /* one that came in its own memory */
@@ -420,12 +421,6 @@ bool cedi_in_flight(const cede_req *);          /* any thread */
 uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
 
 #define CEDI_TOKEN_ENTRY (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
-
-/* ---- transfer.c ----------------------------------------------------------------------------- */
-
-/* Submits a transfer without attributes, if its handle needs no looking after; false: it does, and
- * nothing has happened. The loop has a free slot. */
-bool cedi_transfer_submit(cede_loop *, cede_req *, cede_done *, const char *where, cede_ticket *);
 
 /* ---- orphan.c ------------------------------------------------------------------------------- */
 
@@ -467,6 +462,7 @@ void cedi_scope_leave(cedi_slot *member);              /* delivered: off the lis
 void cedi_scope_returned(cede_loop *, uint32_t scope); /* a done returned, a handle closed */
 void cedi_scope_end(cede_loop *, cedi_slot *scope);    /* a cause was recorded on it */
 bool cedi_scope_is_ending(const cedi_slot *scope);
+uint16_t cedi_scope_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
 bool cedi_scope_put_aside(cede_loop *, cedi_slot *); /* sealed, but joined since: not yet */
 void cedi_scope_resume(cede_loop *, cedi_slot *);
 
@@ -565,6 +561,8 @@ static inline void cedi_guard(const cede_loop *loop, const char *what)
     } while (0)
 
 #include "check.h"
+
+#include "transfer.h"
 
 /* ---- memory.c, backends.c ------------------------------------------------------------------- */
 

@@ -178,6 +178,14 @@ void cedi_req_start(cede_loop *loop, cedi_slot *slot)
         begin(loop, slot);
 }
 
+void cedi_req_stage(cede_loop *loop, cedi_slot *slot)
+{
+    bool held = slot->holds & CEDI_HOLDS;
+    move(slot, held ? HELD : STAGED);
+    if (CEDI_LIKELY(!held))
+        cedi_list_push(&loop->staged, &slot->link);
+}
+
 void cedi_req_unhold(cede_loop *loop, cedi_slot *slot, uint8_t hold)
 {
     slot->holds &= (uint8_t)~hold;
@@ -202,21 +210,11 @@ void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
     loop->staged.next = &slot->link;
 }
 
-/* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
-uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
-{
-    unsigned count = 1u + (loop->taking ? loop->inherited : cedi_refusals(loop));
-    if (count >= 1000)
-        cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
-    loop->counts.refused++;
-    return (uint16_t)count;
-}
-
 /* Fails before it ever started: bad input, no room, or a follower whose link broke. */
 void cedi_req_refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
 {
     if (status == CEDE_EENDED)
-        slot->refusals = cedi_req_count_refusal(loop, slot);
+        slot->refusals = cedi_scope_count_refusal(loop, slot);
     slot->cause = by;
     slot->count = 0;
     seal(loop, slot, status, 0);
@@ -495,28 +493,11 @@ static CEDI_NOINLINE void deliver_joined(cede_loop *loop, cedi_slot *slot)
     cedi_slot_recycle(loop, slot);
 }
 
-/* Whether its handle is all that there is to look after. */
-static inline bool is_plain_transfer(const cedi_slot *slot)
-{
-    return !CEDI_IS_CHECKED && (CEDI_TRANSFER_OPS >> slot->op & 1) &&
-           !(slot->follower | slot->scope) &&
-           (slot->bits & (CEDI_LISTED | CEDI_BACKGROUND)) == CEDI_LISTED;
-}
-
-/* What deliver_joined does, of it what a plain transfer needs. */
+/* Of what deliver_joined does, what a plain transfer needs. */
 static inline void deliver_transfer(cede_loop *loop, cedi_slot *slot)
 {
     cede_req *req = slot->req;
-    uint32_t index = slot->at.on.entry;
-    cedi_entry *entry = cedi_entry_at(index);
-    const cede_result result = {.status = slot->status,
-                                .os_error = slot->u.os_error,
-                                .count = slot->count,
-                                .buffer = req->args_.io.buffer,
-                                .flags = slot->cause};
-    cedi_order_unlist(slot, entry);
-    if (CEDI_UNLIKELY(entry->flags & CEDI_SHUT))
-        cedi_handle_left(loop, index);
+    const cede_result result = cedi_transfer_conclude(loop, slot);
     move(slot, IDLE);
     cedi_slot_retire_plain(slot);
     call(loop, slot->done, req, slot, &result);
@@ -530,7 +511,7 @@ static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
     cedi_list_remove(&slot->link);
     loop->ready_count--;
     if (!(slot->holds & CEDI_BARE)) {
-        if (is_plain_transfer(slot))
+        if (cedi_transfer_is_plain(slot))
             deliver_transfer(loop, slot);
         else
             deliver_joined(loop, slot);

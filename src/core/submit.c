@@ -408,8 +408,9 @@ static inline void admissible(const cede_loop *loop, const cede_req *req, cede_d
     }
 }
 
-static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_done *done,
-                                        const char *where)
+/* The long way, on which everything is looked at. */
+CEDI_NOINLINE cede_ticket cedi_submit_long(cede_loop *loop, cede_req *req, cede_done *done,
+                                           const char *where)
 {
     cedi_slot *slot;
     cede_ticket ticket;
@@ -436,18 +437,16 @@ static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_don
 /* What needs no more than a slot, or a slot and a handle in use, takes a short way. */
 cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
 {
-    cede_ticket ticket;
     if (CEDI_IS_CHECKED || /* first: a request in flight is poisoned */
         CEDI_UNLIKELY(!loop || !req || !done || req->seal_ != CEDI_PREPARED) ||
         CEDI_UNLIKELY(!loop->free.next) || CEDI_UNLIKELY(cedi_is_foreign(loop)) ||
         CEDI_FAULT(INLINE_DONE))
-        return submit(loop, req, done, where);
+        return cedi_submit_long(loop, req, done, where);
     if ((loop->express >> req->op_ & 1) && !req->attributes_)
         return cedi_req_express(loop, req, done, where);
-    if ((loop->transfers >> req->op_ & 1) && req->attributes_ == CEDI_HAS_HANDLE &&
-        CEDI_LIKELY(cedi_transfer_submit(loop, req, done, where, &ticket)))
-        return ticket;
-    return submit(loop, req, done, where);
+    if ((loop->transfers >> req->op_ & 1) && req->attributes_ == CEDI_HAS_HANDLE)
+        return cedi_transfer_submit(loop, req, done, where);
+    return cedi_submit_long(loop, req, done, where);
 }
 
 cede_ticket cede_submit(cede_loop *loop, cede_req *req, cede_done *done)

@@ -23,8 +23,7 @@ static inline cedi_entry *in_use(const cede_loop *loop, cede_handle handle)
     return entry;
 }
 
-bool cedi_transfer_submit(cede_loop *loop, cede_req *req, cede_done *done, const char *where,
-                          cede_ticket *ticket)
+cede_ticket cedi_transfer_submit(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
 {
     const cedi_op *op = &cedi_ops[req->op_];
     cedi_entry *entry = in_use(loop, req->handle_);
@@ -32,10 +31,10 @@ bool cedi_transfer_submit(cede_loop *loop, cede_req *req, cede_done *done, const
         op->order == CEDI_IN || op->order == CEDI_TURN_IN ? CEDI_LIST_IN : CEDI_LIST_OUT;
     cedi_slot *slot;
     if (CEDI_UNLIKELY(!entry || !(op->kinds & entry->kind)))
-        return false;
+        return cedi_submit_long(loop, req, done, where);
     if ((op->order == CEDI_IN || op->order == CEDI_OUT) && req->args_.io.offset != CEDE_CURRENT) {
         if (CEDI_UNLIKELY(entry->kind & CEDE_KIND_STREAMS))
-            return false;
+            return cedi_submit_long(loop, req, done, where);
         which = CEDI_LIST_FREE;
     }
     slot = cedi_slot_of(loop->free.next);
@@ -51,7 +50,6 @@ bool cedi_transfer_submit(cede_loop *loop, cede_req *req, cede_done *done, const
             cedi_order_hold(slot);
     }
     cedi_slot_mark_taken(slot);
-    *ticket = cedi_slot_ticket(slot);
-    cedi_req_start(loop, slot);
-    return true;
+    cedi_req_stage(loop, slot);
+    return cedi_slot_ticket(slot);
 }
