@@ -149,7 +149,7 @@ static void on_shut(cede_req *req, cede_result r)
         turn_fail(t, r.status);
         return;
     }
-    cede_extend(r.scope, settings.idle_ns < LINGER_NS ? settings.idle_ns : LINGER_NS);
+    cede_extend(r.scope, settings.head_ns < LINGER_NS ? settings.head_ns : LINGER_NS);
     cede_prep_recv(&t->req, t->client->stream, t->in, IN_BYTES);
     submit(t, on_leftover);
 }

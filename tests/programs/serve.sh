@@ -63,6 +63,27 @@ ended()
     ! cat "$work"/errors.* | grep . || fail "it complained"
 }
 
+# get PEER: a whole exchange, on a connection that is kept
+get()
+{
+    local line
+    printf 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n' >&"$1" # opens no file
+    while read -r -t 30 line <&"$1"; do
+        [ "$line" != $'\r' ] || return 0
+    done
+    fail "no answer"
+}
+
+# Sets before to the descriptors that the server has without clients.
+count_before()
+{
+    local peer
+    exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    get "$peer"
+    before=$(($(find "/proc/$pid/fd" -mindepth 1 | wc -l) - 1))
+    exec {peer}<&-
+}
+
 # So many descriptors, soon. What is waited for is the kernel's and the program's work on the end
 # of connections, of which a shell hears nothing.
 descriptors()
@@ -142,8 +163,7 @@ truncate -s 200M "$tree/large"
 
 start friendly --threads 2
 url=http://$at
-ask 200 "$url/sizes/1.bin"
-before=$(find "/proc/$pid/fd" -mindepth 1 | wc -l)
+count_before
 
 # All at once, and byte for byte.
 (cd "$tree" && find sizes many -type f) > "$work/files"
@@ -294,16 +314,12 @@ stop
 
 # ---- Hostile clients ----------------------------------------------------------------------------
 
-start hostile --threads 2 --hand-over --head 0.3 --idle 0.3 --send 0.3
-exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
-exec {peer}<&-
-before=$(find "/proc/$pid/fd" -mindepth 1 | wc -l)
+start hostile --threads 2 --hand-over --head 0.3 --send 0.3
+count_before
 say 'GET / HTTP/1.1\r\nHost: sl'
 [[ "$got" = "HTTP/1.1 408 "* ]] || fail "half a request: $got"
 say 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nless'
 [[ "$got" = "HTTP/1.1 408 "* ]] || fail "half a body: $got"
-say ''
-[ "$got" = '' ] || fail "to one who says nothing it says $got"
 peers=()
 for i in 1 2 3 4 5 6; do
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
@@ -332,21 +348,16 @@ for peer in "${peers[@]}"; do
 done 2> /dev/null
 stop
 
+start silent --idle 0.1
+say ''
+[ "$got" = '' ] || fail "to one who says nothing it says $got"
+stop
+
 # ---- So many and no more; and the end of answers in progress ------------------------------------
 
 start few --connections 2 --grace 60
 exec {first}<> "/dev/tcp/127.0.0.1/${at##*:}"
 exec {second}<> "/dev/tcp/127.0.0.1/${at##*:}"
-# get PEER: a whole exchange, on a connection that is kept
-get()
-{
-    local line
-    printf 'HEAD /in HTTP/1.1\r\nHost: x\r\n\r\n' >&"$1"
-    while read -r -t 30 line <&"$1"; do
-        [ "$line" != $'\r' ] || return 0
-    done
-    fail "no answer"
-}
 get "$first"
 get "$second"
 before=$(find "/proc/$pid/fd" -mindepth 1 | wc -l)
