@@ -89,7 +89,6 @@ enum {
     CEDI_STRANDED_IS_LOST,    /* so is, in a foreign loop, one that the sentinel cannot tell */
     CEDI_UNKNOWN_IS_OK,       /* an error without a row in the table is a success */
     CEDI_LAST_EVENT_RETURNS,  /* the handler of an event that ends the process does not wait */
-    CEDI_POLL_ENDS_EARLY,     /* a cancel of a poll tells while the thread looks at the socket */
     CEDI_UNWATCHED_IS_TOLD    /* a cancel of a wait for an object does not heed that it has ended */
 };
 

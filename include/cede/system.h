@@ -27,8 +27,11 @@ extern "C" {
  * that hold, HANGUP and ERROR among them. It says what was so at one moment, and consumes nothing.
  * Level, not edge: what is ready already completes at once. Takes streams, listeners, datagram
  * sockets and CEDE_KIND_OBJECT: on Linux any other descriptor that can be polled (eventfd, timerfd,
- * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object (event, timer, process), which is IN when it is signalled.
- * Windows: CEDE_ENOTSUP for pipes and terminals. Files: CEDE_EINVAL; they are always ready. */
+ * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object
+ * that stays signalled (an event or timer reset by hand, a process), which is IN when it is, and
+ * never OUT (CEDE_EINVAL). One that a wait resets is reset by this wait.
+ * Windows: CEDE_ENOTSUP for pipes, terminals and local streams. A socket that was only polled is
+ * bound to no port. Files: CEDE_EINVAL; they are always ready. */
 CEDE_API void cede_prep_poll(cede_req *, cede_handle, uint32_t events);
 
 /* ---- Signals -------------------------------------------------------------------------------- */
@@ -58,7 +61,8 @@ enum {
  * a watch for ctrl-C should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
  * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.
  * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
- * a few seconds later, whatever it does. */
+ * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and
+ * exit. */
 CEDE_API void cede_prep_signal_many(cede_req *, uint32_t signals, cede_item *item);
 
 /* ---- Child processes ------------------------------------------------------------------------ */
@@ -86,7 +90,11 @@ typedef struct cede_spawn {
 /* Starts a child process; result.handle is the child (CEDE_KIND_CHILD), *id (ceded; NULL: not
  * wanted) the system's number of it. No other descriptor of this process reaches it. A program that
  * is not there, or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, ... Once it was begun
- * a cancel does not stop it: the child is delivered (law 8). */
+ * a cancel does not stop it: the child is delivered (law 8).
+ * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
+ * cmd.exe); arguments go by the rules of Microsoft's C library; a file that was made for overlapped
+ * I/O, as all that cede opens are, is opened anew for the child, at the position that it has here.
+ * Few programs run there without SystemRoot in their environment. */
 CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
 
 /* In the count of a child_wait: it was ended by a signal, whose system's number is the rest. */
@@ -119,7 +127,8 @@ enum {
     CEDE_CHANGE_RENAMED_FROM, /* the name is gone: the next, with the new one, may be elsewhere */
     CEDE_CHANGE_RENAMED_TO,
     CEDE_CHANGE_LOST, /* some changes were lost: look at all of it. No name */
-    CEDE_CHANGE_GONE /* the directory itself is removed or moved; nothing comes any more. No name */
+    CEDE_CHANGE_GONE /* the directory itself is removed, or moved (Windows does not tell of that: the
+                        watch goes on); nothing comes any more. No name */
 };
 
 /* Gives changes until it is cancelled: each item has a buffer of the pool, the callee's to give

@@ -87,8 +87,8 @@ typedef struct cede_win32_calls {
                             void **out);
     uint32_t (*connect_pipe)(void *pipe, void *overlapped);
     uint32_t (*transmit_file)(uintptr_t socket, void *file, uint32_t bytes, void *overlapped);
-    /* GetAddrInfoExW, with a list of ADDRINFOEXW, a LPLOOKUPSERVICE_COMPLETION_ROUTINE, and a HANDLE
-     * for the next; GetAddrInfoW, with a list of ADDRINFOW. For streams of a family or of any. */
+    /* GetAddrInfoExW: a list of ADDRINFOEXW, a LPLOOKUPSERVICE_COMPLETION_ROUTINE, and a HANDLE for
+     * the next; GetAddrInfoW: a list of ADDRINFOW. For streams, of a family or of any. */
     uint32_t (*look_up)(const wchar_t *host, int family, void **found, void *overlapped,
                         void (*routine)(void), void **name);
     uint32_t (*look_up_cancel)(void **name);

@@ -420,7 +420,7 @@ static bool start_watch(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Files of their own: uring_net.c, uring_pool.c and others --------------------------------- */
+/* ---- Elsewhere: uring_net.c, uring_pool.c and others ----------------------------------------- */
 
 #define ELSEWHERE(name)                                          \
     static bool start_##name(uring *self, const cede_work *work) \

@@ -89,7 +89,9 @@ void cedi_uring_zero_told(uring *self, uint64_t token, int result)
     job->zero.result = result;
     if (job->zero.wished)
         cede_core_cancel_again(self->core, token); /* there is another way from here on */
-    if (CEDI_FAULT(ZERO_COPY_TOLD_EARLY) || (CEDI_FAULT(FAILED_IS_NOT_NOTIFIED) && result < 0))
+    if (CEDI_FAULT(ZERO_COPY_TOLD_EARLY))
+        cedi_uring_report(self, token, result);
+    if (CEDI_FAULT(FAILED_IS_NOT_NOTIFIED) && result < 0)
         over(self, job, result);
 }
 
@@ -97,6 +99,10 @@ void cedi_uring_zero_completed(uring *self, uring_job *job, int result)
 {
     if (CEDI_FAULT(NOTIFICATION_FORGOTTEN) && job->zero.told)
         return;
+    if (CEDI_FAULT(ZERO_COPY_TOLD_EARLY) && job->zero.told) {
+        cedi_uring_job_free(self, job);
+        return;
+    }
     over(self, job, job->zero.told ? job->zero.result : result);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Threads for calls that may hang and that nothing can end: a look-up, which asks a name server that
- * does not answer. Whoever waits for one can leave it: it then ends unheard, whenever that is, and
- * its record goes with it, also when all else is closed by then.
+ * Threads for calls that may hang and that nothing can end: a look-up, say, which asks a name
+ * server that does not answer. Whoever waits for one can leave it: it then ends unheard, whenever
+ * that is, and its record goes with it, also when all else is closed by then.
  *
  * A job is the caller's memory from when it came home, and before it was run; else it is its
  * thread's. So it holds copies of all that its function looks at.

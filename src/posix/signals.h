@@ -1,9 +1,9 @@
 /*
  * Signals to the process, told to all who listen.
  *
- * While anybody listens for a signal it has our handler; when the last has gone, what it had before,
- * unless somebody else has set something meanwhile. The handler allocates, locks and waits for
- * nothing: it marks the signal with each listener and wakes it. Listeners are recycled, never
+ * While anybody listens for a signal it has our handler; when the last has gone, what it had
+ * before, unless somebody else has set something meanwhile. The handler allocates, locks and waits
+ * for nothing: it marks the signal with each listener and wakes it. Listeners are recycled, never
  * freed, so it may look at one that has gone.
  *
  * Threads: listen, want and leave are for any but lock; take is the listener's own; the handler
@@ -17,7 +17,8 @@
 
 typedef struct cedi_listener cedi_listener;
 
-/* `wake` is called by the handler, and must be safe there (signal-safety(7)). NULL: out of memory. */
+/* `wake` is called by the handler, and must be safe there (signal-safety(7)). NULL: out of memory.
+ */
 cedi_listener *cedi_signals_listen(void (*wake)(void *), void *context);
 /* An OR of CEDE_SIGNAL_BIT: those that it wants from now on. */
 void cedi_signals_want(cedi_listener *, uint32_t bits);

@@ -235,17 +235,13 @@ bool cedi_win_spawn_to_pool(win *self, const cede_work *work, struct win_spawn *
     return status == CEDE_OK || no_thread(self, job, status);
 }
 
-/* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
- * gets a thread of its own. */
-static bool sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
-                          uint64_t length, uint64_t position, bool writes, const win_record *picked)
+/* The copy of the arguments says where to: `offset` is whether it writes. NULL: no room. */
+static win_job *new_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                             uint64_t length, uint64_t position, bool writes)
 {
     win_job *job = cedi_win_job_new(self, work);
-    cede_status status;
     if (!job)
-        return false;
-    job->record.pool = picked->pool;
-    job->record.number = picked->number;
+        return NULL;
     job->file = file;
     file->pending++;
     job->args.io.buffer = (void *)(uintptr_t)buffer;
@@ -254,8 +250,15 @@ static bool sync_transfer(win *self, const cede_work *work, win_file *file, cons
     job->position = position;
     job->can_stop = file->kind != CEDE_KIND_FILE && file->kind != CEDE_KIND_DISK;
     job->pool.run = run_transfer;
-    status = job->can_stop ? cedi_pool_run_alone(self->pool, &job->pool)
-                           : cedi_pool_submit(self->pool, &job->pool);
+    return job;
+}
+
+/* What can wait for ever gets a thread of its own. */
+static bool send_transfer(win *self, win_job *job)
+{
+    win_file *file = job->file;
+    cede_status status = job->can_stop ? cedi_pool_run_alone(self->pool, &job->pool)
+                                       : cedi_pool_submit(self->pool, &job->pool);
     if (status == CEDE_OK)
         return true;
     file->pending--;
@@ -265,15 +268,37 @@ static bool sync_transfer(win *self, const cede_work *work, win_file *file, cons
 bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
                             uint64_t length, uint64_t position, bool writes)
 {
-    static const win_record none;
-    return sync_transfer(self, work, file, buffer, length, position, writes, &none);
+    win_job *job = new_transfer(self, work, file, buffer, length, position, writes);
+    return job && send_transfer(self, job);
 }
 
 bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, void *memory,
                            const win_record *picked)
 {
-    return sync_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false,
-                         picked);
+    win_job *job =
+        new_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false);
+    if (!job)
+        return false;
+    job->record.pool = picked->pool;
+    job->record.number = picked->number;
+    return send_transfer(self, job);
+}
+
+bool cedi_win_sync_wait(win *self, const cede_work *work, win_file *file, cede_pool_view *pool)
+{
+    static char nothing[1];
+    win_job *job = new_transfer(self, work, file, nothing, 0, AT_CURRENT, false);
+    if (!job)
+        return false;
+    job->waits_for = pool;
+    return send_transfer(self, job);
+}
+
+void cedi_win_sync_into(win *self, win_job *job, void *memory, uint32_t bytes)
+{
+    job->args.io.buffer = memory;
+    job->asked = bytes;
+    (void)send_transfer(self, job);
 }
 
 bool cedi_win_wait_for_instance(win *self, const cede_work *work)
@@ -315,11 +340,15 @@ static void give(win *self, win_job *job)
     cede_core_touch(self->core, job->record.token, false);
 }
 
-static void report(win *self, win_job *job)
+void cedi_win_job_report(win *self, win_job *job)
 {
     uint64_t token = job->record.token, count = job->count;
     uint32_t error = job->error;
     cede_status status = error ? cedi_error_status(error) : job->status;
+    if (job->waits_for) {
+        cedi_win_data_for_job(self, job);
+        return;
+    }
     if (job->file) {
         win_file *file = job->file;
         win_record record = job->record;
@@ -348,7 +377,7 @@ void cedi_win_take_finished(win *self)
     cedi_pool_job *next, *finished = cedi_pool_take(self->pool);
     for (; finished; finished = next) {
         next = finished->next;
-        report(self, (win_job *)(void *)finished);
+        cedi_win_job_report(self, (win_job *)(void *)finished);
     }
 }
 
@@ -376,7 +405,7 @@ int cedi_win_job_cancel(win *self, win_job *job)
             return job->record.op == CEDE_OP_SEND_FILE ? CEDE_CANCEL_SENT : CEDE_CANCEL_NEVER;
         }
         job->error = ERROR_OPERATION_ABORTED;
-        report(self, job);
+        cedi_win_job_report(self, job);
         return CEDE_CANCEL_SENT;
     }
     return stop_call(self, job);

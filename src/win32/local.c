@@ -386,8 +386,8 @@ bool cedi_win_local_connect(win *self, const cede_work *work)
 
 /* ---- Pairs ---------------------------------------------------------------------------------- */
 
-/* The server's end reads, and the client's writes; a child's end is not for overlapped I/O, of which
- * hardly a program knows what to do with its standard streams. */
+/* The server's end reads, and the client's writes. A child's end is not for overlapped I/O: hardly
+ * a program expects that of its standard streams. */
 static uint32_t make_pair(const win *self, uint32_t what, HANDLE ends[2])
 {
     static _Atomic uint32_t made;

@@ -116,7 +116,9 @@ static win_io *sort_out(win_poller *poller, uint32_t looked_at, uint32_t error)
             take_out(poller, i, WSAENOTSOCK, 0, &finished);
         else if (found || error)
             take_out(poller, i, error, found, &finished);
-        else if (poller->entries[i].leaves)
+    }
+    for (uint32_t i = poller->count; i-- > 0;) { /* none is looked at just now */
+        if (poller->entries[i].leaves)
             take_out(poller, i, ERROR_OPERATION_ABORTED, 0, &finished);
     }
     return finished;
@@ -267,8 +269,6 @@ static int stop(win *self, win_io *io)
     }
     ReleaseSRWLockExclusive(&poller->lock);
     wake(poller);
-    if (CEDI_FAULT(POLL_ENDS_EARLY))
-        over(self, io, 0, 0);
     return CEDE_CANCEL_SENT;
 }
 

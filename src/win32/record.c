@@ -198,6 +198,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->file = NULL;
     job->access = 0;
     job->scratch = NULL;
+    job->waits_for = NULL;
     job->spawn = NULL;
     job->status = CEDE_OK;
     job->error = 0;

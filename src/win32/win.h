@@ -187,11 +187,12 @@ typedef struct win_job {
     cede_args args; /* a copy */
     intptr_t native, native_other;
     uint64_t moved;
-    uint64_t position; /* of a transfer */
-    win_file *file;    /* for the loop's thread only */
-    uint32_t access;   /* of native */
-    uint32_t asked;    /* of a transfer */
-    uint64_t id;       /* of a child */
+    uint64_t position;         /* of a transfer */
+    win_file *file;            /* for the loop's thread only */
+    uint32_t access;           /* of native */
+    uint32_t asked;            /* of a transfer */
+    cede_pool_view *waits_for; /* pick.c */
+    uint64_t id;               /* of a child */
     struct win_spawn *spawn;
     win_bounce *scratch; /* what the result is made in */
     /* what came of it */
@@ -426,6 +427,12 @@ bool cedi_win_spawn_to_pool(win *, const cede_work *, struct win_spawn *); /* wh
 /* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
 bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
                            const win_record *picked);
+/* Waits until there is data, on a thread, and tells pick.c; false: no room. */
+bool cedi_win_sync_wait(win *, const cede_work *, win_file *, cede_pool_view *);
+/* Then the same job reads. */
+void cedi_win_sync_into(win *, win_job *, void *memory, uint32_t bytes);
+void cedi_win_job_report(win *, win_job *);
+void cedi_win_data_for_job(win *, win_job *); /* pick.c */
 /* pick.c: the item of what was received, if it was into a buffer that was picked. */
 void cedi_win_picked(win *, win_record *, uint64_t bytes);
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,

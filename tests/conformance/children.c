@@ -125,7 +125,7 @@ CFT_CASE(child_echoes_what_it_is_sent)
 
 CFT_CASE(child_echoes_more_than_its_pipes_hold)
 {
-    const size_t bytes = 400000;
+    const size_t bytes = 150000;
     unsigned char *data = cft_alloc(t, bytes);
     pipes p = piped(t, "cat");
     if (!p.child)
@@ -144,8 +144,8 @@ CFT_CASE(child_echoes_more_than_its_pipes_hold)
 
 CFT_CASE(child_writes_more_than_its_pipe_holds)
 {
-    const size_t bytes = 300000;
-    pipes p = piped(t, "big:300000");
+    const size_t bytes = 100000;
+    pipes p = piped(t, "big:100000");
     if (!p.child)
         return;
     cft_rec *recv = cft_recv_all(t, p.from, bytes);
@@ -170,8 +170,13 @@ static void expect_told(cft *t, const char *const *words, const cede_spawn *with
     CFT_OK(t, rec);
     cft_drop(t, output);
     (void)all_of(t, from, told, sizeof told);
-    if (strcmp(told, text) != 0)
-        cft_note(t, "told: %.100s", told);
+    if (!with->directory) /* this process's, and what that is called is no matter */
+        told[strlen(text) < sizeof told ? strlen(text) : 0] = '\0';
+    if (strcmp(told, text) != 0) {
+        for (char *c = told; *c; c++)
+            *c = *c == '\n' ? '|' : *c;
+        cft_note(t, "told: %.150s", told);
+    }
     CFT_EXPECT(t, strcmp(told, text) == 0);
     expect_end(t, rec->result.handle, 0);
     cft_closed(t, from);
@@ -345,6 +350,13 @@ CFT_CASE(child_lives_on_when_its_handle_is_closed)
     echo(t, &p, "still here");
     cft_closed(t, p.to);
     CFT_EXPECT(t, all_of(t, p.from, rest, sizeof rest) == 0);
+    do { /* with the next ones, what has ended goes too */
+        cede_handle next = cft_child(t, 0, 0, "exit:0");
+        if (!next)
+            return;
+        expect_end(t, next, 0);
+        cft_closed(t, next);
+    } while (cft_zombie(t) && !cft_faulted(t));
 }
 
 CFT_CASE(wait_for_a_child_that_is_ended_leaves_it_alone)
@@ -455,15 +467,9 @@ CFT_CASE(spawn_without_a_descriptor_says_so)
 {
     const char *words[] = {"exit:0", NULL};
     cft_needs(t, CEDE_OP_SPAWN);
-    cft_file(t, "f", "x", 1, 0);
-    (void)cft_opened(t, "f", CEDE_OPEN_READ);
-    cft_limit_descriptors(t, 0);
+    cft_no_descriptors(t);
     cft_rec *rec = cft_prep_child(t, 0, 0, words);
     cft_do(rec);
-    if (rec->result.status == CEDE_OK) { /* what it needs was there */
-        expect_end(t, rec->result.handle, 0);
-        return;
-    }
     CFT_EXPECT(t, rec->result.status == CEDE_EMFILE && !rec->result.handle);
 }
 

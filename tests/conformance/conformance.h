@@ -226,6 +226,8 @@ void cft_closed(cft *, cede_handle);
 void cft_keep_handle(cft *, cede_handle);
 /* From here only about `more` further descriptors can be had. */
 void cft_limit_descriptors(cft *, uint32_t more);
+/* The same, and then takes all that can be had. */
+void cft_no_descriptors(cft *);
 
 /* ---- Pipes ---------------------------------------------------------------------------------- */
 
@@ -298,6 +300,8 @@ cede_handle cft_child(cft *, cede_handle input, cede_handle output, const char *
 cede_handle cft_half(cft *, uint32_t what, cede_handle *its);
 cft_rec *cft_child_wait(cft *, cede_handle child); /* submitted */
 cft_rec *cft_child_kill(cft *, cede_handle child, uint32_t how);
+/* Whether a child that has ended still takes room in the system. */
+bool cft_zombie(cft *);
 /* Whether somebody takes a signal to this process: 1, 0, or -1 where that cannot be known. */
 int cft_taken(cft *, uint32_t signal);
 /* Sends CEDE_SIGNAL_INTERRUPT or CEDE_SIGNAL_QUIT to this process. False: nobody takes it, and it
@@ -379,6 +383,9 @@ struct cft_world {
     /* See cft_raise and cft_taken. NULL: cannot; not to be known. */
     bool (*raise)(cft *, void *state, uint32_t signal);
     int (*signal_taken)(cft *, void *state, uint32_t signal);
+    /* Whether a child of this process has ended and still takes room. NULL: there is no such thing.
+     */
+    int (*zombie)(cft *, void *state);
     uint32_t watch_room; /* see cft_watch_room; 0: 16384 */
     /* Freezing; all NULL: it cannot. frozen tells whether the kernel has stopped there. */
     void *(*frozen_buffer)(cft *, void *state, size_t bytes);

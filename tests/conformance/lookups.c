@@ -61,7 +61,10 @@ CFT_CASE(lookup_understands_numbers)
     for (uint32_t i = 0; i < 2; i++) {
         cft_rec *rec = lookup(t, others[i], i ? CEDE_LOOKUP_IPV4 : CEDE_LOOKUP_IPV6, 4);
         cft_await(t, rec);
-        CFT_STATUS(t, rec, CEDE_ENONAME);
+        if (cft_deviates(t, "wrong_family_has_no_name"))
+            CFT_STATUS(t, rec, CEDE_EUNKNOWN);
+        else
+            CFT_STATUS(t, rec, CEDE_ENONAME);
         CFT_EXPECT(t, rec->result.count == 0);
         expect_untouched(t, rec, 0);
     }

@@ -62,6 +62,11 @@ cft_rec *cft_child_kill(cft *t, cede_handle child, uint32_t how)
     return rec;
 }
 
+bool cft_zombie(cft *t)
+{
+    return t->world->zombie && t->world->zombie(t, t->state);
+}
+
 /* ---- Signals -------------------------------------------------------------------------------- */
 
 int cft_taken(cft *t, uint32_t signal)

@@ -19,6 +19,7 @@ typedef struct world {
     bool given;
     char *says; /* what a child is to write */
     uint32_t hold;
+    uint32_t lookups; /* the hold of these */
     /* S9 */
     cede_status fault_status;
     _Atomic uint64_t fault_k;
@@ -343,6 +344,17 @@ static const char *frozen_file(cft *t, void *state, size_t bytes)
     return cft_file(t, "frozen", NULL, bytes, 1);
 }
 
+static void hold_lookups(cft *t, void *state, bool hold)
+{
+    world *w = state;
+    const cede_sim_target names = {.op = CEDE_OP_LOOKUP, .path = "localhost"}; /* no numbers */
+    (void)t;
+    if (hold)
+        w->lookups = cede_sim_hold(w->sim, &names, CEDE_SIM_AT_START);
+    else if (w->lookups)
+        cede_sim_release(w->sim, w->lookups);
+}
+
 static void complete(cft *t, void *state)
 {
     world *w = state;
@@ -408,6 +420,7 @@ const cft_world cft_world_sim = {
     .frozen = frozen,
     .thaw = thaw,
     .frozen_file = frozen_file,
+    .hold_lookups = hold_lookups,
     .complete = complete,
     .fault_modes = sizeof fault_statuses / sizeof fault_statuses[0],
     .fault = fault,

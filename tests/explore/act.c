@@ -99,9 +99,8 @@ static uint32_t submit(const program *p, uint32_t first)
     uint32_t at = first;
     if (!head)
         return first;
-    while ((p->action[at].attr & A_LINK) && at + 1 < p->count &&
-           p->action[at].kind != K_again && p->action[at + 1].verb == V_SUBMIT &&
-           p->action[at + 1].depth == p->action[at].depth) {
+    while ((p->action[at].attr & A_LINK) && at + 1 < p->count && p->action[at].kind != K_again &&
+           p->action[at + 1].verb == V_SUBMIT && p->action[at + 1].depth == p->action[at].depth) {
         call *next = prepare(&p->action[at + 1]);
         if (!next)
             break;
@@ -265,6 +264,9 @@ static void on_world(const action *a)
         cede_sim_count(now.world, &counts);
         cede_sim_limit_open(now.world, (uint32_t)counts.open + a->size % 3u);
         break;
+    case V_SIGNAL:
+        (void)cede_sim_signal(now.world, 1 + a->size % 3u);
+        break;
     default:
         cede_sim_advance(now.world, time_of(a->time));
         break;
@@ -344,8 +346,7 @@ static uint32_t step(const program *p, uint32_t at)
         a->verb != V_GIVE)
         return at;
     if (explore_trace) {
-        
-        
+
         fprintf(explore_trace, "%12" PRIu64 " ns  ", cede_sim_now(now.world));
         program_print_action(a, explore_trace);
     }

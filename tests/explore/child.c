@@ -1,6 +1,6 @@
 /*
- * Runs in processes of their own: a program that breaks a law ends its process, and one that crashes
- * or hangs must not end the search. This process never calls the library itself, which refuses a
+ * Runs in processes of their own: a program that breaks a law ends its process, and one that
+ * crashes or hangs must not end the search. This process never calls the library itself, which refuses a
  * forked child what its parent has opened. What a child says, it writes into shared memory.
  */
 #include "explore.h"
@@ -32,8 +32,8 @@ static void say(const char *text)
 static pid_t start(void)
 {
     if (!shared) {
-        shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
+        shared =
+            mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (shared == MAP_FAILED)
             abort();
     }

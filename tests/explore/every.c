@@ -1,7 +1,7 @@
 /*
  * Every program, every schedule: all sequences of at most so many actions of a small alphabet, and
- * for each of them all that the kernel may do: who goes next, what shares a wait, whether a deadline
- * comes first, whether a cancel does. Depth first, without saved states: a run records what it was
+ * for each of them all that the kernel may do: who goes next, what shares a wait, whether a
+ * deadline comes first, whether a cancel does. Depth first, without saved states: a run records what it was
  * asked, the next raises the last choice that can be (as src/sim/explore.c does). Where a run comes
  * to a state that was seen at the same action before (state.c), its later choices are not raised:
  * what follows from there has been walked, because a state's later choices are all raised before an
@@ -16,8 +16,14 @@
 
 #include <time.h>
 
-#define DO(v, ...)     {.verb = V_##v, __VA_ARGS__}
-#define SUBMIT(k, ...) {.verb = V_SUBMIT, .kind = K_##k, __VA_ARGS__}
+#define DO(v, ...)                 \
+    {                              \
+        .verb = V_##v, __VA_ARGS__ \
+    }
+#define SUBMIT(k, ...)                               \
+    {                                                \
+        .verb = V_SUBMIT, .kind = K_##k, __VA_ARGS__ \
+    }
 
 #define TICK_NS 1024u
 
@@ -271,8 +277,8 @@ static struct {
     bool validates;
 } asked = {3, 0, 1, false};
 
-/* Some say the same as shorter ones: a wish or a wait for what was never submitted, a link to nothing,
- * something in nobody's done. */
+/* Some say the same as shorter ones: a wish or a wait for what was never submitted, a link to
+ * nothing, something in nobody's done. */
 static bool makes_sense(const program *p)
 {
     uint32_t submitted = 0, deep = 0;
@@ -343,8 +349,7 @@ int main(int argc, char **argv)
                " schedules (at most %" PRIu64 " of one program), %" PRIu64 " states, %" PRIu64
                " runs cut at a state seen before: all is well, %.1f s of CPU\n",
                alphabets[i].name, sums.programs, asked.most, alphabets[i].count, sums.runs,
-               sums.most_runs, sums.states, sums.cuts,
-               (double)(clock() - start) / CLOCKS_PER_SEC);
+               sums.most_runs, sums.states, sums.cuts, (double)(clock() - start) / CLOCKS_PER_SEC);
         (void)fflush(stdout);
     }
     return 0;

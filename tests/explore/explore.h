@@ -66,7 +66,8 @@ enum {
 
 typedef struct action {
     uint8_t verb;
-    uint8_t depth; /* 0: the program's own; more: in the done of the last submit that is less deep */
+    uint8_t
+        depth; /* 0: the program's own; more: in the done of the last submit that is less deep */
     uint8_t kind;
     uint8_t reg;
     uint8_t scope;
@@ -105,16 +106,16 @@ uint32_t offset_of(uint8_t index);
 /* ---- Things: what handles name --------------------------------------------------------------- */
 
 enum role {
-    R_FILE = 0x001,      /* a file, at offsets */
-    R_LOG = 0x002,       /* one that is only appended to */
-    R_SOURCE = 0x004,    /* one that is read from its position on */
-    R_SINK = 0x008,      /* one that is written from its position on */
-    R_PIPE_IN = 0x010,   /* the reading end */
-    R_PIPE_OUT = 0x020,  /* the writing end */
-    R_STREAM = 0x040,    /* a connected socket */
-    R_LISTENER = 0x080,  /* */
-    R_DATAGRAM = 0x100,  /* */
-    R_OTHER = 0x200,     /* what was opened, for closing */
+    R_FILE = 0x001,     /* a file, at offsets */
+    R_LOG = 0x002,      /* one that is only appended to */
+    R_SOURCE = 0x004,   /* one that is read from its position on */
+    R_SINK = 0x008,     /* one that is written from its position on */
+    R_PIPE_IN = 0x010,  /* the reading end */
+    R_PIPE_OUT = 0x020, /* the writing end */
+    R_STREAM = 0x040,   /* a connected socket */
+    R_LISTENER = 0x080, /* */
+    R_DATAGRAM = 0x100, /* */
+    R_OTHER = 0x200,    /* what was opened, for closing */
     R_INPUTS = R_SOURCE | R_PIPE_IN | R_STREAM,
     R_OUTPUTS = R_SINK | R_PIPE_OUT | R_STREAM,
     R_STREAMS_IN = R_PIPE_IN | R_STREAM,
@@ -138,12 +139,12 @@ typedef struct thing {
     bytes in, out;      /* what was received from it and sent into it, by what results told */
     bool accepted;      /* by whom it was connected is found out at the end */
     bool connected;
-    bool ended;      /* a receive met the end */
-    bool maybe_shut; /* a close was asked for: operations may say that it is none */
+    bool ended;          /* a receive met the end */
+    bool maybe_shut;     /* a close was asked for: operations may say that it is none */
     bool asked_to_close; /* and not only given to a scope */
-    bool shut;       /* it is stale for sure */
-    bool closed;     /* a close of it was delivered */
-    call *owner;     /* a scope, if it took it */
+    bool shut;           /* it is stale for sure */
+    bool closed;         /* a close of it was delivered */
+    call *owner;         /* a scope, if it took it */
 } thing;
 
 /* ---- Calls: submissions ---------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ struct call {
     uint32_t recorded;            /* the one that was, for sure */
     bool asked_while_pending;     /* a cancel, for sure */
     bool remote, background, orphan, stale_handle, bad_scope, shut_pool, behind_close, behind_item;
-    bool must_be_refused, must_be_open;
+    bool must_be_refused, must_be_open, sure_member;
     bool entered, returned, item_done, completed, ended_sure;
     uint32_t dones, items, item_bytes, out, ran, members, received;
     cede_status why; /* scope: the first reason, if known; pend: as completed */
@@ -250,7 +251,7 @@ typedef struct stage {
     bool closing, closed, faulted, starved, hungry, limited, narrow;
     bool bound, own_world, flooded, settled, keeping, stop_asked;
     uint32_t drops;
-    uint64_t last_ns; /* when the last callback came */
+    uint64_t last_ns;  /* when the last callback came */
     uint64_t finished; /* a hash of how it ended, for comparisons */
     uint32_t names[4], directories[2];
 } stage;
@@ -270,7 +271,7 @@ void stage_open(const program *, cede_sim *world);
 void stage_settle(void); /* nothing is held back any more: what must end has ended */
 void stage_close(void);  /* the loop is closed: nothing is left */
 thing *thing_new(uint32_t role, cede_handle);
-void stage_flood(void); /* more requests than one chunk of slots holds */
+void stage_flood(void);         /* more requests than one chunk of slots holds */
 extern uint32_t stage_starving; /* so many allocations fail */
 extern uint32_t stage_starved;  /* so many did */
 
@@ -287,10 +288,10 @@ void elsewhere(void (*)(void *), void *);
 _Noreturn void broken(unsigned law, const call *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define LAW(number, call, condition, ...)           \
-    do {                                            \
-        if (!(condition))                           \
-            broken((number), (call), __VA_ARGS__);  \
+#define LAW(number, call, condition, ...)          \
+    do {                                           \
+        if (!(condition))                          \
+            broken((number), (call), __VA_ARGS__); \
     } while (0)
 
 extern void (*explore_broken)(const char *text); /* gets the text of what broke, if set */
@@ -301,7 +302,7 @@ void laws_returned(call *);
 void laws_item(call *, const cede_result *);
 void laws_asked(call *, cede_status why, bool here); /* before a wish; a scope's reason */
 void laws_closing(thing *, bool sure);
-bool call_owns(const call *); /* a scope: handles */
+bool call_owns(const call *);                    /* a scope: handles */
 bool laws_pending(const call *, cede_pending *); /* by cede_dump */
 
 cede_status waits_wait(const call *, uint64_t at_most_ns);
@@ -329,7 +330,7 @@ typedef struct verdict {
 
 /* Runs the program in a child, with a bound on its time. */
 verdict child_try(const program *);
-/* Runs the programs of seeds from first on in one child; returns the first that fails, or the end. */
+/* Runs the programs of seeds from first on in one child; returns the first that fails, or end. */
 uint64_t child_seeds(uint64_t first, uint64_t end, verdict *);
 /* Takes away what is not needed for the failure. */
 program shrink(const program *, verdict *, unsigned *tries);

@@ -13,8 +13,9 @@ void judge_pend(call *, const cede_result *);
 void judge_scope(call *, const cede_result *);
 void judge_work(call *, const cede_result *);
 void judge_again(call *, const cede_result *);
-void judge_received(call *, const cede_result *); /* into its buffer, from a stream */
-void judge_sent(call *, const cede_result *);     /* its pattern, into a stream */
+void judge_received(call *, const cede_result *);  /* into its buffer, from a stream */
+void judge_sent(call *, const cede_result *);      /* its pattern, into a stream */
+void judge_sent_file(call *, const cede_result *); /* the source's bytes, into a stream */
 void judge_read_at(call *, const cede_result *);
 void judge_wrote_at(call *, const cede_result *);
 void judge_named(call *, const cede_result *);  /* names that come and go */

@@ -4,9 +4,8 @@
 #include "kinds.h"
 
 const kind kinds[KIND_COUNT] = {
-#define KIND(name, op, group, weight, roles, traits, judge, text)      \
-    {#name, CEDE_OP_##op,  G_##group, weight, roles, traits,           \
-     prep_##name, judge_##judge, text},
+#define KIND(name, op, group, weight, roles, traits, judge, text) \
+    {#name, CEDE_OP_##op, G_##group, weight, roles, traits, prep_##name, judge_##judge, text},
 #include "kinds.def"
 };
 
@@ -70,11 +69,18 @@ void judge_scope(call *c, const cede_result *r)
 {
     if (now.starved)
         return;
-    LAW(12, c, r->count == c->members,
-        "%" PRIu32 " members were delivered, and it says %" PRIu64, c->members, r->count);
+    LAW(12, c, r->count == c->members, "%" PRIu32 " members were delivered, and it says %" PRIu64,
+        c->members, r->count);
     LAW(12, c, !c->ended_sure || call_owns(c) || r->status == c->why,
         "its first reason was %s, and it says %s", cede_status_name(c->why),
         cede_status_name(r->status));
+}
+
+/* ---- Signals --------------------------------------------------------------------------------- */
+
+void prep_signal_many(call *c)
+{
+    cede_prep_signal_many(c->req, CEDE_SIGNAL_BIT(1 + c->how->place % 3u), on_item);
 }
 
 /* ---- Work ------------------------------------------------------------------------------------ */
@@ -94,8 +100,8 @@ void prep_work(call *c)
 
 void judge_work(call *c, const cede_result *r)
 {
-    LAW(7, c, c->ran == (r->status == CEDE_OK ? 1u : 0u),
-        "%s, and it ran %" PRIu32 " times", cede_status_name(r->status), c->ran);
+    LAW(7, c, c->ran == (r->status == CEDE_OK ? 1u : 0u), "%s, and it ran %" PRIu32 " times",
+        cede_status_name(r->status), c->ran);
 }
 
 /* ---- What was not prepared ------------------------------------------------------------------- */

@@ -17,13 +17,10 @@ static thing *keep(const call *c, uint32_t role, cede_handle handle)
 
 static void made(call *c, cede_handle handle)
 {
-    static const uint32_t roles[CEDE_OP_COUNT] = {[CEDE_OP_OPEN] = R_OTHER,
-                                                  [CEDE_OP_CONNECT] = R_STREAM,
-                                                  [CEDE_OP_ACCEPT] = R_STREAM,
-                                                  [CEDE_OP_ACCEPT_MANY] = R_STREAM,
-                                                  [CEDE_OP_PAIR] = R_STREAM,
-                                                  [CEDE_OP_LISTEN] = R_OTHER,
-                                                  [CEDE_OP_DATAGRAM] = R_OTHER};
+    static const uint32_t roles[CEDE_OP_COUNT] = {
+        [CEDE_OP_OPEN] = R_OTHER,         [CEDE_OP_CONNECT] = R_STREAM, [CEDE_OP_ACCEPT] = R_STREAM,
+        [CEDE_OP_ACCEPT_MANY] = R_STREAM, [CEDE_OP_PAIR] = R_STREAM,    [CEDE_OP_LISTEN] = R_OTHER,
+        [CEDE_OP_DATAGRAM] = R_OTHER};
     uint32_t op = c->kind->op;
     thing *t = keep(c, roles[op], handle);
     if (!t)
@@ -81,6 +78,11 @@ void prep_datagram(call *c)
     cede_prep_datagram(c->req, &c->memory->address, 0);
 }
 
+void prep_lookup(call *c)
+{
+    cede_prep_lookup(c->req, "localhost", PORT, 0, &c->memory->address, 1);
+}
+
 void prep_name(call *c)
 {
     cede_prep_name(c->req, handle_of(c), CEDE_NAME_OWN, &c->memory->address);
@@ -129,8 +131,7 @@ void judge_datagram(call *c, const cede_result *r)
     LAW(2, c, ++from->received == 1, "a datagram that was received before");
     LAW(7, c, from->length == r->count || ((r->flags & CEDE_TRUNCATED) && r->count == c->length),
         "%" PRIu64 " bytes of a datagram of %" PRIu32, r->count, from->length);
-    LAW(7, c, !from->dones || from->result.status == CEDE_OK,
-        "a datagram whose sending failed");
+    LAW(7, c, !from->dones || from->result.status == CEDE_OK, "a datagram whose sending failed");
     for (uint64_t i = 2; i < r->count; i++)
         LAW(7, c, data[i] == pattern(serial, i), "byte %" PRIu64 " of a datagram is another", i);
 }

@@ -41,13 +41,15 @@ static bool is_whole(const call *c)
 {
     return c->kind->op == CEDE_OP_READ_ALL || c->kind->op == CEDE_OP_WRITE_ALL ||
            c->kind->op == CEDE_OP_RECV_ALL || c->kind->op == CEDE_OP_SEND_ALL ||
-           c->kind->op == CEDE_OP_SENDV || c->kind->op == CEDE_OP_COPY;
+           c->kind->op == CEDE_OP_SENDV || c->kind->op == CEDE_OP_SEND_ZERO_COPY ||
+           c->kind->op == CEDE_OP_SEND_FILE || c->kind->op == CEDE_OP_COPY;
 }
 
 static void whole(const call *c, const cede_result *r)
 {
-    LAW(7, c, !is_whole(c) || (r->status == CEDE_OK) == (r->count == c->length) || c->length == 0 ||
-                  r->count < c->length || now.faulted || r->status != CEDE_OK,
+    LAW(7, c,
+        !is_whole(c) || (r->status == CEDE_OK) == (r->count == c->length) || c->length == 0 ||
+            r->count < c->length || now.faulted || r->status != CEDE_OK,
         "whole, and %" PRIu64 " of %" PRIu32, r->count, c->length);
     LAW(7, c, !is_whole(c) || r->status != CEDE_OK || r->count == c->length,
         "a whole transfer of %" PRIu64 " of %" PRIu32, r->count, c->length);
@@ -60,8 +62,8 @@ void judge_received(call *c, const cede_result *r)
     filled(c, r);
     whole(c, r);
     truth_received(c, c->memory->data, r->count);
-    if (c->on && ((r->status == CEDE_OK && r->count == 0 && c->length > 0) ||
-                  r->status == CEDE_EEOF))
+    if (c->on &&
+        ((r->status == CEDE_OK && r->count == 0 && c->length > 0) || r->status == CEDE_EEOF))
         c->on->ended = true;
 }
 
@@ -69,6 +71,17 @@ void judge_sent(call *c, const cede_result *r)
 {
     whole(c, r);
     truth_sent(c, r->count);
+}
+
+void judge_sent_file(call *c, const cede_result *r)
+{
+    uint8_t data[1024];
+    whole(c, r);
+    LAW(7, c, r->count <= c->length, "%" PRIu64 " bytes of %" PRIu32, r->count, c->length);
+    for (uint64_t i = 0; i < r->count; i++)
+        data[i] = pattern(SOURCE, c->offset + i);
+    if (c->on)
+        bytes_add(&c->on->out, data, r->count);
 }
 
 void judge_read_at(call *c, const cede_result *r)
@@ -149,6 +162,21 @@ void prep_sendv(call *c)
 {
     (void)data_of(c);
     cede_prep_sendv(c->req, handle_of(c), pieces_of(c), 3);
+}
+
+void prep_send_zero_copy(call *c)
+{
+    cede_prep_send_zero_copy(c->req, handle_of(c), data_of(c), c->length);
+}
+
+void prep_send_file(call *c)
+{
+    cede_prep_send_file(c->req, handle_of(c), now.source, c->offset, c->length);
+}
+
+void prep_poll(call *c)
+{
+    cede_prep_poll(c->req, handle_of(c), 1 + c->how->place % 3u);
 }
 
 void prep_shutdown(call *c)

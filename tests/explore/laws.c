@@ -39,7 +39,7 @@ void broken(unsigned law, const call *c, const char *format, ...)
 static bool has_members(const call *scope, const call *but)
 {
     for (const call *d = now.calls; d < now.calls + now.call_count; d++) {
-        if (d->scope == scope && d != but && !d->dones && !d->remote && !d->orphan)
+        if (d->scope == scope && d != but && !d->dones && d->sure_member)
             return true;
     }
     return false;
@@ -49,8 +49,12 @@ static bool has_members(const call *scope, const call *but)
 static void scope_at_submit(call *c)
 {
     cede_pending seen;
-    if (c->scope && !c->bad_scope && !c->remote && !c->scope->before)
-        c->must_be_refused = laws_pending(c->scope, &seen) && (seen.wishes & CEDE_BY_ANY);
+    if (c->scope && !c->bad_scope && !c->remote && !c->scope->before &&
+        laws_pending(c->scope, &seen)) {
+        c->must_be_refused = seen.wishes & CEDE_BY_ANY;
+        c->sure_member =
+            !c->must_be_refused && (c->scope->members == 0 || has_members(c->scope, c));
+    }
     const thing *t = c->on;
     c->must_be_open = t && t->owner && !t->asked_to_close && !c->remote &&
                       has_members(t->owner, c) && laws_pending(t->owner, &seen);
@@ -106,7 +110,7 @@ bool call_owns(const call *c)
     return false;
 }
 
-/* By the loop's thread it takes effect in the call; before the loop is bound it is as by another. */
+/* By the loop's thread it takes effect in the call; before the loop is bound, as by another's. */
 void laws_asked(call *c, cede_status why, bool here)
 {
     cede_pending seen;
@@ -191,8 +195,9 @@ static void status_agrees(const call *c, const cede_result *r)
             "CEDE_EBADF on a handle that is open");
         break;
     case CEDE_EINVAL:
-        LAW(16, c, c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
-                       (c->after && c->after->kind == &kinds[K_again]),
+        LAW(16, c,
+            c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
+                (c->after && c->after->kind == &kinds[K_again]),
             "CEDE_EINVAL, and all was valid");
         break;
     case CEDE_ENOMEM:
@@ -267,8 +272,8 @@ static void in_order(const call *c)
         LAW(14, c,
             !(d->on == c->on && (d->kind->traits & way) && taken_before(c, d) && d->dones &&
               has_started(d)),
-            "%s #%" PRIu32 " was submitted later on the same handle, and came first",
-            d->kind->name, d->serial);
+            "%s #%" PRIu32 " was submitted later on the same handle, and came first", d->kind->name,
+            d->serial);
 }
 
 static void links_hold(const call *c)

@@ -17,8 +17,7 @@ static const uint32_t verb_weights[VERB_COUNT] = {
 
 uint64_t time_of(uint8_t index)
 {
-    static const uint64_t times[8] = {0,     1000,   5000,    20000,
-                                      60000, 200000, 1000000, 20000000};
+    static const uint64_t times[8] = {0, 1000, 5000, 20000, 60000, 200000, 1000000, 20000000};
     return times[index % 8];
 }
 
@@ -182,12 +181,24 @@ static void print_text(const char *text, const action *a, FILE *out)
             continue;
         }
         switch (*++text) {
-        case 'r': fprintf(out, "r%u", a->reg); break;
-        case 's': fprintf(out, "r%u", a->scope); break;
-        case 'h': fprintf(out, "h%u", a->thing); break;
-        case 'p': fprintf(out, "%u", a->place); break;
-        case 'o': fprintf(out, "%" PRIu32, offset_of(a->place)); break;
-        case 't': print_time(time_of(a->time), out); break;
+        case 'r':
+            fprintf(out, "r%u", a->reg);
+            break;
+        case 's':
+            fprintf(out, "r%u", a->scope);
+            break;
+        case 'h':
+            fprintf(out, "h%u", a->thing);
+            break;
+        case 'p':
+            fprintf(out, "%u", a->place);
+            break;
+        case 'o':
+            fprintf(out, "%" PRIu32, offset_of(a->place));
+            break;
+        case 't':
+            print_time(time_of(a->time), out);
+            break;
         default:
             fprintf(out, "%" PRIu32, a->verb == V_SUBMIT ? length_of(a->size) : a->size);
             break;
@@ -214,8 +225,8 @@ static void print_submit(const action *a, FILE *out)
 
 void program_print_action(const action *a, FILE *out)
 {
-    bool wish = a->verb == V_CANCEL || a->verb == V_FAIL || a->verb == V_COMPLETE ||
-                a->verb == V_DROP;
+    bool wish =
+        a->verb == V_CANCEL || a->verb == V_FAIL || a->verb == V_COMPLETE || a->verb == V_DROP;
     for (uint32_t depth = 0; depth < a->depth; depth++)
         fputs("    in its done: ", out);
     if (a->verb == V_SUBMIT)

@@ -1,7 +1,7 @@
 /*
  * Random programs: one for each seed, in a world of its own.
  *
- *     explore-seeds [--first N] [--count N]   runs programs; the first that fails is shrunk and said
+ *     explore-seeds [--first N] [--count N]   runs programs; the first that fails is shrunk
  *     explore-seeds --seed N                  says and runs one, with all that happens
  *     explore-seeds --hex DIGITS              the same for a program's bytes
  *     explore-seeds --kill                    for the table of mutants: only how many it took

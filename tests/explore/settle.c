@@ -1,7 +1,7 @@
 /*
  * Before the end nothing is held back any more: what was held is let go, what was made to fail is
- * healed, buffers are given back. Then whatever must end by itself, or was asked to, has to; and who
- * waits for what is there has to get it. That is how a lost callback, wish or wake is found.
+ * healed, buffers are given back. Then whatever must end by itself, or was asked to, has to; and
+ * who waits for what is there has to get it. That is how a lost callback, wish or wake is found.
  */
 #include "explore.h"
 

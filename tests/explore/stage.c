@@ -159,8 +159,11 @@ static void set_files(uint32_t roles)
         if (roles & R_FILE << i)
             place(i, R_FILE << i, set_up(prep_setup_file, &files[i]));
     }
-    if (roles & R_FILE) {
+    if (roles & R_STREAMS_OUT)
         now.source = set_up(prep_setup_file, &files[2]);
+    if (roles & R_FILE) {
+        if (!now.source)
+            now.source = set_up(prep_setup_file, &files[2]);
         place(11, R_FILE, set_up(prep_setup_file, &files[0]));
     }
 }
@@ -275,8 +278,8 @@ void stage_open(const program *p, cede_sim *world)
     set_files(roles);
     set_sockets(roles);
     if (pool)
-        LAW(0, NULL,
-            cede_pool_open(now.loop, POOL_COUNT, POOL_BYTES, 0, &now.pool) == CEDE_OK, "no pool");
+        LAW(0, NULL, cede_pool_open(now.loop, POOL_COUNT, POOL_BYTES, 0, &now.pool) == CEDE_OK,
+            "no pool");
 }
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */

@@ -1,12 +1,13 @@
 /*
  * A hash of all that the rest of a run depends on, taken between two actions of a program, when no
- * call of the library is on the stack: the world, the core, the oracle. Two runs of one program with
- * the same hash at the same action go on in the same ways, so that one of them need not be varied.
+ * call of the library is on the stack: the world, the core, the oracle. Two runs of one program
+ * with the same hash at the same action go on in the same ways, so that one of them need not be
+ * varied.
  *
- * Covered: of the world the clock, each work in flight with its window and outcome, the order of the
- * lists that they stand in, pipes, open files, the tree; of the core each slot that is in use, the
- * order of its queues, the wheel, the entries of handles, the first of the free slots (a slot's place
- * decides in which order a closing loop cancels); of the oracle what its judgements ask.
+ * Covered: of the world the clock, each work in flight with its window and outcome, the order of
+ * the lists that they stand in, pipes, open files, the tree; of the core each slot that is in use,
+ * the order of its queues, the wheel, the entries of handles, the first of the free slots (a slot's
+ * place decides in which order a closing loop cancels); of the oracle what its judgements ask.
  *
  * Left out, because nothing depends on it: generations and addresses, which differ from run to run
  * (slots and entries are named by their place, requests by their number), counters that are only
@@ -231,7 +232,7 @@ static void mix_call(const call *c)
         (uint64_t)c->completed << 18 | (uint64_t)c->ended_sure << 19 |
         (uint64_t)c->behind_close << 20 | (uint64_t)c->must_be_refused << 21 |
         (uint64_t)c->must_be_open << 22 | (uint64_t)c->stale_handle << 23 |
-        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25);
+        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25 | (uint64_t)c->sure_member << 26);
     mix(c->causes | (uint64_t)c->recorded << 32);
     mix(c->due_ns);
     mix(c->deadline_ns);

@@ -102,7 +102,9 @@ static void exactly(const char *path, const bytes *told)
 {
     uint8_t *data = malloc(told->used + 1);
     int64_t got = data ? cede_sim_get(now.world, path, 0, data, told->used + 1) : -1;
-    LAW(7, NULL, got >= 0 && (size_t)got == told->used && (!got || memcmp(data, told->data, told->used) == 0),
+    LAW(7, NULL,
+        got >= 0 && (size_t)got == told->used &&
+            (!got || memcmp(data, told->data, told->used) == 0),
         "%s holds %" PRId64 " bytes, and results tell of %zu, or of others", path, got, told->used);
     free(data);
 }
@@ -111,7 +113,8 @@ static void exactly(const char *path, const bytes *told)
 
 static bool is_prefix(const bytes *part, const bytes *whole)
 {
-    return part->used <= whole->used && (!part->used || !memcmp(part->data, whole->data, part->used));
+    return part->used <= whole->used &&
+           (!part->used || !memcmp(part->data, whole->data, part->used));
 }
 
 /* What one end received is what the other sent, as far as it came. */

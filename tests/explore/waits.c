@@ -43,8 +43,8 @@ void waits_callback(const call *c)
 {
     const caller *by = &now.callers[now.caller_count - 1];
     LAW(9, c, !by->target || now.starved || precedes(c, by->target),
-        "called back by a wait for %s #%" PRIu32 ", which it is not before",
-        by->target->kind->name, by->target->serial);
+        "called back by a wait for %s #%" PRIu32 ", which it is not before", by->target->kind->name,
+        by->target->serial);
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */

@@ -108,7 +108,7 @@ say()
 {
     local peer
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
-    printf "$@" >&"$peer" 2> /dev/null || true
+    printf "$@" 1>&"$peer" 2> /dev/null || true
     timeout 30 cat <&"$peer" > "$work/heard" 2> /dev/null || [ $? != 124 ] || fail "no end after $*"
     got=$(tr -d '\r\0' < "$work/heard")
     exec {peer}<&-
@@ -323,7 +323,7 @@ for i in 1 2 3 4 5 6; do
         exec {peer}<&-
         ;;
     5) printf 'GET /lar' >&"$peer"; exec {peer}<&- ;;
-    6) head -c 100000 "$tree/sizes/65536.bin" >&"$peer" 2> /dev/null || true ;;
+    6) head -c 100000 "$tree/sizes/65536.bin" 1>&"$peer" 2> /dev/null || true ;;
     esac
 done
 descriptors "$before" "after hostile clients"
@@ -370,3 +370,18 @@ timeout 30 cat <&"$third" | tr -d '\r' > "$work/heard"
 grep -qx 'Connection: close' "$work/heard" && grep -qx '<p>index</p>' "$work/heard" ||
     fail "the last answer: $(cat "$work/heard")"
 ended
+
+# One who does not take an answer is waited for until the grace is over, or the server is asked again.
+for grace in 0.1 600; do
+    start "grace-$grace" --grace "$grace" --send 600 --threads 2
+    exec {first}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    get "$first"
+    exec {second}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    printf 'GET /large HTTP/1.1\r\nHost: x\r\n\r\n' >&"$second"
+    read -r -t 30 line <&"$second" || fail "no answer"
+    kill -TERM "$pid"
+    ! read -r -t 30 line <&"$first" || fail "one who waits was told $line" # it has heard it
+    [ "$grace" != 600 ] || kill -TERM "$pid"
+    ended
+    exec {first}<&- {second}<&-
+done
