@@ -178,8 +178,9 @@ static void open_buffered(void *self)
 static void close_(void *self)
 {
     server *s = self;
-    while (s->clients) {
-        client_free(s->clients);
+    for (client *c = s->clients, *next; c; c = next) {
+        next = c->next;
+        client_free(c);
     }
     evconnlistener_free(s->listener);
     event_base_free(s->base);

@@ -108,7 +108,7 @@ static void on_read_piece(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
     server *s = stream->data;
     piece *p = buf->base ? (piece *)(void *)(buf->base - offsetof(piece, bytes)) : NULL;
-    if (got > 0) {
+    if (got > 0 && p) {
         uv_buf_t back = uv_buf_init(p->bytes, (unsigned)got);
         p->length = (size_t)got;
         bench_check_neg(uv_write(&p->write, stream, &back, 1, on_written), "uv_write");
@@ -127,8 +127,8 @@ static void on_read_piece(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 static void on_client(uv_stream_t *listener, int status)
 {
     server *s = listener->data;
-    uv_tcp_t *client = malloc(sizeof *client);
-    bench_check_neg(client ? status : UV_ENOMEM, "uv_listen");
+    uv_tcp_t *client = bench_alloc(1, sizeof *client, 0);
+    bench_check_neg(status, "uv_listen");
     s->e.own_bytes += sizeof *client;
     bench_check_neg(uv_tcp_init(&s->loop, client), "uv_tcp_init");
     client->data = s;

@@ -180,7 +180,7 @@ static void *memory_of(const cede_pool *pool, const buffer *taken)
 /* Free again: with who keeps what is free. */
 static void give_to_backend(cede_pool *pool, uint32_t number)
 {
-    if (pool->view.self)
+    if (pool->view.self && pool->loop)
         pool->loop->backend->pool_give(pool->loop->self, &pool->view, number);
     else
         cede_core_unpick(&pool->view, number);

@@ -47,7 +47,7 @@ static void *resize(void *context, void *memory, size_t bytes)
     return at + LEAD;
 }
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "echo_idle: %s: %s\n", what, strerror(errno));
     exit(1);
@@ -87,6 +87,7 @@ static int clients_main(int said, int wire, unsigned clients)
         fds[i] = client_new(port);
     if (write(wire, "1", 1) != 1 || read(wire, &byte, 1) != 1)
         fail("the wire");
+    free(fds);
     return 0; /* and all clients with it */
 }
 
