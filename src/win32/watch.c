@@ -109,7 +109,7 @@ static uint32_t put(char *to, uint32_t room, uint8_t what, const wchar_t *name, 
     return whole;
 }
 
-/* Records are said to begin at multiples of 4; not everybody keeps to it (docs/facts-windows.md). */
+/* Records are said to begin at multiples of 4; not all do (docs/facts-windows.md). */
 static uint32_t put_kept(win *self, win_file *file, char *to, uint32_t room)
 {
     const size_t before = offsetof(FILE_NOTIFY_INFORMATION, FileName);
