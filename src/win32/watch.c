@@ -109,19 +109,24 @@ static uint32_t put(char *to, uint32_t room, uint8_t what, const wchar_t *name, 
     return whole;
 }
 
+/* Records are said to begin at multiples of 4; not all do (docs/facts-windows.md). */
 static uint32_t put_kept(win *self, win_file *file, char *to, uint32_t room)
 {
+    const size_t before = offsetof(FILE_NOTIFY_INFORMATION, FileName);
     uint32_t used = 0;
     while (file->changes) {
         const unsigned char *at = file->changes->bytes + file->changes_at;
-        const FILE_NOTIFY_INFORMATION *record = (const FILE_NOTIFY_INFORMATION *)(const void *)at;
-        uint32_t bytes = put(to + used, room - used, what_of(record->Action), record->FileName,
-                             record->FileNameLength / (uint32_t)sizeof(wchar_t));
+        FILE_NOTIFY_INFORMATION record;
+        uint32_t bytes;
+        memcpy(&record, at, before);
+        bytes = put(to + used, room - used, what_of(record.Action),
+                    (const wchar_t *)(const void *)(at + before),
+                    record.FileNameLength / (uint32_t)sizeof(wchar_t));
         if (bytes == 0)
             break;
         used += bytes;
-        file->changes_at += record->NextEntryOffset;
-        if (record->NextEntryOffset == 0) {
+        file->changes_at += record.NextEntryOffset;
+        if (record.NextEntryOffset == 0) {
             cedi_win_bounce_put(self, file->changes);
             file->changes = NULL;
         }

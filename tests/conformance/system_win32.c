@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <winsock2.h>
 
 /* ---- Console events -------------------------------------------------------------------------- */
 
@@ -181,4 +182,30 @@ CFT_CASE(poll_cancelled_when_it_is_over_is_told_once)
     hooks_await(t, loop, rec);
     CFT_OK(t, rec);
     CFT_CHECK(t, (rec->result.flags & CEDE_CANCEL_ASKED) && rec->result.count == CEDE_POLL_IN);
+}
+
+/* ---- Sockets --------------------------------------------------------------------------------- */
+
+/* Its owner may bind it to a port of his own, which can be done once. */
+CFT_CASE(socket_that_is_polled_is_its_owners_to_bind)
+{
+    cede_loop *loop = cft_loop(t);
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    SOCKET native = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CFT_CHECK(t, bind(native, (struct sockaddr *)&at, sizeof at) == 0);
+    cede_handle handle = cede_import((intptr_t)native, CEDE_KIND_AUTO, CEDE_IMPORT_BORROW);
+    cft_rec *rec = cft_new(t);
+    cede_prep_poll(rec->req, handle, CEDE_POLL_IN);
+    cft_submit_on(rec, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    HANDLE port = CreateIoCompletionPort((HANDLE)native, NULL, 1, 1);
+    CFT_CHECK(t, port != NULL);
+    cede_cancel(rec->ticket);
+    hooks_await(t, loop, rec);
+    CFT_ENDED(t, rec, CEDE_ECANCELED, CEDE_BY_WISH);
+    cede_drop(handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    closesocket(native);
+    CloseHandle(port);
 }

@@ -379,7 +379,7 @@ static void peer_close(cft *t, void *state, intptr_t peer)
     CloseHandle((HANDLE)peer);
 }
 
-/* ---- Look-ups, signals -------------------------------------------------------------------------------- */
+/* ---- Look-ups, signals ----------------------------------------------------------------------- */
 
 static void hold_lookups(cft *t, void *state, bool held)
 {
