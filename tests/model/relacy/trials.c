@@ -1,9 +1,9 @@
 /*
- * The trials. Each is a few requests and up to three threads; the first is the loop's. What is
- * checked: every done comes exactly once, one thread's in order, nobody sleeps for ever (relacy calls
- * it a deadlock), no wish and no wake is lost, a stale ticket does nothing, what a thread wrote into
- * memory before it was ceded is seen by the done (else it is a data race), and all that the core
- * asserts of itself.
+ * The trials. Each is a few requests and up to three threads; the first is the loop's. What must
+ * hold: every done comes exactly once, one thread's in order; nobody sleeps for ever (relacy calls
+ * it a deadlock); no wish and no wake is lost; a stale ticket does nothing; what a thread wrote
+ * into memory before it was ceded is seen by the done (else it is a data race); and all that the
+ * core asserts of itself.
  */
 #include <stdatomic.h>
 #include <stddef.h>
@@ -281,7 +281,7 @@ static void post(void)
     cede_submit_remote(loop, &reqs[0], on_ended, NULL);
 }
 
-/* ---- A loop that is watched from outside, and closed while it is woken ------------------------ */
+/* ---- A loop that is watched from outside, and closed while it is woken ----------------------- */
 
 static void begin_watched(void)
 {

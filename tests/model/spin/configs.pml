@@ -100,6 +100,7 @@ inline configure()
     :: config == REUSED ->
         kind[0] = PEND;
         resubmits = 1;
+        cancels = 1;
         closes = false;
         by_wish = true;
         canceller_of[0] = 0;

@@ -20,7 +20,7 @@
 #define CLOSE_SLEEPS          16 /* loop close sleeps over a wish that came when nothing was left */
 #define CAUSE_BEATS_FACT      17 /* a success is told as the cause that was recorded */
 #define PARKED_IS_FORGOTTEN   18 /* what found no room is never begun again */
-#define REUSED_TOO_EARLY      19 /* a slot is free again when it is sealed */
+#define REUSED_TOO_EARLY      19 /* a slot is free again once its cancel is sent */
 #define WAKERS_NOT_AWAITED    20 /* loop close frees the backend under a thread that wakes it */
 
 byte mutant; /* from the environment, as the configuration is: one program serves all */

@@ -917,7 +917,7 @@ inline program()
     :: cancels > 0 -> d_step { cancels--; req_end(target, BY_WISH) }
     :: first < N && !closing -> d_step { first++; pick = first - 1; submit(pick); pick = 0 }
     :: resubmits > 0 && !closing &&
-       (returned[0] || (FAULT(REUSED_TOO_EARLY) && state[0] == READY)) ->
+       (returned[0] || (FAULT(REUSED_TOO_EARLY) && asked[0])) ->
         d_step { resubmits--; endless[0] = false; submit(pick) }
     fi
 }
@@ -992,11 +992,11 @@ inline wait_for(t)
 {
     awaited = gen[t];
     do
-    :: deliver_before(t);
+    :: FAULT(WAIT_GOES_BY_SEAL) && state[t] == READY -> assert(returned[t]); break
+    :: else ->
+        deliver_before(t);
         if
-        :: gen[t] != awaited || (FAULT(WAIT_GOES_BY_SEAL) && state[t] == READY) ->
-            assert(returned[t]); /* law 9 */
-            break
+        :: gen[t] != awaited -> assert(returned[t]); break /* law 9 */
         :: else
         fi;
         if
