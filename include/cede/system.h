@@ -127,7 +127,7 @@ enum {
     CEDE_CHANGE_RENAMED_FROM, /* the name is gone: the next, with the new one, may be elsewhere */
     CEDE_CHANGE_RENAMED_TO,
     CEDE_CHANGE_LOST, /* some changes were lost: look at all of it. No name */
-    CEDE_CHANGE_GONE /* the directory itself is removed, or moved (not told by Windows: there the
+    CEDE_CHANGE_GONE  /* the directory itself is removed, or moved (not told by Windows: there the
                         watch goes on); nothing comes any more. No name */
 };
 
