@@ -39,8 +39,8 @@ typedef struct cedi_entry {
     uint32_t close;       /* slot id of the request that closes it, 0: a drop */
 } cedi_entry;
 
-#define CEDI_ENTRY_BITS  24u /* of a handle: its index; the rest is the generation */
-#define CEDI_ENTRY_MASK  ((UINT64_C(1) << CEDI_ENTRY_BITS) - 1)
+#define CEDI_ENTRY_BITS 24u /* of a handle: its index; the rest is the generation */
+#define CEDI_ENTRY_MASK ((UINT64_C(1) << CEDI_ENTRY_BITS) - 1)
 #ifndef CEDI_ENTRY_SHIFT /* a test may want few */
 #define CEDI_ENTRY_SHIFT 10u
 #endif
