@@ -22,7 +22,7 @@
 
 enum {
     BENCH_MEASURES = 4,    /* figures that one round gives, at most */
-    BENCH_CONTESTANTS = 6, /* in one case, at most */
+    BENCH_CONTESTANTS = 8, /* in one case, at most */
     BENCH_GOALS = 4,
     BENCH_ROUNDS = 101 /* kept, at most */
 };
@@ -74,7 +74,8 @@ typedef struct bench_run {
     uint64_t ops;               /* how many operations to do */
     double out[BENCH_MEASURES]; /* the figures, in the order of the case's measures */
     uint64_t start_wall_ns, start_cpu_ns, start_allocations;
-    uint64_t allocations; /* the library's, between start and stop */
+    uint64_t allocations;      /* the library's, between start and stop */
+    uint64_t start_heap, heap; /* the whole thread's */
 } bench_run;
 
 /* Around the work that is measured. stop sets out[0] to the wall time of an operation and out[1]
@@ -137,8 +138,8 @@ typedef struct bench_row {
     unsigned case_count;
 } bench_row;
 
-extern const bench_row bench_b1, bench_b2, bench_b3, bench_b4, bench_b9, bench_b10, bench_b11,
-    bench_b12, bench_b15;
+extern const bench_row bench_b1, bench_b2, bench_b3, bench_b4, bench_b5, bench_b6, bench_b7,
+    bench_b8, bench_b9, bench_b10, bench_b11, bench_b12, bench_b13, bench_b14, bench_b15;
 extern const bench_row *const bench_rows[];
 extern const unsigned bench_row_count;
 

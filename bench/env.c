@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -140,6 +141,13 @@ void bench_env_open(bench_env *env, const char *parent)
     }
     env->dir = directory;
     atexit(remove_directory);
+
+    /* As many descriptors as may be, for the rows with many clients. */
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
 
     sigset_t interrupts;
     hold_interrupts(&interrupts);

@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "heap.h"
+
 enum { ROUND_LIMIT_S = 60, COUNT_LIMIT_S = 300 };
 
 void bench_start(bench_run *run)
 {
     run->start_allocations = bench_cede_allocations();
+    run->start_heap = heap_allocations();
     run->start_cpu_ns = bench_cpu_ns();
     run->start_wall_ns = bench_wall_ns();
     bench_count_marker();
@@ -25,6 +28,7 @@ void bench_stop(bench_run *run)
     uint64_t wall_ns = bench_wall_ns() - run->start_wall_ns;
     uint64_t cpu_ns = bench_cpu_ns() - run->start_cpu_ns;
     run->allocations = bench_cede_allocations() - run->start_allocations;
+    run->heap = heap_allocations() - run->start_heap;
     run->out[0] = (double)wall_ns / (double)run->ops;
     run->out[1] = (double)cpu_ns / (double)run->ops;
 }
@@ -166,7 +170,10 @@ static void summarize(bench_result *result)
         for (unsigned m = 0; m < BENCH_MEASURES && result->of->measures[m].name; m++) {
             if (!series->why_not) {
                 series->median[m] = median(series->rounds[m], result->rounds, &series->spread[m]);
-                series->of_floor[m] = floor < 0 ? 0 : ratio(result, i, (unsigned)floor, m);
+                /* Where the floor costs nothing (memory), nothing is a multiple of it. */
+                series->of_floor[m] = floor < 0 || result->series[floor].rounds[m][0] <= 0
+                                          ? 0
+                                          : ratio(result, i, (unsigned)floor, m);
             }
         }
     }

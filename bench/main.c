@@ -6,18 +6,22 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "echo.h"
 #include "env.h"
+#include "load.h"
 
-const bench_row *const bench_rows[] = {&bench_b1,  &bench_b2,  &bench_b3,  &bench_b4, &bench_b9,
-                                       &bench_b10, &bench_b11, &bench_b12, &bench_b15};
+const bench_row *const bench_rows[] = {&bench_b1,  &bench_b2,  &bench_b3,  &bench_b4,  &bench_b5,
+                                       &bench_b6,  &bench_b7,  &bench_b8,  &bench_b9,  &bench_b10,
+                                       &bench_b11, &bench_b12, &bench_b13, &bench_b14, &bench_b15};
 const unsigned bench_row_count = sizeof bench_rows / sizeof bench_rows[0];
 
 enum { RESULTS = 64 };
 
 struct options {
     const char *rows, *dir, *json, *plot_data, *child_dir;
-    bool no_instructions, list;
+    bool no_instructions, list, load, idle;
 };
 
 static const char usage[] =
@@ -36,6 +40,8 @@ static const struct option long_options[] = {
     {"list", no_argument, NULL, 'l'},
     {"help", no_argument, NULL, 'h'},
     {"counted-child", required_argument, NULL, 'c'}, /* from icount.c, not for people */
+    {"load", no_argument, NULL, 'L'},                /* from load.c, the same */
+    {"idle", no_argument, NULL, 'I'},                /* from b13_idle.c */
     {NULL, 0, NULL, 0},
 };
 
@@ -74,12 +80,18 @@ static void parse(int argc, char **argv, struct options *o, bench_env *env)
         case 'c':
             o->child_dir = optarg;
             break;
+        case 'I':
+            o->idle = true;
+            break;
+        case 'L':
+            o->load = true;
+            break;
         default:
             fputs(usage, c == 'h' ? stdout : stderr);
             exit(c == 'h' ? 0 : 2);
         }
     }
-    if (optind < argc && !o->child_dir) {
+    if (optind < argc && !o->child_dir && !o->idle) {
         fputs(usage, stderr);
         exit(2);
     }
@@ -129,6 +141,12 @@ int main(int argc, char **argv)
     unsigned count = 0;
 
     parse(argc, argv, &o, &env);
+    if (o.load) {
+        return load_main(STDIN_FILENO);
+    }
+    if (o.idle) {
+        return idle_main(argv[optind], strtoull(argv[optind + 1], NULL, 10));
+    }
     if (o.child_dir) {
         env.dir = o.child_dir;
         return bench_counted_child(&env, argv + optind);

@@ -1,5 +1,31 @@
 # Helpers for cede's own targets. Nothing here reaches a parent project or a user of the library.
 
+# cede_harden(TARGET): what makes an exploit of a mistake harder. Fortified calls need an optimising
+# build.
+function(cede_harden target)
+    if(MSVC)
+        target_compile_options(${target} PRIVATE /sdl /guard:cf)
+        target_link_options(${target} PRIVATE /guard:cf /CETCOMPAT)
+        return()
+    endif()
+    set(options -fstack-protector-strong)
+    if(NOT WIN32)
+        list(APPEND options -fstack-clash-protection -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+        if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+            list(APPEND options -fcf-protection)
+        endif()
+        target_link_options(${target} PRIVATE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+        get_target_property(type ${target} TYPE)
+        if(type STREQUAL "EXECUTABLE")
+            list(APPEND options -fPIE)
+            target_link_options(${target} PRIVATE -pie)
+        endif()
+    else()
+        target_link_options(${target} PRIVATE -Wl,--dynamicbase -Wl,--nxcompat)
+    endif()
+    target_compile_options(${target} PRIVATE ${options})
+endfunction()
+
 # cede_develop(TARGET): the settings of everything that is built here. Warnings belong to those who
 # develop cede: a parent project gets none.
 function(cede_develop target)
@@ -25,6 +51,9 @@ function(cede_develop target)
                 $<IF:$<C_COMPILER_ID:GNU>,-Wshadow=local,-Wshadow>
                 $<$<BOOL:${CEDE_WERROR}>:-Werror>)
         endif()
+    endif()
+    if(CEDE_HARDENED)
+        cede_harden(${target})
     endif()
     if(CEDE_SANITIZE)
         string(REPLACE ";" "," list "${CEDE_SANITIZE}")

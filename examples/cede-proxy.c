@@ -2,7 +2,7 @@
  * cede-proxy: a TCP proxy. Each client is connected to the target, and bytes go both ways, until
  * both sides have shut down, one fails, or nothing has moved for too long.
  *
- *     cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]
+ *     cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS] [--clients COUNT]
  *
  * What to see: a connection is a *scope*. Both streams belong to it, every request is a member of
  * it, its deadline is the idle time-out, and its end, for whatever reason, is the one place that
@@ -37,6 +37,8 @@ struct pair {
 static cede_loop *loop;
 static cede_pool *pool;
 static cede_address target;
+static cede_ticket accepting;
+static unsigned long clients; /* to come; 0: without end */
 static uint64_t idle_ns = 60 * CEDE_SECOND, connect_ns = 10 * CEDE_SECOND;
 
 static void receive(way *w);
@@ -124,6 +126,8 @@ static void on_client(cede_req *req, cede_result item)
         fprintf(stderr, "cede-proxy: %s\n", cede_strerror(item.status));
         return;
     }
+    if (clients && --clients == 0)
+        cede_cancel(accepting); /* the run ends with those that are there */
     p = calloc(1, sizeof *p);
     if (!p) {
         cede_drop(item.handle);
@@ -158,7 +162,8 @@ static int fail(const char *what, cede_status status)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]\n");
+    fprintf(stderr, "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS] "
+                    "[--clients COUNT]\n");
     return 2;
 }
 
@@ -176,7 +181,11 @@ static bool options(int count, char **words)
         uint64_t *ns = strcmp(words[i], "--idle") == 0      ? &idle_ns
                        : strcmp(words[i], "--connect") == 0 ? &connect_ns
                                                             : NULL;
-        if (!ns || i + 1 == count || !seconds(words[i + 1], ns))
+        if (i + 1 == count)
+            return false;
+        if (strcmp(words[i], "--clients") == 0)
+            clients = strtoul(words[i + 1], NULL, 10);
+        else if (!ns || !seconds(words[i + 1], ns))
             return false;
     }
     return true;
@@ -224,7 +233,7 @@ int main(int count, char **words)
         return fail(words[1], last.status);
     os_on_interrupt(stop);
     cede_prep_accept_many(&accept, listener, on_client);
-    cede_submit(loop, &accept, on_done);
+    accepting = cede_submit(loop, &accept, on_done);
     cede_run(loop, CEDE_FOREVER);
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every scope */

@@ -59,6 +59,10 @@ enum {
     CEDI_ATTRIBUTES_STAY,       /* prep leaves the attributes of the time before */
     CEDI_SUBMIT_KEEPS_ALL,      /* a submit does not consume the preparation */
     CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
+    /* of src/linux */
+    CEDI_ZERO_COPY_TOLD_EARLY,   /* a send without a copy is over before its notification */
+    CEDI_NOTIFICATION_FORGOTTEN, /* and this one is never told */
+    CEDI_FAILED_IS_NOT_NOTIFIED, /* a failed one is thought to have none */
     /* of src/win32 */
     CEDI_CANCEL_TELLS_TOO,    /* a cancel that was taken up is a report, and the packet another */
     CEDI_CANCEL_IS_THE_END,   /* ... is the report, and the record used while the system has it */
@@ -82,7 +86,10 @@ enum {
     CEDI_CALL_IS_NEVER_OVER,  /* a cancel stops what a thread does after its call */
     CEDI_WAKE_IS_THE_LAST,    /* a wake that has come still counts as one on its way */
     CEDI_WAKE_NEEDS_ROOM,     /* a wake that cannot be posted is lost */
-    CEDI_UNKNOWN_IS_OK        /* an error without a row in the table is a success */
+    CEDI_STRANDED_IS_LOST,    /* so is, in a foreign loop, one that the sentinel cannot tell */
+    CEDI_UNKNOWN_IS_OK,       /* an error without a row in the table is a success */
+    CEDI_LAST_EVENT_RETURNS,  /* the handler of an event that ends the process does not wait */
+    CEDI_UNWATCHED_IS_TOLD    /* a cancel of a wait for an object does not heed that it has ended */
 };
 
 #ifndef CEDE_MUTANT

@@ -36,11 +36,11 @@ typedef struct cede_work {
     uint64_t token;  /* names the work in reports and cancels; never 0; bits 62 and 63 are clear */
     cede_args *args; /* as prepared (req.h says which member) */
     intptr_t native; /* the handle's descriptor; -1 if the operation has none */
-    intptr_t native_to; /* copy: the destination's; else -1 */
-    uint64_t moved;     /* whole transfers: bytes that earlier rounds moved; go on behind them */
-    uint16_t op;        /* CEDE_OP_... */
-    uint16_t kind;      /* the handle's, CEDE_KIND_...; 0 if the operation has none */
-    uint32_t how;       /* CEDE_WORK_... */
+    intptr_t native_other; /* copy: the destination's; send_file: the file's; else -1 */
+    uint64_t moved;        /* whole transfers: bytes that earlier rounds moved; go on behind them */
+    uint16_t op;           /* CEDE_OP_... */
+    uint16_t kind;         /* the handle's, CEDE_KIND_...; 0 if the operation has none */
+    uint32_t how;          /* CEDE_WORK_... */
 } cede_work;
 
 /* The last round was reported CEDE_REPORT_POLL: wait until the descriptor is ready in the
@@ -98,8 +98,10 @@ typedef struct cede_backend_setup {
     size_t why_bytes;
 } cede_backend_setup;
 
-/* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC and the backend says so. */
-#define CEDE_ATTACH_APC 0x10000u
+/* In attach's *kind, if the handle was imported with CEDE_IMPORT_APC or CEDE_IMPORT_BORROW, and the
+ * backend says that it wants to know. */
+#define CEDE_ATTACH_APC    0x10000u
+#define CEDE_ATTACH_BORROW 0x20000u
 
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */
@@ -181,6 +183,14 @@ CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, in
  * begun anew, and so is a receive that reports a count above 0.) */
 CEDE_API void cede_core_item(cede_core *, uint64_t token, uint64_t count, uint32_t number);
 
+/* Signals that have come, of a signal_many that was taken and not reported: an OR of
+ * CEDE_SIGNAL_BIT. Those that come again before they were told are told once. */
+CEDE_API void cede_core_signals(cede_core *, uint64_t token, uint32_t bits);
+
+/* The descriptor of a handle that work's arguments name besides work->native (spawn's); -1: it is
+ * stale. Valid inside start: what is to be used later must be duplicated there. */
+CEDE_API intptr_t cede_core_native(cede_core *, cede_handle);
+
 /* The pool of a receive. */
 CEDE_API cede_pool_view *cede_core_pool(const cede_work *);
 /* Takes a free buffer; false: there is none (report CEDE_REPORT_POOL). The loop's thread. */
@@ -193,6 +203,11 @@ CEDE_API void cede_core_unpick(cede_pool_view *, uint32_t number);
  * a report: a backend that went on sleeping would keep the core from asking. Harmless if the work
  * has been reported meanwhile. */
 CEDE_API void cede_core_cancel_again(cede_core *, uint64_t token);
+
+/* Whether the handle of a work is on its way to be closed: by a close or drop, with the scope that
+ * owns it, with its loop. What nothing but the end of a connection would end may be broken off
+ * then. */
+CEDE_API bool cede_core_is_leaving(cede_core *, uint64_t token);
 
 /* Checked builds: opens (true) and closes (false) the memory of a pending work to the backend's
  * own accesses. Pairs do not nest. Does nothing in plain builds. */

@@ -21,8 +21,10 @@
  *     req.h       the request, its attributes, and the preparations that need no handle
  *     file.h      preparations for files, pipes, terminals, directories and paths
  *     net.h       preparations for sockets: streams, listeners, datagrams
+ *     system.h    preparations for signals, child processes, watches, foreign descriptors
  *     address.h   addresses: make, parse, print
  *     pool.h      pools of buffers, picked when data is there
+ *     relay.h     stream to stream
  *     loop.h      loops: open, submit, run, wait, stop, close; cancel and the other wishes
  *     handle.h    handles: import, release, drop, own
  *     check.h     help for tools: CEDE_GONE for the static analyzer, guarded memory
@@ -38,8 +40,10 @@
 #include "cede/req.h"
 #include "cede/file.h"
 #include "cede/net.h"
+#include "cede/system.h"
 #include "cede/pool.h"
 #include "cede/loop.h"
+#include "cede/relay.h"
 #include "cede/handle.h"
 #include "cede/check.h"
 

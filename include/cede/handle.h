@@ -27,12 +27,16 @@ extern "C" {
 #define CEDE_KIND_STREAM   0x040u /* a socket that is connected, for bytes both ways */
 #define CEDE_KIND_LISTENER 0x080u /* one that listens */
 #define CEDE_KIND_DATAGRAM 0x100u /* one for datagrams */
+#define CEDE_KIND_CHILD    0x200u /* a child process (system.h) */
+#define CEDE_KIND_WATCH    0x400u /* a watch of a directory (system.h) */
+#define CEDE_KIND_OBJECT   0x800u /* something else that can be polled: see cede_prep_poll */
 
 #define CEDE_KIND_STREAMS (CEDE_KIND_PIPE | CEDE_KIND_TTY | CEDE_KIND_STREAM)
 #define CEDE_KIND_BYTES   (CEDE_KIND_STREAMS | CEDE_KIND_FILE | CEDE_KIND_DISK | CEDE_KIND_CHAR)
 #define CEDE_KIND_SYNCS   (CEDE_KIND_FILE | CEDE_KIND_DIR | CEDE_KIND_DISK)
 #define CEDE_KIND_SOCKETS (CEDE_KIND_STREAM | CEDE_KIND_LISTENER | CEDE_KIND_DATAGRAM)
-#define CEDE_KIND_ANY     0x1ffu
+#define CEDE_KIND_POLLED  (CEDE_KIND_STREAMS | CEDE_KIND_SOCKETS | CEDE_KIND_OBJECT)
+#define CEDE_KIND_ANY     0xfffu
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
 #define CEDE_IMPORT_BORROW 0x1u
@@ -52,8 +56,10 @@ CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags)
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
  * CEDE_EBUSY: something is pending on it or a scope owns it; CEDE_EBADF: stale; CEDE_ENOTSUP:
  * the system cannot detach it (a Windows port), or it names nothing of the system (sim; a
- * listener at a local name on Windows). The
- * thread of the loop that it is bound to; any thread if unbound. */
+ * listener at a local name on Windows). Windows: one that was used in the port lane has been told
+ * to send no packets for what succeeds at once (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS), which cannot
+ * be taken back; a borrowed handle is not told. The thread of the loop that it is bound to; any
+ * thread if unbound. */
 CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 
 /* Closes without a request: the handle is stale at once, what is pending on it is cancelled and

@@ -77,8 +77,27 @@ CEDE_API void cede_prep_accept_many(cede_req *, cede_handle listener, cede_item 
 /* Two streams connected to each other, or the two ends of a pipe. result.handle is the first,
  * *second (ceded) the other; of a pipe, the first reads and the second writes. If not CEDE_OK,
  * *second is not a handle. */
-enum { CEDE_PAIR_STREAM, CEDE_PAIR_PIPE };
+enum {
+    CEDE_PAIR_STREAM,
+    CEDE_PAIR_PIPE,
+    CEDE_PAIR_TO_CHILD,  /* a pipe: the first writes, the other is for a child's standard input */
+    CEDE_PAIR_FROM_CHILD /* the first reads, the other is for a child's output (system.h) */
+};
 CEDE_API void cede_prep_pair(cede_req *, uint32_t what, cede_handle *second);
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+#define CEDE_LOOKUP_IPV4 0x1u /* only of this family; neither: both */
+#define CEDE_LOOKUP_IPV6 0x2u
+#define CEDE_LOOKUP_ANY  0x3u
+
+/* Looks a host up: by the system's means (its files, DNS), in the order that it recommends (RFC
+ * 6724); a number address is understood too. The first `room` addresses are written to out
+ * (ceded), with `port`; count is how many there are, which may be more than room. CEDE_ENONAME: it
+ * has no address (of this family); CEDE_EAGAIN: no name server answered. Cancelled, or at its
+ * deadline, it ends at once; what the system has asked already goes on unheard (law 7's table). */
+CEDE_API void cede_prep_lookup(cede_req *, const char *host, uint16_t port, uint32_t flags,
+                               cede_address *out, uint32_t room);
 
 /* ---- Streams -------------------------------------------------------------------------------- */
 
@@ -104,6 +123,25 @@ CEDE_API void cede_prep_send_all(cede_req *, cede_handle, const void *buffer,
 /* Sends all of count pieces (memory and vector lent), in order, like one send_all of what they make
  * together. At most 1024 pieces. */
 CEDE_API void cede_prep_sendv(cede_req *, cede_handle, const cede_vec *, uint32_t count);
+
+/* Sends exactly length_bytes like send_all, from the buffer itself where the system can, without a
+ * copy of its own. done comes when the system has let go of the buffer, which is later than when
+ * the bytes have gone. It pays from some tens of kilobytes on; sends below
+ * CEDE_ZERO_COPY_LEAST_BYTES, and streams that have nothing of the kind (local ones, pipes), are
+ * copied all the same.
+ * Cancelled, it sends no more; but what has gone keeps its memory until the peer has acknowledged
+ * it, and done comes then, late. Closed before that (with the scope that owns it, too), the
+ * connection is reset: so no peer keeps the memory by not reading. */
+#define CEDE_ZERO_COPY_LEAST_BYTES 32768u
+CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buffer,
+                                       uint64_t length_bytes);
+
+/* Sends length_bytes of a file from `offset` on (CEDE_TO_END: to its end), without a way through
+ * the program's memory where the system can. A whole transfer, in the stream's order of sends;
+ * CEDE_EEOF with the count if the file ends before. The file's position is left alone. Both handles
+ * belong to the loop that it is submitted to. */
+CEDE_API void cede_prep_send_file(cede_req *, cede_handle stream, cede_handle file, uint64_t offset,
+                                  uint64_t length_bytes);
 
 /* Ends what this side sends: the peer receives the end of the stream behind all that was sent. It
  * takes its turn behind earlier sends; later ones say CEDE_EPIPE. Receiving goes on. (To end that,

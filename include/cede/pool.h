@@ -37,8 +37,9 @@ CEDE_API void cede_pool_give(cede_pool *, void *buffer);
 
 /* Closes the pool: receives that wait for a buffer end with CEDE_ECANCELED and CEDE_BY_CLOSE, those
  * that the system has go on while there are buffers, and new ones get CEDE_EINVAL. Buffers that are
- * out stay the callers' until they are given back; the memory goes with the last, also after the
- * loop's close. The loop's thread. */
+ * out stay the callers' until they are given back; the memory goes with the last of those buffers
+ * and receives, also after the loop's close, and at once if there is none: then nothing may name
+ * the pool any more. The loop's thread. */
 CEDE_API void cede_pool_close(cede_pool *);
 
 /* How many buffers are out: with callbacks, or on the way to one. The loop's thread. */

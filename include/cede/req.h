@@ -63,7 +63,8 @@ typedef union cede_args {
         void *buffer;
         uint64_t length_bytes;
         int64_t offset;
-    } io; /* read write read_all write_all append readdir recv recv_all send send_all */
+    } io; /* read write read_all write_all append readdir recv recv_all send send_all
+             send_zero_copy */
     struct {
         const cede_vec *vec;
         uint64_t count;
@@ -76,22 +77,23 @@ typedef union cede_args {
         uint64_t length_bytes;
         uint32_t flags;
         uint32_t mode;
-    } path; /* open stat stat_handle rename unlink mkdir rmdir link symlink readlink set_mode */
+    } path; /* open stat stat_handle rename unlink mkdir rmdir link symlink readlink set_mode
+               watch; lookup: the name, room for so many addresses, family, port */
     struct {
         uint64_t offset;
         uint64_t length_bytes;
         uint32_t flags;
-    } range; /* truncate allocate */
+    } range; /* truncate allocate; poll, child_kill: flags */
     struct {
         int64_t accessed_ns;
         int64_t modified_ns;
     } times; /* set_times */
     struct {
-        cede_handle to;
+        cede_handle other; /* copy: the destination; send_file: the file */
         uint64_t from_offset;
         uint64_t to_offset;
         uint64_t length_bytes;
-    } copy;
+    } copy; /* copy send_file */
     struct {
         cede_address address;
         void *out;      /* accept, name: a cede_address; pair: a cede_handle, see backend.h */
@@ -107,12 +109,16 @@ typedef union cede_args {
     struct {
         cede_pool *pool;
         cede_item *item;
-        uint32_t credit;
-    } many; /* accept_many recv_pool recv_many */
+        uint32_t credit; /* signal_many: which signals */
+    } many;              /* accept_many recv_pool recv_many signal_many watch_many */
     struct {
         int64_t value;
         uint32_t name;
     } option; /* set_option get_option */
+    struct {
+        const struct cede_spawn *how;
+        uint64_t *id;
+    } spawn;
     struct {
         cede_work_fn *run;
         void *argument;

@@ -44,6 +44,13 @@
  * end that is gone says CEDE_EPIPE. A group's members are reached by what is sent to it and their
  * port; interface 1 is the only one.
  *
+ * Watches tell of names and data in a directory of the tree whatever changes them, the functions
+ * below included; also of a file that is changed by another of its names, elsewhere.
+ *
+ * Polls say what Linux would say. Signals, children and names of hosts are the world's own: see
+ * below. A send_zero_copy over the network has its buffer until a moment behind the sending; if it
+ * has changed by then, the process stops (law 5).
+ *
  * Work (cede_prep_work) runs on the loop's thread, inside its wait, at a moment like any other.
  *
  * Threads. A world may be shared by several loops, and any function here may be called on any
@@ -129,6 +136,7 @@ typedef struct cede_sim_config {
     uint32_t open_most;      /* open files, pipe ends and sockets (CEDE_EMFILE) */
     uint64_t disk_bytes; /* room of the file system (CEDE_ENOSPC), in pages of 4096 bytes; 1 TiB */
     uint64_t file_bytes; /* the longest file (CEDE_EFBIG); 16 TiB less a page */
+    uint32_t watch_most; /* changes that a watch keeps; then some are lost (1024) */
     uint64_t without;    /* operations that it has not: bits 1 << CEDE_OP_... */
 
     /* Called before each fallible step: "open", "bind", "attach", or an operation's name. A status
@@ -185,6 +193,7 @@ typedef struct cede_sim_counts {
     uint64_t choices;   /* decisions so far */
     uint64_t waits;     /* calls of wait so far */
     uint64_t deadlocks; /* waits that nothing could end */
+    uint64_t children;  /* child processes that run */
 } cede_sim_counts;
 
 CEDE_API void cede_sim_count(cede_sim *, cede_sim_counts *out);
@@ -198,7 +207,7 @@ CEDE_API void cede_sim_pending(cede_sim *, cede_trace_fn *, void *context);
 typedef struct cede_sim_target {
     uint32_t op;      /* a CEDE_OP_; 0: all */
     const char *path; /* works on this path, also as a local address, or on a file opened by any
-                         name of it; copied */
+                         name of it; look-ups of this host, spawns of this program; copied */
     const cede_sim_pipe *pipe; /* works on this pipe */
     uint32_t skip;             /* let so many that match pass by */
     uint32_t most;             /* then catch so many; 0: all */
@@ -277,6 +286,50 @@ CEDE_API uint64_t cede_sim_pipe_take(cede_sim_pipe *, void *data, uint64_t bytes
 CEDE_API uint64_t cede_sim_pipe_filled(cede_sim_pipe *);
 /* The peer closes its end or ends. */
 CEDE_API void cede_sim_pipe_shut(cede_sim_pipe *);
+
+/* ---- Names and signals ----------------------------------------------------------------------- */
+
+/* What a look-up of a host finds from now on, in this order; 0: the name is known and has no
+ * address. Small and capital letters are the same. A world knows "localhost", ::1 before 127.0.0.1;
+ * all else says CEDE_ENONAME. For CEDE_EAGAIN: cede_sim_fail with the name as the target's path. */
+CEDE_API cede_status cede_sim_name(cede_sim *, const char *host, const cede_address *,
+                                   uint32_t count);
+
+/* Raises a signal (CEDE_SIGNAL_): to all that take it, in all loops of the world. Returns how many
+ * those are; without any, nothing happens. Each is told at a moment of its own; what is raised
+ * again before that is told once. */
+CEDE_API uint32_t cede_sim_signal(cede_sim *, uint32_t signal);
+/* Whether anybody takes it. */
+CEDE_API bool cede_sim_signal_taken(cede_sim *, uint32_t signal);
+
+/* ---- Programs and child processes ------------------------------------------------------------ */
+
+#define CEDE_SIM_COPIES      0x1u /* copies its standard input to its standard output */
+#define CEDE_SIM_WAITS       0x2u /* reads its standard input to the end, for nothing */
+#define CEDE_SIM_IGNORES_ASK 0x4u /* CEDE_KILL_ASK does not end it */
+
+/* What a program does when it is started, in this order. A write to a pipe that nobody reads ends
+ * it by signal 13, CEDE_KILL_ASK by 15, CEDE_KILL_FORCE by 9. Nothing is written to its standard
+ * error. */
+typedef struct cede_sim_behaviour {
+    const void *output; /* writes this to its standard output; copied */
+    size_t output_bytes;
+    uint32_t flags;     /* CEDE_SIM_: what it does with its standard input */
+    uint32_t exit_code; /* then it ends with this, */
+    uint64_t runs_ns;   /* after so long a time (CEDE_FOREVER: when it is killed) */
+} cede_sim_behaviour;
+
+/* Decides when a program is started, by its arguments, environment, directory: *does is what the
+ * program was installed with. Must not call into the world. */
+typedef void cede_sim_begin(void *context, const cede_spawn *how, cede_sim_behaviour *does);
+
+/* Installs a program, or another in its place: cede_prep_spawn of this path starts it; a name
+ * without a slash is looked for as it is and in /bin. Nothing else can be started: CEDE_EACCES for
+ * what is in the tree, else CEDE_ENOENT. It needs no file. behaviour may be NULL (it ends with 0 at
+ * once), begin too. Children number from 1. A child lives on when its handle or its loop is closed
+ * (cede_sim_counts tells how many run) and goes with its world. */
+CEDE_API cede_status cede_sim_executable(cede_sim *, const char *path, const cede_sim_behaviour *,
+                                         cede_sim_begin *begin, void *context);
 
 /* ---- Many runs ------------------------------------------------------------------------------- */
 

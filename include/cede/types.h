@@ -94,7 +94,8 @@ CEDE_API uint32_t cede_version(void);
     X(EADDRINUSE, -47, "the address is in use")                          \
     X(EADDRNOTAVAIL, -48, "the address is not this machine's")           \
     X(ENOTCONN, -49, "not connected")                                    \
-    X(EMSGSIZE, -50, "the message is too large")
+    X(EMSGSIZE, -50, "the message is too large")                         \
+    X(ENONAME, -51, "no host has that name")
 
 typedef int32_t cede_status;
 

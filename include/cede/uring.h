@@ -24,7 +24,8 @@ extern "C" {
 #define CEDE_URING_NO_NOSIGNAL      0x200u  /* SIGPIPE is blocked around the system call */
 #define CEDE_URING_NO_BUFFER_RING   0x800u  /* buffers of pools are picked by the library */
 #define CEDE_URING_NO_MANY_SHOT     0x1000u /* accepts and receives are begun anew for each item */
-#define CEDE_URING_NO_ANY           0x1bffu
+#define CEDE_URING_NO_ZERO_COPY     0x2000u
+#define CEDE_URING_NO_ANY           0x3bffu
 
 /* With the masks, but of no kernel's age: the loop sleeps in poll, never in the ring's own call.
  * For tools that let no other thread run during a system call that they do not know (valgrind,
@@ -47,6 +48,10 @@ typedef struct cede_uring_config {
      * "mmap", "thread"); a returned errno is taken as that call's failure, 0 lets it happen. */
     int (*fault)(void *context, const char *call);
     void *fault_context;
+    /* For tests: called on the thread that is about to look a host up by its name. While it has not
+     * returned, that look-up hangs. */
+    void (*looking)(void *context, const char *host);
+    void *looking_context;
 } cede_uring_config;
 
 #ifdef __cplusplus

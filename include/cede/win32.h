@@ -28,7 +28,21 @@ extern "C" {
 #define CEDE_WIN32_NO_POSIX_RENAME    0x08u
 #define CEDE_WIN32_NO_FINE_TIMER      0x10u /* waits end on milliseconds, rounded up */
 #define CEDE_WIN32_NO_REOPEN          0x20u /* no second handle with the rights that one lacks */
-#define CEDE_WIN32_NO_ANY             0x3fu
+#define CEDE_WIN32_NO_LOOKUP          0x40u /* hosts are looked up on threads that block */
+#define CEDE_WIN32_NO_ANY             0x7fu
+
+/* A process that is to be begun: with these three handles, which can be inherited, and no other. */
+typedef struct cede_win32_process {
+    const wchar_t *program;
+    wchar_t *line;
+    wchar_t *environment; /* a block; NULL: this process's */
+    const wchar_t *directory;
+    void *stdio[3];
+    bool new_group;
+    /* out */
+    void *process;
+    uint32_t id;
+} cede_win32_process;
 
 /*
  * The system calls whose odd results matter. Each returns 0 for success, else the Win32 error (997,
@@ -72,6 +86,17 @@ typedef struct cede_win32_calls {
     uint32_t (*create_pipe)(const wchar_t *name, uint32_t open_mode, uint32_t instances,
                             void **out);
     uint32_t (*connect_pipe)(void *pipe, void *overlapped);
+    uint32_t (*transmit_file)(uintptr_t socket, void *file, uint32_t bytes, void *overlapped);
+    /* GetAddrInfoExW: a list of ADDRINFOEXW, a LPLOOKUPSERVICE_COMPLETION_ROUTINE, and a HANDLE for
+     * the next; GetAddrInfoW: a list of ADDRINFOW. For streams, of a family or of any. */
+    uint32_t (*look_up)(const wchar_t *host, int family, void **found, void *overlapped,
+                        void (*routine)(void), void **name);
+    uint32_t (*look_up_cancel)(void **name);
+    uint32_t (*get_addresses)(const wchar_t *host, int family, void **found);
+    uint32_t (*create_process)(cede_win32_process *);
+    uint32_t (*add_console_handler)(void (*handler)(void)); /* a PHANDLER_ROUTINE */
+    /* Of a directory, not deeper. ERROR_IO_PENDING for success: it may be either. */
+    uint32_t (*read_changes)(void *directory, void *buffer, uint32_t bytes, void *overlapped);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

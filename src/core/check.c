@@ -132,6 +132,12 @@ THROUGH_POISON void cedi_each_output(uint8_t op, const cede_args *args, cedi_reg
     case CEDE_OP_READLINK:
         visit(args->path.out, args->path.length_bytes, context);
         break;
+    case CEDE_OP_LOOKUP:
+        visit(args->path.out, args->path.length_bytes * sizeof(cede_address), context);
+        break;
+    case CEDE_OP_SPAWN:
+        visit(args->spawn.id, sizeof *args->spawn.id, context);
+        break;
     default:
         break;
     }
@@ -143,6 +149,25 @@ static void visit_text(const char *text, cedi_region_fn *visit, void *context)
         visit(text, strlen(text) + 1, context);
 }
 
+static void visit_texts(const char *const *texts, cedi_region_fn *visit, void *context)
+{
+    const char *const *at = texts;
+    if (!texts)
+        return;
+    for (; *at; at++)
+        visit_text(*at, visit, context);
+    visit(texts, (size_t)(at + 1 - texts) * sizeof *texts, context);
+}
+
+static void visit_spawn(const cede_spawn *how, cedi_region_fn *visit, void *context)
+{
+    visit(how, sizeof *how, context);
+    visit_text(how->program, visit, context);
+    visit_texts(how->arguments, visit, context);
+    visit_texts(how->environment, visit, context);
+    visit_text(how->directory, visit, context);
+}
+
 void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, void *context)
 {
     switch (op) {
@@ -151,6 +176,7 @@ void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, v
     case CEDE_OP_APPEND:
     case CEDE_OP_SEND:
     case CEDE_OP_SEND_ALL:
+    case CEDE_OP_SEND_ZERO_COPY:
         visit(args->io.buffer, args->io.length_bytes, context);
         break;
     case CEDE_OP_SENDTO:
@@ -178,8 +204,13 @@ void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, v
     case CEDE_OP_LINK:
     case CEDE_OP_SYMLINK:
     case CEDE_OP_READLINK:
+    case CEDE_OP_WATCH:
+    case CEDE_OP_LOOKUP:
         visit_text(args->path.path, visit, context);
         visit_text(args->path.to, visit, context);
+        break;
+    case CEDE_OP_SPAWN:
+        visit_spawn(args->spawn.how, visit, context);
         break;
     default:
         break;

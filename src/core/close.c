@@ -79,7 +79,7 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
     cedi_bind(loop);
     cedi_inbox_take(loop); /* what was sent before is ended, not refused */
     loop->closing = true;
-    loop->express = 0;
+    loop->express = loop->transfers = 0;
     if (until != 0 && until != CEDE_FOREVER)
         until = cedi_add(cedi_clock(loop), at_most_ns);
     end_all(loop);

@@ -41,6 +41,7 @@ static void *buffer_of(const cedi_slot *slot)
     case CEDE_OP_RECV_ALL:
     case CEDE_OP_SEND:
     case CEDE_OP_SEND_ALL:
+    case CEDE_OP_SEND_ZERO_COPY:
         return slot->req->args_.io.buffer;
     case CEDE_OP_RECVFROM:
     case CEDE_OP_SENDTO:
@@ -72,7 +73,8 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
             cedi_entry_free(slot->at.on.made);
         if (slot->op == CEDE_OP_PAIR && slot->at.on.entry)
             cedi_entry_free(slot->at.on.entry);
-    } else if (slot->op == CEDE_OP_ACCEPT_MANY && slot->at.on.made) {
+    } else if ((slot->op == CEDE_OP_ACCEPT_MANY || slot->op == CEDE_OP_SIGNAL_MANY) &&
+               slot->at.on.made) {
         cedi_entry_free(slot->at.on.made);
     }
     if (slot->bits & CEDI_LISTED)

@@ -10,17 +10,19 @@
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
  *     item.c      what many-shots give        pool.c      pools of buffers
+ *     transfer.c transfer.h  the short way of plain transfers
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
  *     timer.c     the wheel
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
+ *     relay.c     stream to stream, by the public calls alone
  *     check.c     checked builds: poison, checksums
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
  *     memory.c    the allocator                       backends.c the list of backends
- *     prep.c prep_file.c                              preparations
+ *     prep.c prep_*.c                                 preparations
  *
  * Internal names begin with cedi_, so that a program that links the static library keeps its own.
  *
@@ -90,8 +92,18 @@ extern const cedi_op cedi_ops[CEDE_OP_COUNT];
 #define CEDI_BIT(op)     (UINT64_C(1) << CEDE_OP_##op)
 #define CEDI_EXPRESS_OPS (CEDI_BIT(NOP) | CEDI_BIT(ROUNDTRIP) | CEDI_BIT(WORK))
 #define CEDI_BARE_OPS    (CEDI_EXPRESS_OPS | CEDI_BIT(TIMER))
+/* Transfers of one piece of memory (args.io), on a handle: with nothing but that to look after,
+ * they are submitted and delivered by a short way (transfer.c). */
+#define CEDI_TRANSFER_OPS                                                          \
+    (CEDI_BIT(READ) | CEDI_BIT(WRITE) | CEDI_BIT(READ_ALL) | CEDI_BIT(WRITE_ALL) | \
+     CEDI_BIT(APPEND) | CEDI_BIT(RECV) | CEDI_BIT(RECV_ALL) | CEDI_BIT(SEND) | CEDI_BIT(SEND_ALL))
 /* Those that receive into buffers of a pool. */
-#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_BIT(RECV_MANY))
+#define CEDI_POOL_OPS (CEDI_BIT(RECV_POOL) | CEDI_MANY_POOL_OPS)
+/* Of these, those that give them as items. */
+#define CEDI_MANY_POOL_OPS (CEDI_BIT(RECV_MANY) | CEDI_BIT(WATCH_MANY))
+/* Those that pend on a second handle, by a pin. */
+#define CEDI_PIN_OPS (CEDI_BIT(COPY) | CEDI_BIT(SEND_FILE))
+_Static_assert(CEDE_OP_COUNT <= 64, "sets of operations are words");
 
 /* ---- Slots ---------------------------------------------------------------------------------- */
 
@@ -193,10 +205,11 @@ typedef struct cedi_slot {
             uint32_t next, prev; /* in its handle's list */
             uint32_t entry;      /* handle index; pair: the second one reserved */
             union {
-                uint32_t pin;  /* copy: the slot that stands for it at the other handle */
-                uint32_t made; /* operations that open, accept_many: the handle index reserved;
+                uint32_t pin;  /* CEDI_PIN_OPS: the slot that stands for it at the other handle */
+                uint32_t made; /* operations that open, accept_many: the handle index reserved,
+                                  signal_many: and what its items live in;
                                   recv_pool: the buffer that was picked, from 1 on */
-                uint32_t out;  /* recv_many: buffers that were not given back */
+                uint32_t out;  /* CEDI_MANY_POOL_OPS with a credit: buffers not given back */
             };
         } on;
         struct {
@@ -272,7 +285,7 @@ typedef struct cedi_item {
     uint32_t what;    /* CEDI_ITEM_... */
 } cedi_item;
 
-enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER };
+enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER, CEDI_ITEM_SIGNAL };
 
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 
@@ -293,6 +306,7 @@ struct cede_loop {
     cedi_frame *frame;    /* innermost callback */
     uint64_t supported;   /* bit set of operations */
     uint64_t express;     /* those of CEDI_EXPRESS_OPS that it takes: none once it is closing */
+    uint64_t transfers;   /* those of CEDI_TRANSFER_OPS, the same */
     bool closing;
     bool running; /* inside cede_run, and not in a wait inside of that: obeys stop */
     bool now_known;
@@ -367,6 +381,7 @@ unsigned cedi_req_successors(unsigned state); /* bit set of states; 0 beyond the
 cede_ticket cedi_req_express(cede_loop *, cede_req *, cede_done *, const char *where);
 void cedi_req_ceded(cedi_slot *);              /* a remote submit, before it is published */
 void cedi_req_start(cede_loop *, cedi_slot *); /* taken: held, staged, or the core runs it */
+void cedi_req_stage(cede_loop *, cedi_slot *); /* the same of one that is the backend's */
 void cedi_req_unhold(cede_loop *, cedi_slot *, uint8_t hold); /* starts when none is left */
 void cedi_req_taken(cede_loop *, cedi_slot *);                /* offered to the backend */
 void cedi_req_untaken(cede_loop *, cedi_slot *); /* it had no room: to the front of the queue */
@@ -376,7 +391,6 @@ void cedi_req_completed_pend(cede_loop *, cedi_slot *, cede_status, uint64_t cou
 void cedi_req_completed_scope(cede_loop *, cedi_slot *, cede_status);
 cede_status cedi_req_reason(const cedi_slot *); /* the status that its recorded cause means */
 void cedi_req_refuse(cede_loop *, cedi_slot *, cede_status, uint8_t by);
-uint16_t cedi_req_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
 void cedi_req_close_over(cede_loop *, cedi_slot *, cede_status, int32_t os_error);
 void cedi_req_cancel_again(cede_loop *, cedi_slot *);
 int64_t cedi_req_deliver_some(cede_loop *, uint64_t most);
@@ -398,6 +412,7 @@ void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
 
 /* ---- submit.c ------------------------------------------------------------------------------- */
 
+cede_ticket cedi_submit_long(cede_loop *, cede_req *, cede_done *, const char *where);
 /* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
 void cedi_take_remote(cede_loop *, cedi_slot *);
 void cedi_take_post(cede_loop *, cede_req *);   /* one that came in its own memory */
@@ -447,6 +462,7 @@ void cedi_scope_leave(cedi_slot *member);              /* delivered: off the lis
 void cedi_scope_returned(cede_loop *, uint32_t scope); /* a done returned, a handle closed */
 void cedi_scope_end(cede_loop *, cedi_slot *scope);    /* a cause was recorded on it */
 bool cedi_scope_is_ending(const cedi_slot *scope);
+uint16_t cedi_scope_count_refusal(cede_loop *, const cedi_slot *); /* by what has ended */
 bool cedi_scope_put_aside(cede_loop *, cedi_slot *); /* sealed, but joined since: not yet */
 void cedi_scope_resume(cede_loop *, cedi_slot *);
 
@@ -545,6 +561,8 @@ static inline void cedi_guard(const cede_loop *loop, const char *what)
     } while (0)
 
 #include "check.h"
+
+#include "transfer.h"
 
 /* ---- memory.c, backends.c ------------------------------------------------------------------- */
 

@@ -144,6 +144,13 @@ static bool make_bounces(cedi_guarded *guard, uint8_t op)
     case CEDE_OP_READLINK:
         shown->path.out = bounced(guard, given->path.out, given->path.length_bytes);
         return shown->path.out || !given->path.out;
+    case CEDE_OP_LOOKUP:
+        shown->path.out =
+            bounced(guard, given->path.out, given->path.length_bytes * sizeof(cede_address));
+        return shown->path.out || !given->path.out;
+    case CEDE_OP_SPAWN:
+        shown->spawn.id = bounced(guard, given->spawn.id, sizeof *given->spawn.id);
+        return shown->spawn.id || !given->spawn.id;
     default:
         return true;
     }

@@ -14,19 +14,17 @@
 
 #include <string.h>
 
-#define INDEX_BITS 24u
-#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
-#ifndef CEDI_ENTRY_SHIFT /* a test may want few */
-#define CEDI_ENTRY_SHIFT 10u
-#endif
+#define INDEX_BITS    CEDI_ENTRY_BITS
+#define INDEX_MASK    CEDI_ENTRY_MASK
 #define ENTRY_SHIFT   CEDI_ENTRY_SHIFT
-#define CHUNK_ENTRIES (1u << ENTRY_SHIFT)
+#define CHUNK_ENTRIES CEDI_ENTRY_CHUNK
 #define MAX_CHUNKS    (1u << (INDEX_BITS - ENTRY_SHIFT))
 #define END           UINT32_C(0xfffffffe)
 #define KEPT          64u   /* entries for what must not be lost */
 #define FREED         0x80u /* entry.flags: on the free list, or would be but for its inbox link */
 
-static _Atomic(cedi_entry *) chunks[MAX_CHUNKS];
+_Atomic(cedi_entry *) cedi_entry_chunks[MAX_CHUNKS];
+
 static uint32_t chunk_count;          /* this and the next three under the process lock */
 static uint32_t free_head, free_tail; /* by owned_next */
 static uint32_t free_count;
@@ -34,19 +32,13 @@ static const cede_backend *families[8];
 
 /* ---- Entries -------------------------------------------------------------------------------- */
 
-cedi_entry *cedi_entry_at(uint32_t index)
-{
-    cedi_entry *chunk = atomic_load_explicit(&chunks[index >> ENTRY_SHIFT], memory_order_acquire);
-    return &chunk[index & (CHUNK_ENTRIES - 1)];
-}
-
 static cedi_entry *entry_find(cede_handle handle, uint32_t *index)
 {
     cedi_entry *chunk;
     *index = (uint32_t)(handle & INDEX_MASK);
     if (!(handle >> INDEX_BITS & 1))
         return NULL;
-    chunk = atomic_load_explicit(&chunks[*index >> ENTRY_SHIFT], memory_order_acquire);
+    chunk = atomic_load_explicit(&cedi_entry_chunks[*index >> ENTRY_SHIFT], memory_order_acquire);
     return chunk && *index ? &chunk[*index & (CHUNK_ENTRIES - 1)] : NULL;
 }
 
@@ -77,7 +69,7 @@ static bool grow(void)
     chunk = cedi_memory_get(CHUNK_ENTRIES * sizeof *chunk);
     if (!chunk)
         return false;
-    atomic_store_explicit(&chunks[chunk_count], chunk, memory_order_release);
+    atomic_store_explicit(&cedi_entry_chunks[chunk_count], chunk, memory_order_release);
     for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
         atomic_init(&chunk[i].word, UINT64_C(2) << INDEX_BITS);
         chunk[i].flags = FREED;
@@ -111,6 +103,7 @@ static uint32_t entry_take(uint32_t kept)
             free_tail = 0;
         memset(entry->list, 0, sizeof entry->list);
         entry->owner = entry->owned_next = entry->owned_prev = entry->close = 0;
+        entry->native = 0;
         entry->flags = entry->imported = 0;
     }
     cede_os_unlock();
@@ -300,6 +293,8 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
         return CEDE_OK;
     if (entry->imported & CEDE_IMPORT_APC)
         kind |= loop->backend->attach_flags & CEDE_ATTACH_APC;
+    if (entry->imported & CEDE_IMPORT_BORROW)
+        kind |= loop->backend->attach_flags & CEDE_ATTACH_BORROW;
     status = loop->backend->attach(loop->self, entry->native, &kind);
     if (status == CEDE_OK) {
         entry->kind = (uint16_t)kind;
@@ -389,7 +384,7 @@ void cedi_handle_drops_start(cede_loop *loop)
         cede_work work = {.token = CEDI_TOKEN_ENTRY | index,
                           .args = &none,
                           .native = entry->native,
-                          .native_to = -1,
+                          .native_other = -1,
                           .op = CEDE_OP_CLOSE,
                           .kind = entry->kind};
         loop->drops = entry->owned_next;

@@ -39,7 +39,22 @@ typedef struct cedi_entry {
     uint32_t close;       /* slot id of the request that closes it, 0: a drop */
 } cedi_entry;
 
-cedi_entry *cedi_entry_at(uint32_t index);
+#define CEDI_ENTRY_BITS 24u /* of a handle: its index; the rest is the generation */
+#define CEDI_ENTRY_MASK ((UINT64_C(1) << CEDI_ENTRY_BITS) - 1)
+#ifndef CEDI_ENTRY_SHIFT /* a test may want few */
+#define CEDI_ENTRY_SHIFT 10u
+#endif
+#define CEDI_ENTRY_CHUNK (1u << CEDI_ENTRY_SHIFT)
+
+extern _Atomic(cedi_entry *) cedi_entry_chunks[];
+
+static inline cedi_entry *cedi_entry_at(uint32_t index)
+{
+    cedi_entry *chunk =
+        atomic_load_explicit(&cedi_entry_chunks[index >> CEDI_ENTRY_SHIFT], memory_order_acquire);
+    return &chunk[index & (CEDI_ENTRY_CHUNK - 1)];
+}
+
 uint32_t cedi_entry_reserve(cede_loop *);      /* 0: out of memory */
 uint32_t cedi_entry_reserve_last(cede_loop *); /* the same for what is there already, and must not
                                                    be lost: some are kept for it */
@@ -60,22 +75,60 @@ void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to 
 cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 
 void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
-void cedi_order_sealed(cede_loop *, cedi_slot *);               /* lets the next start */
+void cedi_order_hold(cedi_slot *);                /* joined: unless all before it are sealed */
+void cedi_order_sealed(cede_loop *, cedi_slot *); /* lets the next start */
 void cedi_order_leave(cede_loop *, cedi_slot *);
+cedi_slot *cedi_order_before(const cedi_slot *); /* to be delivered before its items */
+
+static inline unsigned cedi_order_list_of(const cedi_slot *slot)
+{
+    return slot->bits >> CEDI_LIST_SHIFT & 3u;
+}
+
+/* At the end of one of its handle's lists. */
+static inline void cedi_order_append(cedi_slot *slot, cedi_entry *entry, uint32_t index,
+                                     unsigned which)
+{
+    uint32_t tail = entry->list[which].tail;
+    slot->bits |= (uint8_t)(CEDI_LISTED | which << CEDI_LIST_SHIFT);
+    slot->at.on.entry = index;
+    slot->at.on.next = 0;
+    slot->at.on.prev = tail;
+    if (tail)
+        cedi_slot_at(tail)->at.on.next = slot->id;
+    else
+        entry->list[which].head = slot->id;
+    entry->list[which].tail = slot->id;
+}
+
+static inline void cedi_order_unlist(cedi_slot *slot, cedi_entry *entry)
+{
+    unsigned which = cedi_order_list_of(slot);
+    if (slot->at.on.next)
+        cedi_slot_at(slot->at.on.next)->at.on.prev = slot->at.on.prev;
+    else
+        entry->list[which].tail = slot->at.on.prev;
+    if (slot->at.on.prev)
+        cedi_slot_at(slot->at.on.prev)->at.on.next = slot->at.on.next;
+    else
+        entry->list[which].head = slot->at.on.next;
+    slot->bits &= (uint8_t)~CEDI_LISTED;
+}
 
 /* ---- item.c, pool.c -------------------------------------------------------------------------- */
 
 void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
 void cedi_item_waits(cede_loop *, cedi_slot *, cede_status why, int32_t os_error);
+void cedi_item_signals(cede_loop *, cedi_slot *, uint32_t bits);
 void cedi_item_push(cede_loop *, const cedi_slot *, cedi_item *, uint32_t what, uint32_t carrier);
-void cedi_item_deliver(cede_loop *);                   /* the first */
+void cedi_item_deliver(cede_loop *);                   /* the first, or what is before it */
 void cedi_items_flush(cede_loop *, const cedi_slot *); /* those of one slot, before its done */
-/* Delivers the first item of a slot for which `wanted` says so. */
+/* Delivers the first item of a slot for which `wanted` says so, or what is before it. */
 bool cedi_items_deliver_one(cede_loop *, bool (*wanted)(cedi_slot *, const cedi_slot *),
                             const cedi_slot *target);
 
-cede_status cedi_pool_join(cede_loop *, const cede_args *); /* a receive that will use it */
-void cedi_pool_left(cede_loop *, const cedi_slot *);        /* which is over */
+cede_status cedi_pool_join(cede_loop *, uint8_t op, const cede_args *); /* will use it */
+void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which is over */
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
 bool cedi_pool_has_credit(const cedi_slot *);
@@ -85,6 +138,6 @@ void cedi_pools_turn(cede_loop *);         /* lets go on what can */
 bool cedi_pools_busy(const cede_loop *);   /* something could */
 void cedi_pools_left(cede_loop *);         /* loop close: the pools live on without it */
 void *cedi_pool_taken(const cedi_slot *);  /* recv_pool, delivered: the buffer goes out */
-void cedi_pool_item(const cedi_item *, cede_result *);
+void cedi_pool_item(const cedi_slot *, const cedi_item *, cede_result *);
 
 #endif

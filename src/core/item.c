@@ -56,13 +56,37 @@ void cedi_item_waits(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t 
     cedi_item_push(loop, slot, &entry->item, CEDI_ITEM_NOTE, index);
 }
 
+/* They live in the entry that was reserved at submit; what is pending, as its descriptor. */
+void cedi_item_signals(cede_loop *loop, cedi_slot *slot, uint32_t bits)
+{
+    cedi_entry *entry = cedi_entry_at(slot->at.on.made);
+    uint32_t pending = (uint32_t)entry->native;
+    for (uint32_t fresh = bits & ~pending; fresh; fresh &= fresh - 1)
+        slot->count++;
+    entry->native = (intptr_t)(pending | bits);
+    if (!pending)
+        cedi_item_push(loop, slot, &entry->item, CEDI_ITEM_SIGNAL, slot->at.on.made);
+}
+
+/* The lowest first; the rest queues anew, behind what others have. */
+static void unwrap_signal(cede_loop *loop, cedi_slot *slot, cedi_entry *entry, cede_result *result)
+{
+    uint32_t pending = (uint32_t)entry->native;
+    while (!(pending >> result->count & 1))
+        result->count++;
+    pending &= pending - 1;
+    entry->native = (intptr_t)pending;
+    if (pending)
+        cedi_item_push(loop, slot, &entry->item, CEDI_ITEM_SIGNAL, slot->at.on.made);
+}
+
 /* What it carries becomes the callee's. */
-static void unwrap(const cedi_item *item, cede_result *result)
+static void unwrap(cede_loop *loop, cedi_slot *slot, const cedi_item *item, cede_result *result)
 {
     uint32_t what = item->what, index = item->carrier;
     cedi_entry *entry;
     if (what == CEDI_ITEM_BUFFER) {
-        cedi_pool_item(item, result);
+        cedi_pool_item(slot, item, result);
         return;
     }
     entry = cedi_entry_at(index);
@@ -71,19 +95,29 @@ static void unwrap(const cedi_item *item, cede_result *result)
         result->handle = cedi_handle_value(entry, index);
         return;
     }
+    if (what == CEDI_ITEM_SIGNAL) {
+        unwrap_signal(loop, slot, entry, result);
+        return;
+    }
     result->status = (cede_status)entry->owner;
     result->os_error = (int32_t)entry->close;
     entry->owner = entry->close = 0;
     cedi_entry_free(index);
 }
 
+/* One callback: the item's, or that of a request whose turn on the handle was before (law 14): it
+ * is sealed, and nobody had delivered it when the item came. */
 static void deliver(cede_loop *loop, cedi_item **place)
 {
     cedi_item *item = *place;
-    cedi_slot *slot = cedi_slot_at(item->slot);
+    cedi_slot *slot = cedi_slot_at(item->slot), *before = cedi_order_before(slot);
     cede_result result = {.status = CEDE_OK};
     cedi_frame frame = {loop->frame, slot, true};
     cede_item *call;
+    if (CEDI_UNLIKELY(before)) {
+        cedi_req_deliver(loop, before);
+        return;
+    }
     *place = item->next;
     if (!item->next)
         loop->items_end = place;
@@ -91,7 +125,7 @@ static void deliver(cede_loop *loop, cedi_item **place)
     loop->counts.items++;
     if (slot->scope)
         result.scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
-    unwrap(item, &result);
+    unwrap(loop, slot, item, &result);
     cedi_check_touch(slot, true, false); /* borrowed */
     call = slot->req->args_.many.item;
     loop->frame = &frame;

@@ -150,6 +150,7 @@ cede_status cede_loop_open_version(const cede_options *options, cede_loop **out,
             loop->supported |= UINT64_C(1) << op;
     }
     loop->express = loop->supported & CEDI_EXPRESS_OPS;
+    loop->transfers = loop->supported & CEDI_TRANSFER_OPS;
     loop->opened_ns = backend->now(loop->self);
     cedi_wheel_init(&loop->wheel, loop->opened_ns);
     atomic_store(&loop->inbox, 0);
@@ -211,7 +212,7 @@ static inline void show(cedi_slot *slot, cede_work *work)
 {
     work->token = cedi_slot_token(slot);
     work->args = cedi_check_args(slot);
-    work->native = work->native_to = -1;
+    work->native = work->native_other = -1;
     work->moved = slot->count;
     work->op = slot->op;
     work->kind = 0;
@@ -223,8 +224,8 @@ static inline void show(cedi_slot *slot, cede_work *work)
         work->native = entry->native;
         work->kind = entry->kind;
     }
-    if (CEDI_UNLIKELY(slot->op == CEDE_OP_COPY))
-        work->native_to = cedi_entry_at(cedi_slot_at(slot->at.on.pin)->at.on.entry)->native;
+    if (CEDI_UNLIKELY(CEDI_PIN_OPS >> slot->op & 1))
+        work->native_other = cedi_entry_at(cedi_slot_at(slot->at.on.pin)->at.on.entry)->native;
 }
 
 /* Something is to be handed over that was not, or is to be again. */

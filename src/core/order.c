@@ -8,11 +8,6 @@
  */
 #include "core.h"
 
-static unsigned list_of(const cedi_slot *slot)
-{
-    return slot->bits >> CEDI_LIST_SHIFT & 3u;
-}
-
 static bool inwards(const cedi_slot *slot)
 {
     unsigned order = cedi_ops[slot->op].order;
@@ -21,27 +16,20 @@ static bool inwards(const cedi_slot *slot)
 
 void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
 {
-    cedi_entry *entry = cedi_entry_at(index);
     unsigned which = CEDI_LIST_FREE;
-    uint32_t tail;
     (void)loop;
     if (slot->bits & CEDI_ORDERED)
         which = inwards(slot) ? CEDI_LIST_IN : CEDI_LIST_OUT;
-    tail = entry->list[which].tail;
-    slot->bits |= (uint8_t)(CEDI_LISTED | which << CEDI_LIST_SHIFT);
-    slot->at.on.entry = index;
-    slot->at.on.next = 0;
-    slot->at.on.prev = tail;
-    if (tail)
-        cedi_slot_at(tail)->at.on.next = slot->id;
-    else
-        entry->list[which].head = slot->id;
-    entry->list[which].tail = slot->id;
-    if (which == CEDI_LIST_FREE)
-        return;
-    /* Held, unless all before it are sealed; those form the front of the list but for requests
-     * that ended unstarted, so the walk is short. */
-    for (uint32_t id = tail; id; id = cedi_slot_at(id)->at.on.prev) {
+    cedi_order_append(slot, cedi_entry_at(index), index, which);
+    if (which != CEDI_LIST_FREE)
+        cedi_order_hold(slot);
+}
+
+/* Held, unless all before it are sealed; those form the front of the list but for requests that
+ * ended unstarted, so the walk is short. */
+void cedi_order_hold(cedi_slot *slot)
+{
+    for (uint32_t id = slot->at.on.prev; id; id = cedi_slot_at(id)->at.on.prev) {
         if (!cedi_req_is_ready(cedi_slot_at(id)) && !CEDI_FAULT(NO_ORDER)) {
             slot->holds |= CEDI_HOLD_ORDER;
             return;
@@ -52,7 +40,7 @@ void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
 void cedi_order_sealed(cede_loop *loop, cedi_slot *slot)
 {
     uint32_t id;
-    if (list_of(slot) == CEDI_LIST_FREE)
+    if (cedi_order_list_of(slot) == CEDI_LIST_FREE)
         return;
     if (slot->holds & CEDI_HOLD_ORDER) { /* it never was the first: nobody's turn changes */
         slot->holds &= (uint8_t)~CEDI_HOLD_ORDER;
@@ -67,33 +55,27 @@ void cedi_order_sealed(cede_loop *loop, cedi_slot *slot)
     }
 }
 
-static void unlist(cedi_slot *slot)
-{
-    cedi_entry *entry = cedi_entry_at(slot->at.on.entry);
-    unsigned which = list_of(slot);
-    if (slot->at.on.next)
-        cedi_slot_at(slot->at.on.next)->at.on.prev = slot->at.on.prev;
-    else
-        entry->list[which].tail = slot->at.on.prev;
-    if (slot->at.on.prev)
-        cedi_slot_at(slot->at.on.prev)->at.on.next = slot->at.on.next;
-    else
-        entry->list[which].head = slot->at.on.next;
-    slot->bits &= (uint8_t)~CEDI_LISTED;
-}
-
 void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 {
     uint32_t index = slot->at.on.entry;
-    unlist(slot);
-    if (slot->op == CEDE_OP_COPY && slot->at.on.pin) {
+    cedi_order_unlist(slot, cedi_entry_at(index));
+    if ((CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin) {
         cedi_slot *pin = cedi_slot_at(slot->at.on.pin);
         uint32_t other = pin->at.on.entry;
-        unlist(pin);
+        cedi_order_unlist(pin, cedi_entry_at(other));
         cedi_slot_retire(loop, pin);
         cedi_slot_recycle(loop, pin);
         if (other != index) /* else the first look below might free what the second looks at */
             cedi_handle_left(loop, other);
     }
     cedi_handle_left(loop, index);
+}
+
+/* Of a request that has started all before it are sealed; the first of them that is not delivered,
+ * or NULL. What it has to tell before its own end, an item, stands behind their dones. */
+cedi_slot *cedi_order_before(const cedi_slot *slot)
+{
+    if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
+        return NULL;
+    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
 }

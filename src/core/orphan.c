@@ -146,11 +146,11 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
     } else if (loop->closing && req->op_ != CEDE_OP_CLOSE) {
         status = CEDE_EENDED;
         flags = CEDE_BY_LOOP;
-        refusals = cedi_req_count_refusal(loop, NULL);
+        refusals = cedi_scope_count_refusal(loop, NULL);
     } else if (cedi_joins_orphan(req) && req->op_ != CEDE_OP_CLOSE) {
         status = CEDE_EENDED;
         flags = CEDE_BY_SCOPE;
-        refusals = cedi_req_count_refusal(loop, NULL);
+        refusals = cedi_scope_count_refusal(loop, NULL);
     }
     req->args_.words[CEDI_ORPHAN_SCOPE] = refusals << 32 | (scope ? scope->id : 0);
     req->args_.words[CEDI_ORPHAN_FLAGS] = flags;

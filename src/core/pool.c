@@ -18,7 +18,7 @@ enum { FREE, PICKED, OUT };
 
 typedef struct buffer {
     cedi_item item;
-    cede_ticket taker; /* of the many-shot that it was received by */
+    cede_ticket taker; /* of the many-shot that it was received by, if it counts (credit) */
     uint32_t length;
     uint32_t next; /* free: the number of the next, from 1 on */
     uint8_t state;
@@ -32,11 +32,28 @@ struct cede_pool {
     uint32_t free;       /* number of the first that the core has, from 1 on */
     uint32_t out;        /* picked for an item, or out */
     uint32_t users;      /* receives that are not delivered */
+    unsigned shift;      /* of its stride: that many zeros at the end, ... */
+    uint64_t inverse;    /* ... and of what is left, the inverse in 64 bits */
     bool closed;
     buffer buffers[];
 };
 
 #define ROUND(bytes) (((size_t)(bytes) + 63) & ~(size_t)63)
+
+/* Division by the stride, without a division, of what is a multiple of it: by an odd number that is
+ * a multiplication by its inverse, which each step gives twice as many bits of. */
+static void prepare_division(cede_pool *pool)
+{
+    uint64_t odd = pool->view.stride_bytes, inverse;
+    while (odd % 2 == 0) {
+        odd /= 2;
+        pool->shift++;
+    }
+    inverse = odd; /* right in 3 bits */
+    for (int bits = 3; bits < 64; bits *= 2)
+        inverse *= 2 - odd * inverse;
+    pool->inverse = inverse;
+}
 
 /* ---- Opening, closing ----------------------------------------------------------------------- */
 
@@ -61,6 +78,7 @@ cede_status cede_pool_open(cede_loop *loop, uint32_t count, uint32_t bytes, uint
     pool->view.buffer_bytes = bytes;
     pool->view.count = count;
     pool->loop = loop;
+    prepare_division(pool);
     cedi_list_init(&pool->waiting);
     for (uint32_t number = count; number-- > 0;)
         cede_core_unpick(&pool->view, number);
@@ -100,8 +118,10 @@ void cede_pool_close(cede_pool *pool)
         return;
     if (pool->closed)
         cedi_misuse("law 17: a pool closed twice", NULL, NULL);
-    if (pool->loop)
+    if (pool->loop) {
         cedi_guard(pool->loop, "law 17: pool close on a thread that is not the loop's");
+        cedi_inbox_take(pool->loop); /* receives that were sent before it keep the pool, too */
+    }
     pool->closed = true;
     pool->users++; /* it keeps while its receives end */
     while (!cedi_list_empty(&pool->waiting))
@@ -160,17 +180,17 @@ static void *memory_of(const cede_pool *pool, const buffer *taken)
 /* Free again: with who keeps what is free. */
 static void give_to_backend(cede_pool *pool, uint32_t number)
 {
-    if (pool->view.self)
+    if (pool->view.self && pool->loop)
         pool->loop->backend->pool_give(pool->loop->self, &pool->view, number);
     else
         cede_core_unpick(&pool->view, number);
 }
 
 /* It waits for credit, and has some again. */
-static void credit(cede_loop *loop, cede_ticket taker)
+static CEDI_NOINLINE void credit(cede_loop *loop, cede_ticket taker)
 {
     cedi_slot *slot = cedi_slot_find(taker.id);
-    if (!slot || !taker.generation || cedi_slot_generation(slot) != taker.generation)
+    if (!slot || cedi_slot_generation(slot) != taker.generation)
         return;
     slot->at.on.out--;
     if ((slot->holds & CEDI_HOLD_POOL) && cedi_list_empty(&slot->link))
@@ -179,28 +199,30 @@ static void credit(cede_loop *loop, cede_ticket taker)
 
 void cede_pool_give(cede_pool *pool, void *memory)
 {
-    size_t at = (size_t)((char *)memory - pool->view.base);
-    uint32_t number = (uint32_t)(at / pool->view.stride_bytes);
-    buffer *given = &pool->buffers[number];
+    uint64_t at = (uint64_t)((uintptr_t)memory - (uintptr_t)pool->view.base);
+    uint64_t number = (at >> pool->shift) * pool->inverse; /* nonsense if it is no multiple */
+    buffer *given = &pool->buffers[number < pool->view.count ? number : 0];
     if (pool->loop)
         cedi_guard(pool->loop, "law 17: pool give on a thread that is not the loop's");
-    if ((char *)memory < pool->view.base || at % pool->view.stride_bytes ||
-        number >= pool->view.count || given->state != OUT)
+    if (CEDI_UNLIKELY(number >= pool->view.count || number * pool->view.stride_bytes != at ||
+                      given->state != OUT))
         cedi_misuse("law 17: a buffer given to a pool that it is not out of", NULL, NULL);
     given->state = FREE;
     pool->out--;
-    give_to_backend(pool, number);
-    if (pool->loop)
+    give_to_backend(pool, (uint32_t)number);
+    if (CEDI_UNLIKELY(given->taker.generation && pool->loop))
         credit(pool->loop, given->taker);
-    settle(pool);
+    if (CEDI_UNLIKELY(pool->closed))
+        settle(pool);
 }
 
 /* ---- Receives ------------------------------------------------------------------------------- */
 
-cede_status cedi_pool_join(cede_loop *loop, const cede_args *args)
+cede_status cedi_pool_join(cede_loop *loop, uint8_t op, const cede_args *args)
 {
     cede_pool *pool = args->many.pool;
-    if (pool->loop != loop || pool->closed)
+    uint32_t least = op == CEDE_OP_WATCH_MANY ? CEDE_WATCH_BYTES : 1;
+    if (pool->loop != loop || pool->closed || pool->view.buffer_bytes < least)
         return CEDE_EINVAL;
     pool->users++;
     return CEDE_OK;
@@ -214,6 +236,14 @@ void cedi_pool_left(cede_loop *loop, const cedi_slot *slot)
     settle(pool);
 }
 
+/* Whether its buffers are counted: it has a credit. */
+static bool counts(const cedi_slot *slot)
+{
+    uint32_t most = cedi_check_args(slot)->many.credit;
+    cedi_check_touch(slot, false, false);
+    return most != CEDE_CREDIT_ALL;
+}
+
 void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32_t number)
 {
     cede_pool *pool = pool_of(slot);
@@ -221,7 +251,7 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
     CEDI_MUST(number < pool->view.count && taken->state == FREE && count, slot);
     taken->state = PICKED;
     taken->length = (uint32_t)count;
-    taken->taker = (cede_ticket){0, 0};
+    taken->taker.generation = 0;
     pool->out++;
     if (slot->op == CEDE_OP_RECV_POOL) {
         CEDI_MUST(!slot->at.on.made, slot);
@@ -231,8 +261,10 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
     }
     if (CEDI_FAULT(PICKED_IS_LOST) && (slot->cause & CEDE_BY_ANY))
         return;
-    taken->taker = cedi_slot_ticket(slot);
-    slot->at.on.out++;
+    if (counts(slot)) {
+        taken->taker = cedi_slot_ticket(slot);
+        slot->at.on.out++;
+    }
     slot->count += count;
     cedi_item_push(loop, slot, &taken->item, CEDI_ITEM_BUFFER, number);
 }
@@ -245,9 +277,9 @@ void cedi_pool_unused(const cedi_slot *slot, uint32_t number)
     give_to_backend(pool, number);
 }
 
-void cedi_pool_item(const cedi_item *item, cede_result *result)
+void cedi_pool_item(const cedi_slot *slot, const cedi_item *item, cede_result *result)
 {
-    cede_pool *pool = pool_of(cedi_slot_at(item->slot));
+    cede_pool *pool = pool_of(slot);
     buffer *taken = &pool->buffers[item->carrier];
     taken->state = OUT;
     result->buffer = memory_of(pool, taken);

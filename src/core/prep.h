@@ -27,4 +27,7 @@ static inline cede_args *cedi_prep_on(cede_req *req, uint8_t op, cede_handle han
     return cedi_prep(req, op, CEDI_HAS_HANDLE);
 }
 
+/* What gives items, or receives into a buffer of a pool. */
+void cedi_prep_many(cede_req *, uint8_t op, cede_handle, cede_pool *, uint32_t credit, cede_item *);
+
 #endif

@@ -115,7 +115,7 @@ void cede_prep_copy(cede_req *req, cede_handle from, uint64_t from_offset, cede_
 {
     cede_args *args = cedi_prep_on(req, CEDE_OP_COPY, from);
     uint64_t known = length_bytes == CEDE_TO_END ? 0 : length_bytes;
-    args->copy.to = to;
+    args->copy.other = to;
     args->copy.from_offset = from_offset;
     args->copy.to_offset = to_offset;
     args->copy.length_bytes = length_bytes;
@@ -260,6 +260,7 @@ uint64_t cedi_req_asked(const cedi_slot *slot)
             total += args->vec.vec[i].length_bytes;
         break;
     case CEDE_OP_COPY:
+    case CEDE_OP_SEND_FILE:
         total = args->copy.length_bytes;
         break;
     default:

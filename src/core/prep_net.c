@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+#define LONGEST_NAME   253u /* of a host, with its dots (RFC 1035) */
+#define MOST_ADDRESSES 65536u
+
 static cede_args *transfer(cede_req *req, uint8_t op, cede_handle handle, const void *buffer,
                            uint64_t length)
 {
@@ -71,8 +74,8 @@ void cede_prep_accept(cede_req *req, cede_handle listener, cede_address *peer)
     args->net.out = peer;
 }
 
-static void many(cede_req *req, uint8_t op, cede_handle handle, cede_pool *pool, uint32_t credit,
-                 cede_item *item)
+void cedi_prep_many(cede_req *req, uint8_t op, cede_handle handle, cede_pool *pool, uint32_t credit,
+                    cede_item *item)
 {
     cede_args *args = cedi_prep_on(req, op, handle);
     args->many.pool = pool;
@@ -84,18 +87,18 @@ static void many(cede_req *req, uint8_t op, cede_handle handle, cede_pool *pool,
 
 void cede_prep_accept_many(cede_req *req, cede_handle listener, cede_item *item)
 {
-    many(req, CEDE_OP_ACCEPT_MANY, listener, NULL, 0, item);
+    cedi_prep_many(req, CEDE_OP_ACCEPT_MANY, listener, NULL, 0, item);
 }
 
 void cede_prep_recv_pool(cede_req *req, cede_handle handle, cede_pool *pool)
 {
-    many(req, CEDE_OP_RECV_POOL, handle, pool, 0, NULL);
+    cedi_prep_many(req, CEDE_OP_RECV_POOL, handle, pool, 0, NULL);
 }
 
 void cede_prep_recv_many(cede_req *req, cede_handle handle, cede_pool *pool, uint32_t credit,
                          cede_item *item)
 {
-    many(req, CEDE_OP_RECV_MANY, handle, pool, credit, item);
+    cedi_prep_many(req, CEDE_OP_RECV_MANY, handle, pool, credit, item);
 }
 
 void cede_prep_pair(cede_req *req, uint32_t what, cede_handle *second)
@@ -104,7 +107,7 @@ void cede_prep_pair(cede_req *req, uint32_t what, cede_handle *second)
     memset(&args->net, 0, sizeof args->net);
     args->net.out = second;
     args->net.flags = what;
-    cedi_prep_require(req, second && what <= CEDE_PAIR_PIPE);
+    cedi_prep_require(req, second && what <= CEDE_PAIR_FROM_CHILD);
 }
 
 void cede_prep_recv(cede_req *req, cede_handle handle, void *buffer, uint64_t length_bytes)
@@ -126,6 +129,24 @@ void cede_prep_send_all(cede_req *req, cede_handle handle, const void *buffer,
                         uint64_t length_bytes)
 {
     (void)transfer(req, CEDE_OP_SEND_ALL, handle, buffer, length_bytes);
+}
+
+void cede_prep_send_zero_copy(cede_req *req, cede_handle handle, const void *buffer,
+                              uint64_t length_bytes)
+{
+    (void)transfer(req, CEDE_OP_SEND_ZERO_COPY, handle, buffer, length_bytes);
+}
+
+void cede_prep_send_file(cede_req *req, cede_handle stream, cede_handle file, uint64_t offset,
+                         uint64_t length_bytes)
+{
+    cede_args *args = cedi_prep_on(req, CEDE_OP_SEND_FILE, stream);
+    uint64_t known = length_bytes == CEDE_TO_END ? 0 : length_bytes;
+    args->copy.other = file;
+    args->copy.from_offset = offset;
+    args->copy.to_offset = 0;
+    args->copy.length_bytes = length_bytes;
+    cedi_prep_require(req, offset <= INT64_MAX && known <= INT64_MAX - offset);
 }
 
 void cede_prep_sendv(cede_req *req, cede_handle handle, const cede_vec *vec, uint32_t count)
@@ -201,4 +222,21 @@ void cede_prep_set_option(cede_req *req, cede_handle handle, uint32_t name, int6
 void cede_prep_get_option(cede_req *req, cede_handle handle, uint32_t name)
 {
     option(req, CEDE_OP_GET_OPTION, handle, name, 0);
+}
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
+void cede_prep_lookup(cede_req *req, const char *host, uint16_t port, uint32_t flags,
+                      cede_address *out, uint32_t room)
+{
+    cede_args *args = cedi_prep(req, CEDE_OP_LOOKUP, 0);
+    args->path.path = host;
+    args->path.to = NULL;
+    args->path.out = out;
+    args->path.length_bytes = room;
+    args->path.flags = flags;
+    args->path.mode = port;
+    cedi_prep_require(req, host && host[0] && strlen(host) <= LONGEST_NAME);
+    cedi_prep_require(req, (out || room == 0) && room <= MOST_ADDRESSES);
+    cedi_prep_require(req, !(flags & ~CEDE_LOOKUP_ANY));
 }

@@ -5,6 +5,13 @@
  */
 #include "core.h"
 
+/* Nothing more moved: it is not the end of what it reads from. */
+static bool gives(uint8_t op)
+{
+    unsigned order = cedi_ops[op].order;
+    return (order == CEDI_OUT || order == CEDI_TURN_OUT) && !(CEDI_PIN_OPS >> op & 1);
+}
+
 static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
 {
     uint64_t asked = cedi_req_asked(slot);
@@ -13,15 +20,10 @@ static void reported_whole(cede_loop *loop, cedi_slot *slot, uint64_t moved)
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     else if (moved)
         cedi_req_restart(loop, slot, CEDE_OK, 0);
-    else if (slot->op == CEDE_OP_COPY && asked == CEDE_TO_END)
+    else if ((CEDI_PIN_OPS >> slot->op & 1) && asked == CEDE_TO_END)
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     else
-        cedi_req_seal_by_fact(loop, slot,
-                              cedi_ops[slot->op].order == CEDI_OUT ||
-                                      cedi_ops[slot->op].order == CEDI_TURN_OUT
-                                  ? CEDE_EIO
-                                  : CEDE_EEOF,
-                              0);
+        cedi_req_seal_by_fact(loop, slot, gives(slot->op) ? CEDE_EIO : CEDE_EEOF, 0);
 }
 
 /* An accept that cannot be made now: the client waits, or has left, and the listener goes on. */
@@ -86,7 +88,11 @@ static uint32_t made_by(const cedi_slot *slot, const cede_args *args)
     case CEDE_OP_DATAGRAM:
         return CEDE_KIND_DATAGRAM;
     case CEDE_OP_PAIR:
-        return args->net.flags == CEDE_PAIR_PIPE ? CEDE_KIND_PIPE : CEDE_KIND_STREAM;
+        return args->net.flags == CEDE_PAIR_STREAM ? CEDE_KIND_STREAM : CEDE_KIND_PIPE;
+    case CEDE_OP_SPAWN:
+        return CEDE_KIND_CHILD;
+    case CEDE_OP_WATCH:
+        return CEDE_KIND_WATCH;
     default:
         return CEDE_KIND_AUTO;
     }
@@ -136,6 +142,41 @@ void cede_core_item(cede_core *core, uint64_t token, uint64_t count, uint32_t nu
         cedi_pool_unused(slot, number);
 }
 
+void cede_core_signals(cede_core *core, uint64_t token, uint32_t bits)
+{
+    cede_loop *loop = (cede_loop *)core;
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    CEDI_MUST(cedi_slot_token(slot) == token && cedi_req_is_pending(slot), slot);
+    loop->reports++;
+    if (bits)
+        cedi_item_signals(loop, slot, bits);
+}
+
+intptr_t cede_core_native(cede_core *core, cede_handle handle)
+{
+    uint32_t index;
+    if (cedi_handle_bind((cede_loop *)core, handle, &index))
+        return -1;
+    return cedi_entry_at(index)->native;
+}
+
+bool cede_core_is_leaving(cede_core *core, uint64_t token)
+{
+    const cede_loop *loop = (cede_loop *)core;
+    const cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    const cedi_entry *entry;
+    if (loop->closing || !(slot->bits & CEDI_LISTED))
+        return loop->closing;
+    entry = cedi_entry_at(slot->at.on.entry);
+    if (entry->flags & CEDI_SHUT)
+        return true;
+    for (uint32_t scope = entry->owner; scope; scope = cedi_slot_at(scope)->scope) {
+        if (cedi_scope_is_ending(cedi_slot_at(scope)))
+            return true;
+    }
+    return false;
+}
+
 static void reported_datagram(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
     uint64_t room = cedi_req_asked(slot);
@@ -178,6 +219,16 @@ static const uint64_t counted_ops = (0
                                      ) &
                                     ~(CEDI_BIT(CLOSE) | CEDI_BIT(RECVFROM));
 
+/* Whole transfers of one piece: they end when all of it has moved. */
+#define WHOLE_PIECES \
+    (CEDI_BIT(READ_ALL) | CEDI_BIT(WRITE_ALL) | CEDI_BIT(RECV_ALL) | CEDI_BIT(SEND_ALL))
+
+static inline bool moves_the_rest(const cedi_slot *slot, uint64_t count)
+{
+    return !CEDI_IS_CHECKED && (WHOLE_PIECES >> slot->op & 1) &&
+           slot->count + count >= slot->req->args_.io.length_bytes;
+}
+
 /* A success, and nothing but the count to tell. */
 static void reported_plain(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
@@ -215,6 +266,8 @@ void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t
     CEDI_MUST(cedi_slot_token(slot) == token, slot);
     if (CEDI_LIKELY(status == CEDE_OK && (counted_ops >> slot->op & 1)))
         reported_plain(loop, slot, count);
+    else if (CEDI_LIKELY(status == CEDE_OK && moves_the_rest(slot, count)))
+        reported_plain(loop, slot, slot->count + count);
     else
         reported(loop, slot, status, os_error, count);
 }

@@ -87,7 +87,7 @@ static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, in
         cedi_wheel_remove(loop, slot);
     cedi_list_push(&loop->ready, &slot->link);
     loop->ready_count++;
-    if (slot->bits & CEDI_LISTED)
+    if ((slot->bits & CEDI_LISTED) && (slot->at.on.next || (slot->holds & CEDI_HOLD_ORDER)))
         cedi_order_sealed(loop, slot);
 }
 
@@ -178,6 +178,14 @@ void cedi_req_start(cede_loop *loop, cedi_slot *slot)
         begin(loop, slot);
 }
 
+void cedi_req_stage(cede_loop *loop, cedi_slot *slot)
+{
+    bool held = slot->holds & CEDI_HOLDS;
+    move(slot, held ? HELD : STAGED);
+    if (CEDI_LIKELY(!held))
+        cedi_list_push(&loop->staged, &slot->link);
+}
+
 void cedi_req_unhold(cede_loop *loop, cedi_slot *slot, uint8_t hold)
 {
     slot->holds &= (uint8_t)~hold;
@@ -202,21 +210,11 @@ void cedi_req_untaken(cede_loop *loop, cedi_slot *slot)
     loop->staged.next = &slot->link;
 }
 
-/* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
-uint16_t cedi_req_count_refusal(cede_loop *loop, const cedi_slot *slot)
-{
-    unsigned count = 1u + (loop->taking ? loop->inherited : cedi_refusals(loop));
-    if (count >= 1000)
-        cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
-    loop->counts.refused++;
-    return (uint16_t)count;
-}
-
 /* Fails before it ever started: bad input, no room, or a follower whose link broke. */
 void cedi_req_refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
 {
     if (status == CEDE_EENDED)
-        slot->refusals = cedi_req_count_refusal(loop, slot);
+        slot->refusals = cedi_scope_count_refusal(loop, slot);
     slot->cause = by;
     slot->count = 0;
     seal(loop, slot, status, 0);
@@ -495,14 +493,28 @@ static CEDI_NOINLINE void deliver_joined(cede_loop *loop, cedi_slot *slot)
     cedi_slot_recycle(loop, slot);
 }
 
+/* Of what deliver_joined does, what a plain transfer needs. */
+static inline void deliver_transfer(cede_loop *loop, cedi_slot *slot)
+{
+    cede_req *req = slot->req;
+    const cede_result result = cedi_transfer_conclude(loop, slot);
+    move(slot, IDLE);
+    cedi_slot_retire_plain(slot);
+    call(loop, slot->done, req, slot, &result);
+    cedi_slot_recycle_plain(loop, slot);
+}
+
 /* With a frame that the caller has put on the loop. */
 static inline void deliver(cede_loop *loop, cedi_slot *slot, cedi_frame *frame)
 {
     frame->slot = slot;
     cedi_list_remove(&slot->link);
     loop->ready_count--;
-    if (CEDI_UNLIKELY(!(slot->holds & CEDI_BARE))) {
-        deliver_joined(loop, slot);
+    if (!(slot->holds & CEDI_BARE)) {
+        if (cedi_transfer_is_plain(slot))
+            deliver_transfer(loop, slot);
+        else
+            deliver_joined(loop, slot);
         return;
     }
     move(slot, IDLE);

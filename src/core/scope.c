@@ -177,3 +177,15 @@ void cedi_scope_resume(cede_loop *loop, cedi_slot *slot)
     cedi_list_push(&loop->ready, &slot->link);
     loop->ready_count++;
 }
+
+/* ---- What comes too late --------------------------------------------------------------------- */
+
+/* One submitted inside a refused request's done inherits its count plus one (1b: Refusals). */
+uint16_t cedi_scope_count_refusal(cede_loop *loop, const cedi_slot *slot)
+{
+    unsigned count = 1u + (loop->taking ? loop->inherited : cedi_refusals(loop));
+    if (count >= 1000)
+        cedi_misuse("law 17: submitted a thousand times running to what has ended", slot, NULL);
+    loop->counts.refused++;
+    return (uint16_t)count;
+}

@@ -93,7 +93,7 @@ static cede_status wrong_kind(const cedi_slot *slot, const cedi_entry *entry)
 }
 
 static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle handle,
-                                uint32_t *index, cedi_entry **entry)
+                                uint16_t kinds, uint32_t *index, cedi_entry **entry)
 {
     cede_status status = cedi_handle_bind(loop, handle, index);
     if (status)
@@ -102,17 +102,17 @@ static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle ha
     status = cedi_handle_attach(loop, *index);
     if (status)
         return status;
-    return cedi_ops[slot->op].kinds & (*entry)->kind ? CEDE_OK : wrong_kind(slot, *entry);
+    return kinds & (*entry)->kind ? CEDE_OK : wrong_kind(slot, *entry);
 }
 
-/* A copy pends on two handles: a pin, a slot without a request, stands for it at the second, so
- * that a close there finds it. */
-static cede_status admit_copy(cede_loop *loop, cedi_slot *slot, cede_handle to)
+/* What pends on two handles: a pin, a slot without a request, stands for it at the second, a file,
+ * so that a close there finds it. */
+static cede_status admit_pin(cede_loop *loop, cedi_slot *slot, cede_handle other)
 {
     uint32_t index;
     cedi_entry *entry;
     cedi_slot *pin;
-    cede_status status = admit_handle(loop, slot, to, &index, &entry);
+    cede_status status = admit_handle(loop, slot, other, CEDE_KIND_FILE, &index, &entry);
     if (status)
         return status;
     pin = cedi_slot_take(loop);
@@ -143,9 +143,31 @@ static bool reserve(cede_loop *loop, uint32_t *index)
     return *index;
 }
 
-static cede_status admit_opening(cede_loop *loop, cedi_slot *slot)
+/* Handles that the arguments name. Any thread. */
+static cede_status bind_others(cede_loop *loop, const cede_req *req)
 {
+    cede_status status = CEDE_OK;
+    uint32_t index;
+    if (req->attributes_ & CEDI_IS_INVALID)
+        return CEDE_EINVAL;
+    if (CEDI_PIN_OPS >> req->op_ & 1)
+        return cedi_handle_bind(loop, req->args_.copy.other, &index);
+    if (req->op_ != CEDE_OP_SPAWN)
+        return CEDE_OK;
+    for (unsigned i = 0; i < 3 && !status; i++) {
+        cede_handle handle = req->args_.spawn.how->stdio[i];
+        if (handle)
+            status = cedi_handle_bind(loop, handle, &index);
+    }
+    return status;
+}
+
+static cede_status admit_opening(cede_loop *loop, cedi_slot *slot, const cede_req *req)
+{
+    cede_status status = bind_others(loop, req);
     slot->at.on.entry = 0;
+    if (status)
+        return status;
     if (!reserve(loop, &slot->at.on.made))
         return CEDE_ENOMEM;
     if (slot->op != CEDE_OP_PAIR || reserve(loop, &slot->at.on.entry))
@@ -160,7 +182,8 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
     uint32_t index;
     cedi_entry *entry;
     unsigned order = cedi_ops[slot->op].order;
-    cede_status status = admit_handle(loop, slot, req->handle_, &index, &entry);
+    cede_status status =
+        admit_handle(loop, slot, req->handle_, cedi_ops[slot->op].kinds, &index, &entry);
     if (status)
         return status;
     if (order == CEDI_IN || order == CEDI_OUT) {
@@ -172,8 +195,8 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
         slot->bits |= CEDI_ORDERED;
     }
     slot->at.on.pin = 0;
-    if (slot->op == CEDE_OP_COPY) {
-        status = admit_copy(loop, slot, req->args_.copy.to);
+    if (CEDI_PIN_OPS >> slot->op & 1) {
+        status = admit_pin(loop, slot, req->args_.copy.other);
         if (status)
             return status;
     }
@@ -181,7 +204,7 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
         !reserve(loop, &slot->at.on.made))
         return CEDE_ENOMEM;
     if (CEDI_POOL_OPS >> slot->op & 1) {
-        status = cedi_pool_join(loop, &req->args_);
+        status = cedi_pool_join(loop, slot->op, &req->args_);
         if (status)
             return status;
     }
@@ -238,8 +261,8 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
         status = CEDE_ENOTSUP;
     else if (attributes & CEDI_HAS_HANDLE)
         status = admit_on_handle(loop, slot, req);
-    else if (cedi_ops[slot->op].shape == CEDI_OPENS)
-        status = admit_opening(loop, slot);
+    else if (cedi_ops[slot->op].shape == CEDI_OPENS || slot->op == CEDE_OP_SIGNAL_MANY)
+        status = admit_opening(loop, slot, req);
     if (status) {
         uint8_t by = status != CEDE_EENDED ? 0 : loop->closing ? CEDE_BY_LOOP : CEDE_BY_SCOPE;
         slot->holds = 0;
@@ -385,8 +408,9 @@ static inline void admissible(const cede_loop *loop, const cede_req *req, cede_d
     }
 }
 
-static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_done *done,
-                                        const char *where)
+/* The long way, on which everything is looked at. */
+CEDI_NOINLINE cede_ticket cedi_submit_long(cede_loop *loop, cede_req *req, cede_done *done,
+                                           const char *where)
 {
     cedi_slot *slot;
     cede_ticket ticket;
@@ -410,15 +434,19 @@ static CEDI_NOINLINE cede_ticket submit(cede_loop *loop, cede_req *req, cede_don
     return ticket;
 }
 
-/* What needs no more than a slot takes a short way. */
+/* What needs no more than a slot, or a slot and a handle in use, takes a short way. */
 cede_ticket cede_submit_at(cede_loop *loop, cede_req *req, cede_done *done, const char *where)
 {
     if (CEDI_IS_CHECKED || /* first: a request in flight is poisoned */
         CEDI_UNLIKELY(!loop || !req || !done || req->seal_ != CEDI_PREPARED) ||
-        !(loop->express >> req->op_ & 1) || req->attributes_ || CEDI_UNLIKELY(!loop->free.next) ||
-        CEDI_UNLIKELY(cedi_is_foreign(loop)) || CEDI_FAULT(INLINE_DONE))
-        return submit(loop, req, done, where);
-    return cedi_req_express(loop, req, done, where);
+        CEDI_UNLIKELY(!loop->free.next) || CEDI_UNLIKELY(cedi_is_foreign(loop)) ||
+        CEDI_FAULT(INLINE_DONE))
+        return cedi_submit_long(loop, req, done, where);
+    if ((loop->express >> req->op_ & 1) && !req->attributes_)
+        return cedi_req_express(loop, req, done, where);
+    if ((loop->transfers >> req->op_ & 1) && req->attributes_ == CEDI_HAS_HANDLE)
+        return cedi_transfer_submit(loop, req, done, where);
+    return cedi_submit_long(loop, req, done, where);
 }
 
 cede_ticket cede_submit(cede_loop *loop, cede_req *req, cede_done *done)
@@ -466,9 +494,8 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
     if ((req->attributes_ & CEDI_HAS_HANDLE) || slot->op == CEDE_OP_CLOSE) {
         uint32_t index;
         (void)cedi_handle_bind(loop, req->handle_, &index);
-        if (slot->op == CEDE_OP_COPY)
-            (void)cedi_handle_bind(loop, req->args_.copy.to, &index);
     }
+    (void)bind_others(loop, req);
     if (cede_in_callback(loop))
         slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);

@@ -20,11 +20,14 @@ static void woken(void *context)
 /* Frees what a failed open and close have in common. */
 static void release(uring *self)
 {
+    cedi_uring_signals_leave(self);
+    cedi_uring_lookups_free(self);
     cedi_pool_close(self->pool);
     if (self->wake_fd >= 0)
         (void)close(self->wake_fd);
     if (self->ready_fd >= 0)
         (void)close(self->ready_fd);
+    cedi_uring_files_free(self);
     cedi_uring_jobs_free(self);
     cedi_memory_free(self);
 }
@@ -89,6 +92,7 @@ static void uring_close(void *context)
 {
     uring *self = context;
     self->config.fault = NULL; /* what a test breaks is the loop's life, not its end */
+    cedi_uring_signals_leave(self);
     if (self->enabled)
         cedi_uring_unwatch(self);
     if (self->ring.ring_fd >= 0)
@@ -141,6 +145,7 @@ static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
 
 static void uring_discard(intptr_t native)
 {
+    cedi_child_left((int)native);
     (void)close((int)native);
 }
 

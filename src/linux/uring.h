@@ -11,6 +11,12 @@
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
  *     uring_net.c    sockets
  *     uring_pool.c   receives into buffers of a pool
+ *     uring_file.c   files to streams
+ *     uring_zero.c   sends without a copy
+ *     uring_lookup.c names of hosts
+ *     uring_signal.c signals to the process
+ *     uring_child.c  child processes
+ *     uring_watch.c  changes of directories
  *
  * The rule of user_data: work that needs nothing but its result carries its token, so that start
  * and reap touch no memory of ours. A job's entry carries its token and URING_JOB; a cancel the
@@ -31,13 +37,16 @@
 
 #include "cede/backend.h"
 #include "cede/file.h"
+#include "cede/system.h"
 #include "cede/uring.h"
 
 #include "../mutants.h"
 #include "../pool/pool.h"
 #include "../posix/blocking.h"
+#include "../posix/child.h"
 #include "../posix/error.h"
 #include "../posix/net.h"
+#include "../posix/signals.h"
 
 extern const cede_backend cede_uring_backend;
 
@@ -77,7 +86,14 @@ enum {
     URING_FIFO,    /* is one, and waits for the other end on a thread */
     URING_POLL,    /* waits until a descriptor is ready */
     URING_NET,     /* uring_net.c: what the kernel is told in structures */
-    URING_PICK     /* uring_pool.c: a receive into a pool, in steps */
+    URING_PICK,    /* uring_pool.c: a receive into a pool, in steps */
+    URING_FILE,    /* uring_file.c: a file to a stream, in steps */
+    URING_ZERO,    /* uring_zero.c: a send that is over with its notification */
+    URING_LOOKUP,  /* uring_lookup.c: a name, asked for on a thread of its own */
+    URING_POLLED,  /* tells whether a descriptor is ready */
+    URING_SIGNAL,  /* uring_signal.c: waits for signals */
+    URING_CHILD,   /* uring_child.c: waits for a child's end */
+    URING_WATCH    /* uring_watch.c: waits for changes, in steps */
 };
 
 /* What a socket operation keeps while the kernel has it. */
@@ -108,6 +124,29 @@ typedef struct uring_job {
             uint32_t number; /* UINT32_MAX: it waits for data */
             uint32_t kind;
         } picked;
+        struct {
+            void *buffer;           /* NULL: none now */
+            struct uring_job *next; /* of those that wait for one */
+            uint64_t moved;         /* in this round */
+            uint32_t piece_bytes;   /* to be tried next */
+            uint32_t length;        /* of what is being sent */
+            uint8_t step;
+            bool socket;
+            bool wished; /* it is to end */
+        } file;
+        struct {
+            int result;
+            bool told;   /* the result is there, the notification is to come */
+            bool wished; /* it is to end */
+        } zero;
+        struct uring_lookup *lookup;
+        struct {
+            struct uring_job *next;
+        } signal;
+        struct {
+            cede_pool_view *view;
+            bool reading; /* into a buffer of the kernel's choice */
+        } watch;
     };
 } uring_job;
 
@@ -139,8 +178,12 @@ typedef struct uring {
     bool has_ext_arg;
     bool has_recv_many;   /* many-shot receives */
     bool has_accept_many; /* many-shot accepts */
+    bool has_zero_copy;
+    bool has_children; /* process descriptors */
     bool enabled;
     uint32_t jobs_live;
+    unsigned told;           /* flags of the completion of a job's entry that is being looked at */
+    cedi_listener *listener; /* to signals; NULL: not yet */
 
     /* jobs */
     uint32_t jobs_made;
@@ -162,6 +205,16 @@ typedef struct uring {
     uint32_t failures;   /* enters that failed for want of room, running */
 
     /* cold */
+    struct {
+        void *free; /* buffers, linked by their first word */
+        uint32_t made;
+        uint32_t waiting;
+        uring_job *first, *last; /* that wait for one */
+    } files;
+    uring_job *signals;                /* works that wait for some */
+    uint32_t signal_works;             /* so many */
+    struct cedi_strays *strays;        /* NULL: no name was looked up yet */
+    struct uring_lookup *lookups_free; /* records */
     cede_uring_config config;
     uint64_t opcodes; /* bit n: the kernel has opcode n */
     unsigned no_ring; /* 0: what a ring that could not be had points to */
@@ -260,6 +313,9 @@ bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
 bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
 bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint64_t count,
                               uint64_t moved);
+/* A write to a stream that is no socket, with these flags: it raises no signal. */
+void cedi_uring_might_signal(uring *, struct io_uring_sqe *, unsigned flags);
+int cedi_uring_polled(const uring_job *, int result);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -291,6 +347,8 @@ uring_job *cedi_uring_job_new(uring *, const cede_work *, unsigned kind);
 uring_job *cedi_uring_job_find(const uring *, uint64_t token);
 void cedi_uring_job_free(uring *, uring_job *);
 bool cedi_uring_to_pool(uring *, const cede_work *); /* false: no room */
+/* With a child's streams, which are the work's from here, whatever comes of it. */
+bool cedi_uring_to_pool_with(uring *, const cede_work *, const int streams[3]);
 void cedi_uring_take_finished(uring *);
 void cedi_uring_job_completed(uring *, uint64_t token, int result);
 int cedi_uring_job_cancel(uring *, uring_job *);
@@ -327,7 +385,51 @@ bool cedi_uring_start_recv_many(uring *, const cede_work *);
 void cedi_uring_pick_completed(uring *, uring_job *, int result);
 void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
 void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
+int cedi_uring_pool_group(const cede_pool_view *); /* -1: the kernel has none of its buffers */
 void cedi_uring_pool_close(void *self, cede_pool_view *);
+
+/* ---- uring_file.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_send_file(uring *, const cede_work *);
+void cedi_uring_file_completed(uring *, uring_job *, int result);
+int cedi_uring_file_cancel(uring *, uring_job *);
+/* Before its record goes: gives back what it holds; returns what moved. */
+uint64_t cedi_uring_file_left(uring *, uring_job *);
+void cedi_uring_files_serve(uring *); /* there may be a buffer for those that wait */
+void cedi_uring_files_free(uring *);
+
+/* ---- uring_zero.c --------------------------------------------------------------------------- */
+
+bool cedi_uring_start_send_zero_copy(uring *, const cede_work *);
+void cedi_uring_zero_told(uring *, uint64_t token, int result);
+void cedi_uring_zero_completed(uring *, uring_job *, int result);
+int cedi_uring_zero_cancel(uring *, uring_job *);
+
+/* ---- uring_lookup.c ------------------------------------------------------------------------- */
+
+bool cedi_uring_start_lookup(uring *, const cede_work *);
+void cedi_uring_lookup_came_home(uring *, cedi_pool_job *);
+int cedi_uring_lookup_cancel(uring *, uring_job *);
+void cedi_uring_lookups_free(uring *);
+
+/* ---- uring_signal.c ------------------------------------------------------------------------- */
+
+bool cedi_uring_start_signal_many(uring *, const cede_work *);
+void cedi_uring_signals_came(uring *); /* tells what has come */
+int cedi_uring_signal_cancel(uring *, uring_job *);
+void cedi_uring_signals_leave(uring *);
+
+/* ---- uring_child.c -------------------------------------------------------------------------- */
+
+bool cedi_uring_start_spawn(uring *, const cede_work *);
+bool cedi_uring_start_child_wait(uring *, const cede_work *);
+bool cedi_uring_start_child_kill(uring *, const cede_work *);
+void cedi_uring_child_completed(uring *, uring_job *, int result);
+
+/* ---- uring_watch.c -------------------------------------------------------------------------- */
+
+bool cedi_uring_start_watch_many(uring *, const cede_work *);
+void cedi_uring_watch_completed(uring *, uring_job *, int result);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 

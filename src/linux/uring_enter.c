@@ -184,8 +184,11 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
 {
     uint64_t token = sqe->user_data & ~URING_TAGS;
     cede_status status = error == -ENOMEM ? CEDE_ENOMEM : CEDE_EAGAIN;
+    uint64_t moved = 0;
     if (sqe->user_data & URING_JOB) {
         uring_job *job = cedi_uring_job_find(self, token);
+        if (job->kind == URING_FILE)
+            moved = cedi_uring_file_left(self, job);
         if (job->kind == URING_NET && job->net.native >= 0)
             (void)close(job->net.native); /* a connect's socket */
         cedi_uring_job_free(self, job);
@@ -196,7 +199,8 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
     }
     cedi_uring_fill(sqe, IORING_OP_NOP, -1, NULL, 0, 0, URING_OWN | URING_OWN_NOTHING);
     self->works--;
-    cede_core_done(self->core, token, status, -error, 0);
+    cede_core_done(self->core, token, moved ? CEDE_OK : status, moved ? 0 : -error, moved);
+    cedi_uring_files_serve(self);
 }
 
 /* The kernel has no room for what is queued (-EAGAIN, -ENOMEM), or wants its completions taken
@@ -210,7 +214,7 @@ static cede_status shortage(uring *self, int error, uint64_t timeout_ns)
     if (cedi_uring_completed(self) || cedi_pool_has_finished(self->pool))
         return CEDE_OK;
     queued = look_at_staged(self);
-    if (self->works == queued.works) {
+    if (self->works == queued.works + self->files.waiting + self->signal_works) {
         if (queued.first)
             take_back(self, queued.first, error);
         return CEDE_OK;
@@ -242,6 +246,8 @@ URING_COLD static cede_status trouble(uring *self, int error, uint64_t timeout_n
 static inline bool may_sleep(uring *self, uint64_t timeout_ns)
 {
     if (cedi_uring_completed(self) || cedi_pool_has_finished(self->pool))
+        return false;
+    if (URING_UNLIKELY(self->listener != NULL) && cedi_signals_came(self->listener))
         return false;
     if (URING_UNLIKELY(!self->watching) && !cedi_uring_watch(self))
         return false;
@@ -281,6 +287,8 @@ cede_status cedi_uring_wait(void *context, uint64_t timeout_ns)
         most = reap_overflow(self, most);
     if (URING_UNLIKELY(cedi_pool_has_finished(self->pool)))
         cedi_uring_take_finished(self);
+    if (URING_UNLIKELY(self->listener != NULL) && cedi_signals_came(self->listener))
+        cedi_uring_signals_came(self);
     if (URING_UNLIKELY(self->odd & URING_ODD_EMBEDDED) && (cedi_uring_completed(self) || most == 0))
         cedi_uring_signal(self);
     return status;

@@ -81,7 +81,7 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     job->work.args = *work->args;
     job->work.op = work->op;
     job->work.native = work->native;
-    job->work.native_to = work->native_to;
+    job->work.native_other = work->native_other;
     job->work.moved = work->moved;
     bucket = bucket_of(self, job->token);
     job->chain = *bucket;
@@ -128,12 +128,17 @@ static void run_on_pool(cedi_pool_job *job, void *thread)
     cedi_blocking_perform(&((uring_job *)job)->work);
 }
 
-bool cedi_uring_to_pool(uring *self, const cede_work *work)
+bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int streams[3])
 {
     uring_job *job = cedi_uring_job_new(self, work, URING_ON_POOL);
     cede_status status;
-    if (!job)
+    if (!job) {
+        if (streams)
+            cedi_child_streams_close(streams);
         return false;
+    }
+    if (streams)
+        memcpy(job->work.streams, streams, sizeof job->work.streams);
     job->pool.run = run_on_pool;
     status = cedi_pool_submit(self->pool, &job->pool);
     if (status == CEDE_OK) {
@@ -141,12 +146,19 @@ bool cedi_uring_to_pool(uring *self, const cede_work *work)
         return true;
     }
     cedi_uring_job_free(self, job);
+    if (streams)
+        cedi_child_streams_close(streams);
     self->works--; /* start counts it */
     if (work->op ==
         CEDE_OP_CLOSE) /* one that lingers does not fail for want of a thread (law 10) */
         status = CEDE_REPORT_PARK;
     cede_core_done(self->core, work->token, status, EAGAIN, 0);
     return true;
+}
+
+bool cedi_uring_to_pool(uring *self, const cede_work *work)
+{
+    return cedi_uring_to_pool_with(self, work, NULL);
 }
 
 /* Takes its leave of the record, then reports: the report may start the next work. */
@@ -165,6 +177,10 @@ void cedi_uring_take_finished(uring *self)
         uring_job *job = (uring_job *)finished;
         cedi_blocking *work = &job->work;
         next = finished->next;
+        if (!finished->run) {
+            cedi_uring_lookup_came_home(self, finished);
+            continue;
+        }
         self->pool_live--;
         if (job->kind == URING_FIFO)
             (void)close(job->fifo.cancel_fd);
@@ -247,12 +263,27 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     case URING_PICK:
         cedi_uring_pick_completed(self, job, result);
         return;
+    case URING_FILE:
+        cedi_uring_file_completed(self, job, result);
+        return;
+    case URING_WATCH:
+        cedi_uring_watch_completed(self, job, result);
+        return;
+    case URING_CHILD:
+        cedi_uring_child_completed(self, job, result);
+        return;
+    case URING_ZERO:
+        cedi_uring_zero_completed(self, job, result);
+        return;
     case URING_STAT:
         if (result >= 0) {
             cede_core_touch(self->core, token, true);
             cedi_uring_stat_convert(job->work.args.path.out);
             cede_core_touch(self->core, token, false);
         }
+        break;
+    case URING_POLLED:
+        result = cedi_uring_polled(job, result);
         break;
     default: /* URING_POLL */
         if (result >= 0) {
@@ -272,10 +303,20 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
         if (!cedi_pool_remove(self->pool, &job->pool))
             return CEDE_CANCEL_NEVER;
         self->pool_live--;
+        if (job->work.op == CEDE_OP_SPAWN)
+            cedi_child_streams_close(job->work.streams);
         report(self, job, CEDE_ECANCELED, ECANCELED, 0);
         return CEDE_CANCEL_SENT;
     case URING_FIFO:
         return cedi_uring_fifo_cancel(job);
+    case URING_FILE:
+        return cedi_uring_file_cancel(self, job);
+    case URING_ZERO:
+        return cedi_uring_zero_cancel(self, job);
+    case URING_SIGNAL:
+        return cedi_uring_signal_cancel(self, job);
+    case URING_LOOKUP:
+        return cedi_uring_lookup_cancel(self, job);
     default:
         return cedi_uring_send_cancel(self, job->token | URING_JOB, job->token | URING_CANCEL);
     }

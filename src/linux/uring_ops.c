@@ -95,6 +95,11 @@ static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned 
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
 }
 
+void cedi_uring_might_signal(uring *self, struct io_uring_sqe *sqe, unsigned flags)
+{
+    might_signal(self, sqe, flags);
+}
+
 bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
 {
     const cede_args *args = work->args;
@@ -242,6 +247,8 @@ static bool start_open(uring *self, const cede_work *work)
 
 static bool start_close(uring *self, const cede_work *work)
 {
+    if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD))
+        cedi_child_left((int)work->native);
     if (URING_UNLIKELY(self->odd & URING_ODD_LINGERS) && work->kind == CEDE_KIND_STREAM &&
         cedi_net_lingers((int)work->native))
         return cedi_uring_to_pool(self, work);
@@ -408,40 +415,53 @@ static bool start_copy(uring *self, const cede_work *work)
     return cedi_uring_to_pool(self, work);
 }
 
-/* ---- Sockets: uring_net.c, uring_pool.c ------------------------------------------------------ */
+static bool start_watch(uring *self, const cede_work *work)
+{
+    return cedi_uring_to_pool(self, work);
+}
 
-#define IN_NET(name)                                             \
+/* ---- Elsewhere: uring_net.c, uring_pool.c and others ----------------------------------------- */
+
+#define ELSEWHERE(name)                                          \
     static bool start_##name(uring *self, const cede_work *work) \
     {                                                            \
         return cedi_uring_start_##name(self, work);              \
     }
 
-IN_NET(listen)
-IN_NET(connect)
-IN_NET(accept)
-IN_NET(pair)
-IN_NET(recv)
-IN_NET(recv_all)
-IN_NET(send)
-IN_NET(send_all)
-IN_NET(sendv)
-IN_NET(shutdown)
-IN_NET(datagram)
-IN_NET(recvfrom)
-IN_NET(sendto)
-IN_NET(group)
-IN_NET(name)
-IN_NET(set_option)
-IN_NET(get_option)
-IN_NET(accept_many)
-IN_NET(recv_pool)
-IN_NET(recv_many)
+ELSEWHERE(listen)
+ELSEWHERE(connect)
+ELSEWHERE(accept)
+ELSEWHERE(pair)
+ELSEWHERE(recv)
+ELSEWHERE(recv_all)
+ELSEWHERE(send)
+ELSEWHERE(send_all)
+ELSEWHERE(sendv)
+ELSEWHERE(shutdown)
+ELSEWHERE(datagram)
+ELSEWHERE(recvfrom)
+ELSEWHERE(sendto)
+ELSEWHERE(group)
+ELSEWHERE(name)
+ELSEWHERE(set_option)
+ELSEWHERE(get_option)
+ELSEWHERE(accept_many)
+ELSEWHERE(recv_pool)
+ELSEWHERE(recv_many)
+ELSEWHERE(send_file)
+ELSEWHERE(send_zero_copy)
+ELSEWHERE(lookup)
+ELSEWHERE(signal_many)
+ELSEWHERE(spawn)
+ELSEWHERE(child_wait)
+ELSEWHERE(child_kill)
+ELSEWHERE(watch_many)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
 /* The last round said EAGAIN. On a pipe or terminal that somebody made O_NONBLOCK that means "not
  * ready"; elsewhere it means "no room", and readiness has nothing to do with it. */
-URING_COLD static bool start_poll(uring *self, const cede_work *work)
+URING_COLD static bool start_wait(uring *self, const cede_work *work)
 {
     struct stat what;
     uring_job *job;
@@ -468,6 +488,7 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     case CEDE_OP_SEND_ALL:
     case CEDE_OP_SENDV:
     case CEDE_OP_SENDTO:
+    case CEDE_OP_SEND_ZERO_COPY:
         events = POLLOUT;
         break;
     default:
@@ -494,6 +515,46 @@ URING_COLD static bool start_poll(uring *self, const cede_work *work)
     return true;
 }
 
+/* ---- Readiness ------------------------------------------------------------------------------- */
+
+static bool start_poll(uring *self, const cede_work *work)
+{
+    uint32_t wanted = work->args->range.flags;
+    unsigned events =
+        (wanted & CEDE_POLL_IN ? POLLIN : 0u) | (wanted & CEDE_POLL_OUT ? POLLOUT : 0u);
+    uring_job *job = cedi_uring_job_new(self, work, URING_POLLED);
+    struct io_uring_sqe *sqe;
+    if (!job)
+        return false;
+    sqe = entry(self, work, IORING_OP_POLL_ADD, NULL, 0, 0);
+    if (!sqe) {
+        cedi_uring_job_free(self, job);
+        return false;
+    }
+    io_uring_prep_poll_add(sqe, (int)work->native, events); /* knows how events are stored */
+    sqe->flags = 0;
+    sqe->user_data = work->token | URING_JOB;
+    return true;
+}
+
+/* Of a completion's events. IN and OUT are told only to whom they were asked by; after a hang-up or
+ * an error neither waits. */
+int cedi_uring_polled(const uring_job *job, int result)
+{
+    uint32_t told = 0, asked = job->work.args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
+    if (result < 0)
+        return result;
+    if (result & (POLLIN | POLLHUP | POLLERR))
+        told |= CEDE_POLL_IN;
+    if (result & (POLLOUT | POLLHUP | POLLERR))
+        told |= CEDE_POLL_OUT;
+    if (result & POLLHUP)
+        told |= CEDE_POLL_HANGUP;
+    if (result & POLLERR)
+        told |= CEDE_POLL_ERROR;
+    return (int)(told & asked);
+}
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 #define CORE(name)    NULL
@@ -506,14 +567,16 @@ static start_fn *const starters[CEDE_OP_COUNT] = {
 
 bool cedi_uring_supports(void *self, uint32_t op)
 {
-    (void)self;
+    if ((op == CEDE_OP_SPAWN || op == CEDE_OP_CHILD_WAIT || op == CEDE_OP_CHILD_KILL) &&
+        !((const uring *)self)->has_children)
+        return false;
     return op < CEDE_OP_COUNT && starters[op];
 }
 
 static inline bool start_one(uring *self, const cede_work *work)
 {
     if (URING_UNLIKELY(work->how & CEDE_WORK_POLL))
-        return start_poll(self, work);
+        return start_wait(self, work);
     return starters[work->op](self, work);
 }
 

@@ -109,6 +109,12 @@ static const uring_pool *registered(uring *self, cede_pool_view *view)
     return view->self == &unregistered ? NULL : view->self;
 }
 
+int cedi_uring_pool_group(const cede_pool_view *view)
+{
+    const uring_pool *pool = view->self;
+    return !pool || pool == &unregistered ? -1 : pool->group;
+}
+
 /* ---- In steps ------------------------------------------------------------------------------- */
 
 static bool wait_for_data(uring *self, uring_job *job)

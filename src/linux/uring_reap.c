@@ -17,7 +17,7 @@ void cedi_uring_report(uring *self, uint64_t token, int result)
         count = (uint64_t)result;
     } else {
         error = -result;
-        /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_poll). */
+        /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_wait). */
         status = result == -EAGAIN    ? CEDE_REPORT_POLL
                  : result == -ENOBUFS ? CEDE_REPORT_POOL /* of what has no pool: no memory */
                                       : cedi_error_status(error);
@@ -71,8 +71,11 @@ unsigned cedi_uring_reap(uring *self, unsigned most)
         if (CEDI_FAULT(MORE_IS_LAST))
             shot &= ~IORING_CQE_F_MORE;
         if (URING_UNLIKELY(user_data & URING_TAGS)) {
-            if (!(shot & IORING_CQE_F_MORE)) /* else not its last word */
+            self->told = cqe->flags;
+            if (!(shot & IORING_CQE_F_MORE))
                 tagged(self, user_data, result);
+            else if ((user_data & URING_TAGS) == URING_JOB) /* not its last word */
+                cedi_uring_zero_told(self, user_data & ~URING_TAGS, result);
         } else if (URING_UNLIKELY(shot)) {
             cedi_uring_shot(self, user_data, result, shot | (cqe->flags & ~IORING_CQE_F_MORE));
         } else {

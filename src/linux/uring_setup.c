@@ -238,6 +238,9 @@ static void look_around(uring *self)
         cedi_uring_has(self, URING_OP_SOCKET) && !(without & CEDE_URING_NO_MANY_SHOT);
     self->has_recv_many =
         cedi_uring_has(self, URING_OP_SEND_ZC) && !(without & CEDE_URING_NO_MANY_SHOT);
+    self->has_children = cedi_child_possible();
+    self->has_zero_copy =
+        cedi_uring_has(self, URING_OP_SEND_ZC) && !(without & CEDE_URING_NO_ZERO_COPY);
     if ((self->ring.features & IORING_FEAT_CQE_SKIP) && !(without & CEDE_URING_NO_SKIP_SUCCESS))
         self->cancel_flags = IOSQE_CQE_SKIP_SUCCESS;
     self->stream_flags = 0;

@@ -120,12 +120,15 @@ void cedi_pool_close(cedi_pool *pool)
     cedi_memory_free(pool);
 }
 
-static bool make_thread(cedi_pool *pool, cede_os_thread_id *thread,
+bool cedi_pool_may_make_thread(const cedi_pool *pool)
+{
+    return !pool->setup.fault || pool->setup.fault(pool->setup.fault_context, "thread") == 0;
+}
+
+static bool make_thread(const cedi_pool *pool, cede_os_thread_id *thread,
                         cede_os_result(CEDE_OS_CALL *run)(void *), void *context)
 {
-    if (pool->setup.fault && pool->setup.fault(pool->setup.fault_context, "thread") != 0)
-        return false;
-    return cede_os_thread_start(thread, run, context);
+    return cedi_pool_may_make_thread(pool) && cede_os_thread_start(thread, run, context);
 }
 
 /* With the lock held: the new thread's first act is to wait for it. */
@@ -185,6 +188,11 @@ cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
     }
     cede_os_mutex_unlock(&pool->lock);
     return status;
+}
+
+void cedi_pool_came_home(cedi_pool *pool, cedi_pool_job *job)
+{
+    finish(pool, job);
 }
 
 bool cedi_pool_remove(cedi_pool *pool, cedi_pool_job *job)

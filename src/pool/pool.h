@@ -8,8 +8,8 @@
  * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and
  * lock-free.
  */
-#ifndef CEDE_POOL_H
-#define CEDE_POOL_H
+#ifndef CEDE_THREADS_POOL_H
+#define CEDE_THREADS_POOL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -54,6 +54,11 @@ bool cedi_pool_remove(cedi_pool *, cedi_pool_job *);
 
 /* The finished jobs, oldest first, linked by next; NULL if there are none. */
 cedi_pool_job *cedi_pool_take(cedi_pool *);
+
+/* For strays.c: a job of another kind is among the finished ones from here (any thread); whether a
+ * test's hook lets a thread be made. */
+void cedi_pool_came_home(cedi_pool *, cedi_pool_job *);
+bool cedi_pool_may_make_thread(const cedi_pool *);
 
 /* For one who says that he sleeps, and then looks: what is not seen here is notified of. The head
  * of the list of finished jobs lies first in the pool. */

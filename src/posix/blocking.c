@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "error.h"
 #include "net.h"
 
@@ -159,6 +161,31 @@ static int do_listen(cedi_blocking *work)
     return fd < 0 ? -fd : 0;
 }
 
+/* A queue of its own, with one directory. */
+static int do_watch(cedi_blocking *work)
+{
+    const uint32_t events = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM |
+                            IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+    int error = 0, fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (fd < 0)
+        return errno;
+    if (inotify_add_watch(fd, work->args.path.path, events) < 0)
+        error = errno;
+    if (error)
+        (void)close(fd);
+    work->count = error ? 0 : (uint64_t)fd;
+    return error;
+}
+
+/* The arguments are lent: a thread may read them. */
+static int do_spawn(cedi_blocking *work)
+{
+    int native = -1;
+    int error = cedi_child_spawn(work->args.spawn.how, work->streams, &native, &work->id);
+    work->count = error ? 0 : (uint64_t)native;
+    return error;
+}
+
 /* Of what lingers. Interrupted or not, the descriptor is gone (close(2)). */
 static int do_close(cedi_blocking *work)
 {
@@ -175,7 +202,8 @@ static const struct {
     [CEDE_OP_READLINK] = {do_readlink},   [CEDE_OP_READDIR] = {do_readdir},
     [CEDE_OP_SET_TIMES] = {do_set_times}, [CEDE_OP_SET_MODE] = {do_set_mode},
     [CEDE_OP_COPY] = {cedi_copy_round},   [CEDE_OP_LISTEN] = {do_listen},
-    [CEDE_OP_CLOSE] = {do_close},
+    [CEDE_OP_CLOSE] = {do_close},         [CEDE_OP_SPAWN] = {do_spawn},
+    [CEDE_OP_WATCH] = {do_watch},
 };
 
 void cedi_blocking_perform(cedi_blocking *work)
@@ -272,4 +300,6 @@ void cedi_blocking_finish(cedi_blocking *work)
 {
     if (work->op == CEDE_OP_READDIR)
         finish_readdir(work);
+    if (work->op == CEDE_OP_SPAWN)
+        *work->args.spawn.id = work->id;
 }

@@ -15,9 +15,11 @@
 typedef struct cedi_blocking {
     cede_args args; /* a copy */
     intptr_t native;
-    intptr_t native_to;
+    intptr_t native_other;
     uint64_t moved;
     uint32_t op;
+    int streams[3]; /* spawn's */
+    uint64_t id;    /* and the child's number */
     /* what came of it, as cede_core_done wants it */
     cede_status status;
     int32_t os_error;
@@ -30,7 +32,8 @@ void cedi_blocking_perform(cedi_blocking *);
 /* Whether finish has something to do after a success. */
 static inline bool cedi_blocking_unfinished(const cedi_blocking *work)
 {
-    return work->op == CEDE_OP_READDIR && work->status == CEDE_OK && work->count > 0;
+    return work->status == CEDE_OK && ((work->op == CEDE_OP_READDIR && work->count > 0) ||
+                                       (work->op == CEDE_OP_SPAWN && work->args.spawn.id));
 }
 
 /* Rewrites what the kernel left in the caller's memory. The loop's thread, with that memory opened

@@ -21,7 +21,7 @@ static int check_overlap(const cedi_blocking *work, uint64_t length)
 {
     struct stat from, to;
     uint64_t a = work->args.copy.from_offset, b = work->args.copy.to_offset;
-    if (fstat((int)work->native, &from) != 0 || fstat((int)work->native_to, &to) != 0)
+    if (fstat((int)work->native, &from) != 0 || fstat((int)work->native_other, &to) != 0)
         return errno;
     if (from.st_dev != to.st_dev || from.st_ino != to.st_ino)
         return 0;
@@ -44,8 +44,8 @@ static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint6
         if (got <= 0)
             break;
         for (ssize_t put = 0; put < got && !error;) {
-            ssize_t n =
-                pwrite((int)work->native_to, buffer + put, (size_t)(got - put), (off_t)(to + done));
+            ssize_t n = pwrite((int)work->native_other, buffer + put, (size_t)(got - put),
+                               (off_t)(to + done));
             if (n < 0)
                 error = errno;
             else if (n == 0)
@@ -85,8 +85,8 @@ int cedi_copy_round(cedi_blocking *work)
         return EINVAL;
     from_at = (int64_t)from;
     to_at = (int64_t)to;
-    moved = syscall(SYS_copy_file_range, (int)work->native, &from_at, (int)work->native_to, &to_at,
-                    (size_t)length, 0u);
+    moved = syscall(SYS_copy_file_range, (int)work->native, &from_at, (int)work->native_other,
+                    &to_at, (size_t)length, 0u);
     if (moved > 0) {
         work->count = (uint64_t)moved;
         return 0;

@@ -164,8 +164,15 @@ int cedi_net_datagram(const cede_args *args)
 
 int cedi_net_pair(uint32_t what, int natives[2])
 {
-    if (what == CEDE_PAIR_PIPE)
-        return answer(pipe2(natives, O_CLOEXEC));
+    if (what != CEDE_PAIR_STREAM) {
+        int ends[2], error = answer(pipe2(ends, O_CLOEXEC));
+        bool writes = what == CEDE_PAIR_TO_CHILD; /* the first does */
+        if (error < 0)
+            return error;
+        natives[0] = ends[writes];
+        natives[1] = ends[!writes];
+        return 0;
+    }
     return answer(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, natives));
 }
 

@@ -2,7 +2,7 @@
  * The seam: what the core calls. One sim_loop is one instance; it lives in a world, its own or one
  * that others share. Each call takes the world's lock, and lets it go before it calls back.
  */
-#include "fs.h"
+#include "watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,16 +72,8 @@ static cede_status backend_bind(void *self)
 
 static bool backend_supports(void *self, uint32_t op)
 {
-    static const bool has[CEDE_OP_COUNT] = {
-#define SIM_OP_CORE(NAME)
-#define SIM_OP_BACKEND(NAME)                                     [CEDE_OP_##NAME] = true,
-#define CEDE_OP(NAME, name, handle, order, shape, host, promise) SIM_OP_##host(NAME)
-#include "cede/ops.def"
-#undef SIM_OP_CORE
-#undef SIM_OP_BACKEND
-    };
     const sim_loop *loop = self;
-    return op < CEDE_OP_COUNT && has[op] && !(loop->world->config.without >> op & 1);
+    return sim_has(op) && !(loop->world->config.without >> op & 1);
 }
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
@@ -140,11 +132,15 @@ static void report(sim_loop *loop, sim_work *work)
     void *argument = run ? work->args.work.argument : NULL;
     uint32_t number = 0;
     if (work->to_pool) {
-        sim_io_pool(world, work, &number);
+        if (work->op == CEDE_OP_WATCH_MANY)
+            sim_watch_pool(world, work, &number);
+        else
+            sim_io_pool(world, work, &number);
         status = work->status;
         count = work->count;
     }
     bool item = work->to_pool && count > 0;
+    uint32_t signals = sim_signals_take(work);
     sim_note(world, SIM_REPORT, work, (uint64_t)(int64_t)status);
     world->counts.reported++;
     sim_list_remove(work);
@@ -154,6 +150,8 @@ static void report(sim_loop *loop, sim_work *work)
         count = 0;
         status = run(argument, &count);
     }
+    if (signals)
+        cede_core_signals(loop->core, token, signals);
     if (item)
         cede_core_item(loop->core, token, count, number);
     cede_core_done(loop->core, token, status, 0, count);
@@ -220,11 +218,6 @@ static uint64_t sleep_at_gate(sim_loop *loop, uint64_t most_ns)
     return cede_os_now() - since;
 }
 
-static bool has_news(sim_loop *loop)
-{
-    return loop->done.first || loop->again_count > 0 || atomic_load(&loop->woken);
-}
-
 /* Until there is news, or the time is over. */
 static cede_status wait_until(sim_loop *loop, uint64_t until_ns)
 {
@@ -232,7 +225,7 @@ static cede_status wait_until(sim_loop *loop, uint64_t until_ns)
     uint64_t patience = world->script ? 0 : world->config.patience_ns;
     for (;;) {
         sim_run_for(loop, until_ns);
-        if (has_news(loop))
+        if (sim_has_news(loop))
             return CEDE_OK;
         if (until_ns == CEDE_FOREVER) {
             if (world->config.flags & CEDE_SIM_DEADLOCK_FAILS)
@@ -267,6 +260,14 @@ static void deliver(sim_loop *loop)
     while (more && loop->done.first) {
         more = loop->done.first != last;
         report(loop, loop->done.first);
+    }
+    for (sim_work *work; (work = sim_signals_next(loop)) != NULL;) {
+        uint64_t token = work->token;
+        uint32_t bits = sim_signals_take(work);
+        sim_note(loop->world, SIM_SIGNAL, work, bits);
+        sim_unlock(loop->world);
+        cede_core_signals(loop->core, token, bits);
+        sim_lock(loop->world);
     }
     for (size_t left = loop->again_count; left > 0; left--) {
         uint64_t token = loop->again[--loop->again_count];

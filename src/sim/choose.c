@@ -73,6 +73,13 @@ uint64_t sim_shorten(cede_sim *world, uint64_t n)
     return 1 + sim_choose(world, n - 1);
 }
 
+uint64_t sim_maybe_short(cede_sim *world, uint64_t bytes)
+{
+    if (bytes > 1 && sim_chance(world, world->config.short_permille))
+        return sim_shorten(world, bytes);
+    return bytes;
+}
+
 uint64_t sim_mix(uint64_t hash, uint64_t value)
 {
     hash ^= value;
@@ -103,6 +110,7 @@ static const char *const what_names[] = {
     [SIM_REPORT] = "report", [SIM_CANCEL] = "cancel", [SIM_CANCEL_LOST] = "lose cancel",
     [SIM_REFUSE] = "refuse", [SIM_JUMP] = "jump",     [SIM_CHOICE] = "choose",
     [SIM_PEER] = "peer",     [SIM_CLOSE] = "close",   [SIM_DEADLOCK] = "deadlock",
+    [SIM_SIGNAL] = "signal", [SIM_CHILD] = "child",
 };
 
 static void render(const sim_event *event, char *line, size_t bytes)

@@ -77,7 +77,7 @@ static cede_status deliver(sim_socket *to, const cede_address *from, const sim_w
     packet->next = *at;
     *at = packet;
     to->packet_bytes += bytes;
-    sim_unblock(&to->taking);
+    sim_unblock(world, &to->taking);
     return CEDE_OK;
 }
 

@@ -3,7 +3,7 @@
  * that readdir goes on where it stopped whatever came and went meanwhile; a hash table finds them.
  * Under the world's lock.
  */
-#include "fs.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -99,7 +99,7 @@ static void leave(sim_node *dir, sim_node *node)
     sim_node_touched(dir, true);
 }
 
-cede_status sim_dir_put(sim_node *dir, const char *name, size_t length, sim_node *node)
+static cede_status put(sim_node *dir, const char *name, size_t length, sim_node *node)
 {
     char *copy = malloc(length + 1);
     if (!copy || !make_room(dir)) {
@@ -123,12 +123,14 @@ cede_status sim_dir_put(sim_node *dir, const char *name, size_t length, sim_node
 /* A directory that has lost its name has lost its "." as well. */
 static void check_gone(sim_node *node)
 {
-    if (node->type == CEDE_FILE_DIRECTORY && node->links == 1)
+    if (node->type == CEDE_FILE_DIRECTORY && node->links == 1) {
         node->links = 0;
+        sim_watch_gone(node);
+    }
     sim_node_check(node);
 }
 
-void sim_dir_replace(sim_node *dir, const char *name, size_t length, sim_node *node)
+static void replace(sim_node *dir, const char *name, size_t length, sim_node *node)
 {
     sim_name *entry = find(dir, name, length);
     sim_node *old = entry->node;
@@ -138,7 +140,7 @@ void sim_dir_replace(sim_node *dir, const char *name, size_t length, sim_node *n
     check_gone(old);
 }
 
-void sim_dir_remove(sim_node *dir, const char *name, size_t length)
+static void take_out(sim_node *dir, const char *name, size_t length)
 {
     sim_name *entry = find(dir, name, length);
     sim_node *node = entry->node;
@@ -148,6 +150,38 @@ void sim_dir_remove(sim_node *dir, const char *name, size_t length)
     dir->live_count--;
     leave(dir, node);
     check_gone(node);
+}
+
+cede_status sim_dir_put(sim_node *dir, const char *name, size_t length, sim_node *node)
+{
+    cede_status status = put(dir, name, length, node);
+    if (status == CEDE_OK)
+        sim_watch_name(dir, CEDE_CHANGE_CREATED, name, length);
+    return status;
+}
+
+void sim_dir_remove(sim_node *dir, const char *name, size_t length)
+{
+    sim_watch_name(dir, CEDE_CHANGE_REMOVED, name, length);
+    take_out(dir, name, length);
+}
+
+cede_status sim_dir_move(const sim_place *from, const sim_place *to)
+{
+    sim_node *node = from->node;
+    cede_status status = CEDE_OK;
+    if (to->node)
+        replace(to->dir, to->name, to->length, node);
+    else
+        status = put(to->dir, to->name, to->length, node);
+    if (status != CEDE_OK)
+        return status;
+    take_out(from->dir, from->name, from->length);
+    sim_watch_name(from->dir, CEDE_CHANGE_RENAMED_FROM, from->name, from->length);
+    sim_watch_name(to->dir, CEDE_CHANGE_RENAMED_TO, to->name, to->length);
+    if (node->type == CEDE_FILE_DIRECTORY)
+        sim_watch_gone(node); /* it is elsewhere */
+    return CEDE_OK;
 }
 
 void sim_dir_free(sim_node *dir)

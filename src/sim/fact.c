@@ -54,7 +54,7 @@ bool sim_op_set_times(cede_sim *world, sim_work *work)
         node->accessed_ns = work->args.times.accessed_ns;
     if (work->args.times.modified_ns != CEDE_TIME_KEEP)
         node->modified_ns = work->args.times.modified_ns;
-    sim_node_touched(node, false);
+    sim_node_changed(node, false);
     return ended(work, CEDE_OK);
 }
 
@@ -64,7 +64,7 @@ bool sim_op_set_mode(cede_sim *world, sim_work *work)
     if (!work->file)
         return ended(work, CEDE_EBADF);
     work->file->node->mode = work->args.path.mode & 07777;
-    sim_node_touched(work->file->node, false);
+    sim_node_changed(work->file->node, false);
     return ended(work, CEDE_OK);
 }
 

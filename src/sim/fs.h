@@ -107,7 +107,9 @@ struct sim_open {
     cede_sim_pipe *in;  /* pipes and streams: where bytes come from; NULL: they do not */
     cede_sim_pipe *out; /* where they go to */
     sim_socket *socket; /* its own; NULL: it is none */
-    uint64_t position;  /* of a directory: the next cookie */
+    struct sim_child *child;
+    sim_watch *watch;
+    uint64_t position; /* of a directory: the next cookie */
 };
 
 /* ---- Nodes (node.c) -------------------------------------------------------------------------- */
@@ -117,7 +119,10 @@ sim_node *sim_node_new(cede_sim *, uint32_t type, uint32_t mode); /* NULL: out o
 void sim_node_check(sim_node *);
 void sim_node_free(sim_node *);
 int64_t sim_time(const cede_sim *);
+/* Its times only. */
 void sim_node_touched(sim_node *, bool modified);
+/* Somebody changed its data or facts: also tells those that watch for it. */
+void sim_node_changed(sim_node *, bool modified);
 void sim_node_stat(const sim_node *, cede_stat *);
 /* Where `index` lies; NULL: a hole. */
 uint8_t *sim_page_find(const sim_node *, uint64_t index);
@@ -133,7 +138,6 @@ uint64_t sim_node_write(sim_node *, uint64_t offset, const void *from, uint64_t 
 
 sim_node *sim_dir_get(const sim_node *, const char *name, size_t length);
 cede_status sim_dir_put(sim_node *, const char *name, size_t length, sim_node *);
-void sim_dir_replace(sim_node *, const char *name, size_t length, sim_node *);
 void sim_dir_remove(sim_node *, const char *name, size_t length);
 void sim_dir_free(sim_node *);
 
@@ -147,6 +151,9 @@ typedef struct sim_place {
     bool slash;    /* the path ends in one: only a directory will do */
     bool dots;     /* the last component is . or .. */
 } sim_place;
+
+/* Gives what has the one name the other, which may be another's: that loses it. */
+cede_status sim_dir_move(const sim_place *from, const sim_place *to);
 
 /* What to do with a symbolic link at the end. */
 enum sim_last {

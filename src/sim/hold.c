@@ -29,7 +29,8 @@ static bool has_path(uint32_t op)
 {
     return op == CEDE_OP_OPEN || op == CEDE_OP_STAT || op == CEDE_OP_RENAME ||
            op == CEDE_OP_UNLINK || op == CEDE_OP_MKDIR || op == CEDE_OP_RMDIR ||
-           op == CEDE_OP_LINK || op == CEDE_OP_SYMLINK || op == CEDE_OP_READLINK;
+           op == CEDE_OP_LINK || op == CEDE_OP_SYMLINK || op == CEDE_OP_READLINK ||
+           op == CEDE_OP_WATCH;
 }
 
 static bool same_path(const char *a, const char *b)
@@ -49,6 +50,13 @@ static bool on_path(sim_work *work, const char *path)
         sim_touch(work, true);
         bool same = work->args.net.address.family == CEDE_ADDRESS_LOCAL &&
                     same_path(path, work->args.net.address.path);
+        sim_touch(work, false);
+        return same;
+    }
+    if (work->op == CEDE_OP_LOOKUP || work->op == CEDE_OP_SPAWN) {
+        sim_touch(work, true);
+        bool same = strcmp(path, work->op == CEDE_OP_LOOKUP ? work->args.path.path
+                                                            : work->args.spawn.how->program) == 0;
         sim_touch(work, false);
         return same;
     }
@@ -228,6 +236,9 @@ static cede_status plausible(cede_sim *world, uint32_t op)
     static const cede_status binds[] = {CEDE_EADDRINUSE, CEDE_EACCES, CEDE_EMFILE, CEDE_ENFILE};
     static const cede_status connects[] = {CEDE_ECONNREFUSED, CEDE_ETIMEDOUT, CEDE_EHOSTUNREACH,
                                            CEDE_EMFILE};
+    static const cede_status lookups[] = {CEDE_EAGAIN, CEDE_ENONAME, CEDE_ENOMEM};
+    static const cede_status spawns[] = {CEDE_EAGAIN, CEDE_ENOMEM, CEDE_EMFILE, CEDE_EACCES};
+    static const cede_status watches[] = {CEDE_EMFILE, CEDE_ENOSPC, CEDE_ENOMEM};
     static const cede_status accepts[] = {CEDE_EMFILE, CEDE_ENFILE, CEDE_ENOMEM, CEDE_ECONNABORTED};
     switch (op) {
     case CEDE_OP_ROUNDTRIP:
@@ -260,6 +271,17 @@ static cede_status plausible(cede_sim *world, uint32_t op)
         return accepts[sim_choose(world, 4)];
     case CEDE_OP_PAIR:
         return CEDE_EMFILE;
+    case CEDE_OP_LOOKUP:
+        return lookups[sim_choose(world, 3)];
+    case CEDE_OP_SPAWN:
+        return spawns[sim_choose(world, 4)];
+    case CEDE_OP_WATCH:
+        return watches[sim_choose(world, 3)];
+    case CEDE_OP_POLL:
+    case CEDE_OP_SIGNAL_MANY:
+    case CEDE_OP_CHILD_WAIT:
+    case CEDE_OP_WATCH_MANY:
+        return CEDE_ENOMEM;
     case CEDE_OP_SENDTO:
         return CEDE_ENETDOWN;
     default:
@@ -280,7 +302,9 @@ cede_status sim_fault_here(sim_work *work)
 {
     cede_sim *world = work->loop->world;
     const cede_sim_config *config = &world->config;
-    bool restarts = work->op != CEDE_OP_CLOSE && work->op != CEDE_OP_WORK;
+    /* A spawn has what its handles named; begun anew it would look for them again. */
+    bool restarts =
+        work->op != CEDE_OP_CLOSE && work->op != CEDE_OP_WORK && work->op != CEDE_OP_SPAWN;
     cede_status status = arranged(work);
     if (status == CEDE_OK && config->fault)
         status = config->fault(config->fault_context, cede_op_name(work->op));

@@ -139,13 +139,6 @@ void sim_io_rest(cede_sim *world, sim_work *work)
     work->rest_bytes = 0;
 }
 
-static uint64_t maybe_short(cede_sim *world, uint64_t bytes)
-{
-    if (bytes > 1 && sim_chance(world, world->config.short_permille))
-        return sim_shorten(world, bytes);
-    return bytes;
-}
-
 /* ---- Reading and writing --------------------------------------------------------------------- */
 
 static bool is_direct_bad(const sim_open *file, const transfer *t, uint64_t position)
@@ -164,7 +157,7 @@ static bool read_file(cede_sim *world, sim_work *work, const transfer *t)
     if (is_direct_bad(file, t, position))
         return fail(work, CEDE_EINVAL);
     uint64_t bytes = position < node->size ? node->size - position : 0;
-    bytes = maybe_short(world, bytes < t->bytes ? bytes : t->bytes);
+    bytes = sim_maybe_short(world, bytes < t->bytes ? bytes : t->bytes);
     bytes = move_or_split(work, true, bytes, position);
     if (current)
         file->position += bytes;
@@ -181,7 +174,7 @@ static bool read_pipe(cede_sim *world, sim_work *work, const transfer *t)
     if (pipe->filled == 0 && work->file->socket && sim_socket_was_reset(work->file->socket))
         return fail(work, CEDE_ECONNRESET);
     uint64_t bytes = t->bytes < pipe->filled ? t->bytes : pipe->filled;
-    return ok(work, move_or_split(work, true, maybe_short(world, bytes), 0));
+    return ok(work, move_or_split(work, true, sim_maybe_short(world, bytes), 0));
 }
 
 /* A socket that is no stream has no bytes. */
@@ -229,7 +222,8 @@ static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
         return fail(work, CEDE_EINVAL);
     if (position >= most)
         return fail(work, CEDE_EFBIG);
-    uint64_t bytes = maybe_short(world, t->bytes < most - position ? t->bytes : most - position);
+    uint64_t bytes =
+        sim_maybe_short(world, t->bytes < most - position ? t->bytes : most - position);
     if (work->split && node->size < position + bytes)
         node->size = position + bytes; /* the place is taken, by an append too */
     bytes = move_or_split(work, false, bytes, position);
@@ -237,7 +231,7 @@ static bool write_file(cede_sim *world, sim_work *work, const transfer *t)
         return fail(work, CEDE_ENOSPC);
     if (current)
         file->position = position + bytes;
-    sim_node_touched(node, true);
+    sim_node_changed(node, true);
     return ok(work, bytes);
 }
 
@@ -251,7 +245,7 @@ static bool write_pipe(cede_sim *world, sim_work *work, const transfer *t)
     uint64_t room = pipe->capacity - pipe->filled;
     uint64_t bytes = t->bytes < room ? t->bytes : room;
     if (t->bytes > SIM_PIPE_ATOMIC || pipe->stream)
-        bytes = maybe_short(world, bytes);
+        bytes = sim_maybe_short(world, bytes);
     bytes = move(work, false, 0, bytes, 0);
     return bytes > 0 ? ok(work, bytes) : fail(work, CEDE_ENOMEM);
 }
@@ -385,8 +379,8 @@ void sim_io_pool(cede_sim *world, sim_work *work, uint32_t *number)
         return;
     }
     uint64_t bytes = view->buffer_bytes < pipe->filled ? view->buffer_bytes : pipe->filled;
-    work->count =
-        sim_pipe_out(pipe, view->base + *number * view->stride_bytes, maybe_short(world, bytes));
+    work->count = sim_pipe_out(pipe, view->base + *number * view->stride_bytes,
+                               sim_maybe_short(world, bytes));
     sim_note(world, SIM_RUN, work, work->count);
 }
 
@@ -407,7 +401,7 @@ bool sim_op_truncate(cede_sim *world, sim_work *work)
     if (bytes > world->config.file_bytes)
         return fail(work, CEDE_EFBIG);
     sim_node_resize(work->file->node, bytes);
-    sim_node_touched(work->file->node, true);
+    sim_node_changed(work->file->node, true);
     return ok(work, 0);
 }
 
@@ -432,7 +426,7 @@ bool sim_op_allocate(cede_sim *world, sim_work *work)
         return fail(work, status);
     if (!(work->args.range.flags & CEDE_ALLOCATE_KEEP_SIZE) && offset + bytes > file->node->size)
         file->node->size = offset + bytes;
-    sim_node_touched(file->node, true);
+    sim_node_changed(file->node, true);
     return ok(work, 0);
 }
 
@@ -523,10 +517,10 @@ bool sim_op_copy(cede_sim *world, sim_work *work)
         bytes = world->config.file_bytes - there;
     if (bytes == 0)
         return ok(work, 0);
-    bytes = maybe_short(world, bytes < COPY_MOST ? bytes : COPY_MOST);
+    bytes = sim_maybe_short(world, bytes < COPY_MOST ? bytes : COPY_MOST);
     bytes = copy_bytes(from, at, to, there, bytes);
     if (bytes == 0)
         return fail(work, CEDE_ENOSPC);
-    sim_node_touched(to, true);
+    sim_node_changed(to, true);
     return ok(work, bytes);
 }

@@ -110,10 +110,10 @@ bool sim_op_open(cede_sim *world, sim_work *work)
         return ended(work, status);
     if ((flags & CEDE_OPEN_TRUNCATE) && node->type == CEDE_FILE_REGULAR) {
         sim_node_resize(node, 0);
-        sim_node_touched(node, true);
+        sim_node_changed(node, true);
     }
     if (node->pipe)
-        sim_unblock(&node->pipe->opening);
+        sim_unblock(world, &node->pipe->opening);
     work->count = (uint64_t)open->native;
     return ended(work, CEDE_OK);
 }
@@ -317,11 +317,5 @@ bool sim_op_rename(cede_sim *world, sim_work *work)
         status = check_rename(&from, &to, flags);
     if (status != CEDE_OK || to.node == from.node)
         return ended(work, status); /* two names of one file: both stay */
-    if (to.node)
-        sim_dir_replace(to.dir, to.name, to.length, from.node);
-    else
-        status = sim_dir_put(to.dir, to.name, to.length, from.node);
-    if (status == CEDE_OK)
-        sim_dir_remove(from.dir, from.name, from.length);
-    return ended(work, status);
+    return ended(work, sim_dir_move(&from, &to));
 }

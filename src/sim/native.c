@@ -3,7 +3,9 @@
  * often that place was used, so that a stale one names nothing. The table has its own lock, taken
  * inside a world's or alone, and is never freed: a descriptor may be dropped after its world.
  */
+#include "child.h"
 #include "net.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -195,6 +197,10 @@ void sim_open_release(sim_open *open)
     cede_sim *world = open->world;
     if (--open->uses > 0)
         return;
+    if (open->child)
+        sim_child_leave(open->child);
+    if (open->watch)
+        sim_watch_close(open->watch);
     if (open->socket)
         sim_socket_close(open->socket);
     else if (open->node->pipe)
@@ -214,6 +220,10 @@ uint32_t sim_open_kind(const sim_open *open)
 {
     if (open->socket)
         return open->socket->kind;
+    if (open->child)
+        return CEDE_KIND_CHILD;
+    if (open->watch)
+        return CEDE_KIND_WATCH;
     switch (open->node->type) {
     case CEDE_FILE_DIRECTORY:
         return CEDE_KIND_DIR;

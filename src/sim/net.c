@@ -148,7 +148,7 @@ static cede_status connect_to(sim_socket *listener, const cede_address *to, sim_
     *at = server;
     server->listener = listener;
     listener->waiting++;
-    sim_unblock(&listener->taking);
+    sim_unblock(world, &listener->taking);
     return CEDE_OK;
 }
 
@@ -246,14 +246,18 @@ static cede_status pair_of_ends(cede_sim *world, sim_open **one, sim_open **two)
 bool sim_op_pair(cede_sim *world, sim_work *work)
 {
     sim_open *one = NULL, *two = NULL;
+    uint32_t what = work->args.net.flags;
     cede_status status = CEDE_EMFILE;
     if (!is_full(world, 2))
-        status = work->args.net.flags == CEDE_PAIR_PIPE ? pair_of_ends(world, &one, &two)
-                                                        : pair_of_streams(world, &one, &two);
+        status = what == CEDE_PAIR_STREAM     ? pair_of_streams(world, &one, &two)
+                 : what == CEDE_PAIR_TO_CHILD ? pair_of_ends(world, &two, &one)
+                                              : pair_of_ends(world, &one, &two);
     if (status == CEDE_OK)
         *(uint64_t *)work->args.net.out = (uint64_t)two->native;
-    else if (one)
+    if (status != CEDE_OK && one)
         sim_open_close(one);
+    if (status != CEDE_OK && two)
+        sim_open_close(two);
     return made(work, status, one);
 }
 
@@ -270,7 +274,7 @@ static cede_status shut(sim_work *work)
     if (socket->out) {
         cede_sim_pipe *pipe = socket->out;
         socket->out = work->file->out = NULL;
-        sim_unblock(&pipe->writing);
+        sim_unblock(pipe->world, &pipe->writing);
         sim_pipe_ends(pipe, CEDE_OPEN_WRITE, -1);
     }
     return CEDE_OK;

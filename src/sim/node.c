@@ -3,7 +3,7 @@
  * that a hole costs nothing and an offset may lie anywhere. Reserved room (allocate) is a list of
  * ranges, counted against the disk but not there. Under the world's lock.
  */
-#include "fs.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -68,6 +68,12 @@ void sim_node_touched(sim_node *node, bool modified)
     node->changed_ns = sim_time(node->world);
     if (modified)
         node->modified_ns = node->changed_ns;
+}
+
+void sim_node_changed(sim_node *node, bool modified)
+{
+    sim_node_touched(node, modified);
+    sim_watch_changed(node);
 }
 
 void sim_node_stat(const sim_node *node, cede_stat *out)

@@ -70,7 +70,7 @@ cede_status cede_sim_put(cede_sim *world, const char *path, const void *data, si
         sim_node_resize(node, 0);
         if (sim_node_write(node, 0, data, bytes) < bytes)
             status = CEDE_ENOSPC;
-        sim_node_touched(node, true);
+        sim_node_changed(node, true);
     }
     sim_unlock(world);
     return status;

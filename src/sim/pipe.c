@@ -58,9 +58,9 @@ void sim_pipe_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
         pipe->writers_ever += by > 0;
     }
     if (pipe->readers == 0)
-        sim_unblock(&pipe->writing);
+        sim_unblock(pipe->world, &pipe->writing);
     if (pipe->writers == 0)
-        sim_unblock(&pipe->reading);
+        sim_unblock(pipe->world, &pipe->reading);
     if (pipe->readers == 0 && pipe->writers == 0 && pipe->bare) {
         sim_pipe_free(pipe);
     } else if (pipe->readers == 0 && pipe->writers == 0) {
@@ -133,7 +133,7 @@ uint64_t sim_pipe_in(cede_sim_pipe *pipe, const void *from, uint64_t bytes)
         done += part;
     }
     if (bytes > 0)
-        sim_unblock(&pipe->reading);
+        sim_unblock(pipe->world, &pipe->reading);
     return bytes;
 }
 
@@ -143,7 +143,7 @@ uint64_t sim_pipe_out(cede_sim_pipe *pipe, void *to, uint64_t bytes)
         bytes = pipe->filled;
     take(pipe, to, bytes);
     if (bytes > 0)
-        sim_unblock(&pipe->writing);
+        sim_unblock(pipe->world, &pipe->writing);
     return bytes;
 }
 

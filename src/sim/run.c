@@ -9,6 +9,7 @@
  * windows of works that are taken then end later by the difference. So a chain of slow operations
  * can meet a deadline, without a choice for each moment.
  */
+#include "child.h"
 #include "net.h"
 
 #define CANDIDATES_MOST 256u
@@ -21,6 +22,11 @@ static sim_op *const operations[CEDE_OP_COUNT] = {
 #undef SIM_OP_CORE
 #undef SIM_OP_BACKEND
 };
+
+bool sim_has(uint32_t op)
+{
+    return op < CEDE_OP_COUNT && operations[op] != NULL;
+}
 
 void sim_schedule(sim_work *work, enum sim_phase phase)
 {
@@ -45,6 +51,12 @@ void sim_schedule(sim_work *work, enum sim_phase phase)
 
 /* ---- Blocking -------------------------------------------------------------------------------- */
 
+/* Not what has no descriptor, or waits for more than that. */
+static bool is_polled(uint32_t op)
+{
+    return op != CEDE_OP_POLL && op != CEDE_OP_CHILD_WAIT && op != CEDE_OP_WATCH_MANY;
+}
+
 bool sim_block(sim_work *work, sim_list *list)
 {
     cede_sim *world = work->loop->world;
@@ -52,7 +64,7 @@ bool sim_block(sim_work *work, sim_list *list)
         work->status = CEDE_ECANCELED;
         return true;
     }
-    if (work->file && !(work->how & CEDE_WORK_POLL) && /* what has no descriptor is not polled */
+    if (is_polled(work->op) && work->file && !(work->how & CEDE_WORK_POLL) &&
         sim_chance(world, world->config.poll_permille)) {
         work->status = CEDE_REPORT_POLL;
         return true;
@@ -63,13 +75,15 @@ bool sim_block(sim_work *work, sim_list *list)
     return false;
 }
 
-void sim_unblock(sim_list *list)
+void sim_unblock(cede_sim *world, sim_list *list)
 {
     while (list->first) {
         sim_work *work = list->first;
         sim_list_remove(work);
         sim_schedule(work, SIM_QUEUED);
     }
+    if (world->polling.first)
+        sim_poll_look(world);
 }
 
 /* ---- Carrying out ---------------------------------------------------------------------------- */
@@ -105,6 +119,10 @@ void sim_perform(sim_work *work)
 {
     cede_sim *world = work->loop->world;
     cede_status fault = CEDE_OK;
+    if (work->op == CEDE_OP_NONE) {
+        sim_child_step(world, work);
+        return;
+    }
     if (work->stage == SIM_FRESH) {
         work->stage = SIM_UNHELD;
         if (sim_hold_here(work, CEDE_SIM_AT_START) || hangs(work))
@@ -149,7 +167,7 @@ static bool makes_native(uint32_t op)
 {
     return op == CEDE_OP_OPEN || op == CEDE_OP_LISTEN || op == CEDE_OP_CONNECT ||
            op == CEDE_OP_ACCEPT || op == CEDE_OP_ACCEPT_MANY || op == CEDE_OP_PAIR ||
-           op == CEDE_OP_DATAGRAM;
+           op == CEDE_OP_DATAGRAM || op == CEDE_OP_SPAWN || op == CEDE_OP_WATCH;
 }
 
 void sim_seal(sim_work *work, cede_status status, uint64_t count)
@@ -159,10 +177,14 @@ void sim_seal(sim_work *work, cede_status status, uint64_t count)
     work->count = count;
     uint64_t told = status != CEDE_OK ? (uint64_t)(int64_t)status : count;
     sim_note(world, SIM_SEAL, work, status == CEDE_OK && makes_native(work->op) ? 0 : told);
-    if (sim_chance(world, world->config.late_permille))
+    if (status == CEDE_OK && work->lent_bytes) {
+        sim_lend(work);
         sim_schedule(work, SIM_SEALED);
-    else
+    } else if (sim_chance(world, world->config.late_permille)) {
+        sim_schedule(work, SIM_SEALED);
+    } else {
         sim_finish(work);
+    }
 }
 
 void sim_finish(sim_work *work)
@@ -181,10 +203,12 @@ static void fire(cede_sim *world, sim_work *work)
     sim_heap_remove(world, work);
     if (world->now_ns < work->due_ns)
         world->now_ns = work->due_ns;
-    if (work->phase == SIM_QUEUED)
+    if (work->phase == SIM_QUEUED) {
         sim_perform(work);
-    else
+    } else {
+        sim_lent_back(work);
         sim_finish(work);
+    }
 }
 
 /* When the first window closes: nothing may come after. */
@@ -257,10 +281,16 @@ bool sim_step(cede_sim *world, uint64_t until_ns, bool may_pass)
     return true;
 }
 
+bool sim_has_news(sim_loop *loop)
+{
+    return loop->done.first || loop->again_count > 0 || loop->telling > 0 ||
+           atomic_load(&loop->woken);
+}
+
 void sim_run_for(sim_loop *loop, uint64_t until_ns)
 {
     cede_sim *world = loop->world;
-    while (!loop->done.first && !loop->again_count && !atomic_load(&loop->woken)) {
+    while (!sim_has_news(loop)) {
         if (!sim_step(world, until_ns, true))
             return;
     }
@@ -320,9 +350,12 @@ int sim_cancel(sim_work *work)
     }
     if (work->op == CEDE_OP_CLOSE)
         return answer(work, CEDE_CANCEL_NEVER);
-    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE ||
-        work->deaf)
+    if (work->phase == SIM_MIDWAY || work->phase == SIM_SEALED || work->phase == SIM_DONE)
         return answer(work, CEDE_CANCEL_SENT);
+    if (work->deaf) {
+        work->wished = true; /* once it is released it must not come to wait for good */
+        return answer(work, CEDE_CANCEL_SENT);
+    }
     if (sim_chance(world, config->cancel_again_permille))
         return answer(work, CEDE_CANCEL_AGAIN);
     if (lose(work))
@@ -339,9 +372,13 @@ int sim_cancel(sim_work *work)
         }
     }
     take_away(work);
+    work->come = sim_signals_take(work); /* to be told with its end */
     work->hold = 0;
     work->status = CEDE_ECANCELED;
     work->count = 0;
-    sim_schedule(work, SIM_SEALED);
+    if (work->op == CEDE_OP_LOOKUP)
+        sim_finish(work); /* whoever was asked goes on unheard */
+    else
+        sim_schedule(work, SIM_SEALED);
     return answer(work, CEDE_CANCEL_SENT);
 }

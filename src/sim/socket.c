@@ -228,7 +228,7 @@ static void leave_queue(sim_socket *socket)
         at = &(*at)->behind;
     *at = socket->behind;
     socket->listener->waiting--;
-    sim_unblock(&socket->listener->coming);
+    sim_unblock(socket->world, &socket->listener->coming);
     socket->listener = socket->behind = NULL;
 }
 
@@ -267,7 +267,7 @@ static void stop_listening(sim_socket *socket)
         socket->node->socket = NULL;
     while (socket->first)
         sim_socket_close(sim_socket_take(socket));
-    sim_unblock(&socket->coming);
+    sim_unblock(socket->world, &socket->coming);
 }
 
 void sim_socket_close(sim_socket *socket)

@@ -2,7 +2,7 @@
  * Records of works: found by token, ordered by due time, kept in lists. Recycled, so that the
  * steady state allocates nothing. Under the world's lock.
  */
-#include "fs.h"
+#include "child.h"
 
 #include <stdlib.h>
 
@@ -92,9 +92,12 @@ static void token_remove(cede_sim *world, const sim_work *work)
 static bool heap_grow(cede_sim *world)
 {
     /* Room for everything in flight, so that sim_heap_add cannot fail. */
-    if (world->in_flight + 1 <= world->heap_room)
+    uint64_t needed = world->in_flight + world->actors + 2; /* a spawn brings two */
+    size_t room = world->heap_room ? world->heap_room : 64;
+    if (needed <= world->heap_room)
         return true;
-    size_t room = world->heap_room ? 2 * world->heap_room : 64;
+    while (room < needed)
+        room *= 2;
     sim_work **fresh = realloc(world->heap, room * sizeof *fresh);
     if (!fresh)
         return false;
@@ -233,6 +236,13 @@ sim_work *sim_work_new(sim_loop *loop, const cede_work *given)
     if (!token_grow(world) || !heap_grow(world) || !again_grow(loop) ||
         (!world->spare && !chunk_new(world)))
         return NULL;
+    bool stale = false;
+    struct sim_child *child = NULL;
+    if (given->op == CEDE_OP_SPAWN && sim_has(CEDE_OP_SPAWN)) {
+        child = sim_child_take(loop, given, &stale);
+        if (!child)
+            return NULL;
+    }
     sim_work *work = world->spare;
     world->spare = work->next;
     *work = (sim_work){
@@ -245,6 +255,8 @@ sim_work *sim_work_new(sim_loop *loop, const cede_work *given)
         .op = given->op,
         .how = given->how,
         .phase = SIM_QUEUED,
+        .child = child,
+        .stale = stale,
     };
     /* The arguments lie in the ceded request. */
     if (given->args) {
@@ -253,7 +265,7 @@ sim_work *sim_work_new(sim_loop *loop, const cede_work *given)
         cede_core_touch(loop->core, work->token, false);
     }
     work->file = borrow(world, given->native);
-    work->to = borrow(world, given->native_to);
+    work->to = borrow(world, given->native_other);
     token_put(world, work);
     world->token_count++;
     world->in_flight++;
@@ -271,6 +283,8 @@ void sim_work_free(sim_work *work)
         sim_open_release(work->file);
     if (work->to)
         sim_open_release(work->to);
+    if (work->child)
+        sim_child_leave(work->child);
     work->phase = SIM_FREE;
     work->next = world->spare;
     world->spare = work;

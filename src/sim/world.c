@@ -2,7 +2,7 @@
  * Worlds: settings, making, freeing, the clock, counts. A world outlives its loops and its
  * descriptors' numbers outlive it (native.c).
  */
-#include "fs.h"
+#include "child.h"
 
 #include <stdlib.h>
 
@@ -74,6 +74,8 @@ cede_sim_config cede_sim_rough(uint64_t seed)
 
 static bool furnish(cede_sim *world)
 {
+    const cede_address here[] = {cede_address_loopback(CEDE_ADDRESS_IPV6, 0),
+                                 cede_address_loopback(CEDE_ADDRESS_IPV4, 0)};
     sim_node *tmp, *dev, *null;
     world->path = malloc(SIM_WALK_BYTES);
     world->root = sim_node_new(world, CEDE_FILE_DIRECTORY, 0755);
@@ -86,7 +88,8 @@ static bool furnish(cede_sim *world)
     null = sim_node_new(world, CEDE_FILE_CHARACTER, 0666);
     return tmp && dev && null && sim_dir_put(world->root, "tmp", 3, tmp) == CEDE_OK &&
            sim_dir_put(world->root, "dev", 3, dev) == CEDE_OK &&
-           sim_dir_put(dev, "null", 4, null) == CEDE_OK;
+           sim_dir_put(dev, "null", 4, null) == CEDE_OK &&
+           sim_host_put(world, "localhost", here, 2) == CEDE_OK;
 }
 
 cede_sim *sim_new_scripted(const cede_sim_config *config, sim_script *script)
@@ -101,6 +104,7 @@ cede_sim *sim_new_scripted(const cede_sim_config *config, sim_script *script)
     fill_defaults(&world->config);
     world->random = world->config.seed;
     world->script = script;
+    world->outside.world = world;
     /* Not 0: a program that takes 0 for "no time" is to be found out elsewhere. */
     world->now_ns = CEDE_SECOND;
     if (!furnish(world)) {
@@ -124,6 +128,7 @@ cede_status cede_sim_free(cede_sim *world)
         sim_unlock(world);
         return CEDE_EBUSY;
     }
+    sim_children_free(world);
     while (world->opens) {
         if (world->opens->native)
             sim_open_close(world->opens);
@@ -140,6 +145,8 @@ cede_status cede_sim_free(cede_sim *world)
         sim_pipe_free(pipe);
     }
     sim_holds_free(world);
+    sim_hosts_free(world);
+    sim_programs_free(world);
     sim_works_free(world);
     free(world->path);
     free(world);

@@ -13,6 +13,9 @@
  *     node.c     a file's bytes and facts        pipe.c     pipes, both ends
  *     net.c      listening, connecting, streams  datagram.c datagrams and groups
  *     socket.c   sockets and their addresses     option.c   their options
+ *     send.c     sends without copies            lookup.c   names of hosts
+ *     poll.c     readiness                       signal.c   signals
+ *     child.c    programs and child processes    watch.c    changes of directories
  *     peek.c     the tree, directly              explore.c  many runs
  *
  * A world is guarded by one lock, taken at every entry from outside and let go while sleeping,
@@ -34,6 +37,9 @@ typedef struct sim_loop sim_loop;
 typedef struct sim_node sim_node;
 typedef struct sim_open sim_open;
 typedef struct sim_socket sim_socket;
+typedef struct sim_watch sim_watch;
+struct sim_child;
+struct sim_program;
 
 /* ---- Works ----------------------------------------------------------------------------------- */
 
@@ -63,7 +69,7 @@ struct sim_work {
     uint64_t due_ns;    /* not before */
     uint64_t latest_ns; /* explored worlds: nor after another's */
     cede_args args;
-    sim_open *file; /* what native and native_to name; NULL: nothing valid */
+    sim_open *file; /* what native and native_other name; NULL: nothing valid */
     sim_open *to;
     intptr_t native;
     uint64_t moved;
@@ -83,6 +89,12 @@ struct sim_work {
     /* The outcome. */
     cede_status status;
     uint64_t count;
+    struct sim_child *child; /* spawn: the one to be; it has its standard streams already */
+    bool stale;              /* one of these was */
+    uint32_t come;           /* signals that have, not yet to be told */
+    uint32_t told;           /* to be told by the next wait */
+    uint64_t lent_bytes;     /* those that the network has, until the report; 0: it made a copy */
+    uint64_t lent_hash;
     /* Held midway: the rest of the transfer. */
     uint64_t rest_at;
     uint64_t rest_bytes;
@@ -111,6 +123,7 @@ struct sim_loop {
     uint64_t *again; /* tokens whose cancel is answered "not found" */
     size_t again_count;
     size_t again_room;
+    uint32_t telling; /* works with signals to be told */
 };
 
 /* ---- The world ------------------------------------------------------------------------------- */
@@ -139,6 +152,7 @@ typedef struct sim_script {
 struct sim_hold;
 struct sim_fault;
 struct sim_token;
+struct sim_host;
 
 struct cede_sim {
     atomic_flag lock;
@@ -176,7 +190,16 @@ struct cede_sim {
     cede_sim_pipe *pipes;
     sim_socket *sockets; /* all, the latest first */
     uint16_t last_port;
-    sim_list lost; /* connects to where nobody ever answers */
+    sim_list lost;    /* connects to where nobody ever answers */
+    sim_list polling; /* polls of what is not ready */
+    sim_list takers;  /* of signals */
+    struct sim_host *hosts;
+    struct sim_program *programs;
+    struct sim_child *children; /* those that live or whose handle does */
+    uint64_t child_serials;
+    sim_watch *watches;
+    uint64_t actors;  /* what may be in the heap beside works */
+    sim_loop outside; /* nobody's: the actors' */
     sim_open *opens;
     uint64_t open_serials;
     uint64_t open_count;
@@ -206,6 +229,8 @@ uint64_t sim_choose(cede_sim *, uint64_t n);
 bool sim_chance(cede_sim *, uint32_t permille);
 /* A length from 1 to n, n being the plain way. */
 uint64_t sim_shorten(cede_sim *, uint64_t n);
+/* How much of a transfer goes at once. */
+uint64_t sim_maybe_short(cede_sim *, uint64_t bytes);
 
 enum sim_what {
     SIM_TAKE,
@@ -222,7 +247,9 @@ enum sim_what {
     SIM_CHOICE,
     SIM_PEER,
     SIM_CLOSE,
-    SIM_DEADLOCK
+    SIM_DEADLOCK,
+    SIM_SIGNAL,
+    SIM_CHILD
 };
 
 void sim_note(cede_sim *, enum sim_what, const sim_work *, uint64_t value);
@@ -250,7 +277,7 @@ void sim_heap_remove(cede_sim *, sim_work *);
 /* Gives a work its time: between the latencies from now. */
 void sim_schedule(sim_work *, enum sim_phase);
 /* A blocked work may go on. */
-void sim_unblock(sim_list *);
+void sim_unblock(cede_sim *, sim_list *);
 /* Puts a work that cannot go on into a list. True: it is over instead (polled for, cancelled). */
 bool sim_block(sim_work *, sim_list *);
 /* Carries out a work; it is somewhere else afterwards. */
@@ -261,6 +288,8 @@ void sim_after(sim_work *);  /* it has been carried out: held there, or sealed *
 /* The next event not after `until`. False: there is none, or (may_pass, explored worlds) the time
  * passes first. */
 bool sim_step(cede_sim *, uint64_t until_ns, bool may_pass);
+/* Whether a wait has something to tell. */
+bool sim_has_news(sim_loop *);
 /* What a wait does until its loop has something to report. */
 void sim_run_for(sim_loop *, uint64_t until_ns);
 int sim_cancel(sim_work *);
@@ -290,6 +319,19 @@ typedef bool sim_op(cede_sim *, sim_work *);
 #undef SIM_OP_CORE
 #undef SIM_OP_BACKEND
 
+/* Whether there is such an operation. */
+bool sim_has(uint32_t op);
+/* A send's buffer is lent beyond the sending, and comes back: it must not have changed. */
+void sim_lend(sim_work *);
+void sim_lent_back(sim_work *);
+/* Begins anew those polls for which something is ready. */
+void sim_poll_look(cede_sim *);
+/* What has come and was not told, which now is; and a work in a loop that has some to tell. */
+uint32_t sim_signals_take(sim_work *);
+sim_work *sim_signals_next(sim_loop *);
+/* Gives a host's name its addresses. */
+cede_status sim_host_put(cede_sim *, const char *name, const cede_address *, uint32_t count);
+void sim_hosts_free(cede_sim *);
 /* Moves the rest of a transfer that was held midway. */
 void sim_io_rest(cede_sim *, sim_work *);
 

@@ -118,17 +118,23 @@ static void push(win *self, win_io *io)
     } while (!atomic_compare_exchange_weak(&self->signalled, &head, io));
 }
 
+void cedi_win_event_tell(win_io *io)
+{
+    cede_core *core = io->self->core;
+    push(io->self, io);
+    cede_core_woken(core);
+}
+
 /* On a thread of the system's pool. */
 static void CALLBACK signalled(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WAIT wait,
                                TP_WAIT_RESULT result)
 {
     win_io *io = context;
-    cede_core *core = io->self->core;
     (void)instance;
     (void)wait;
     (void)result;
-    push(io->self, io);
-    cede_core_woken(core);
+    if (!atomic_exchange(&io->event->taken, true))
+        cedi_win_event_tell(io);
 }
 
 bool cedi_win_event_make(win_io *io)
@@ -179,7 +185,24 @@ uint32_t cedi_win_issue_event(win *self, win_io *io)
 
 void cedi_win_event_watch(win_io *io)
 {
-    SetThreadpoolWait(io->event->wait, io->event->event, NULL);
+    cedi_win_event_watch_for(io, io->event->event);
+}
+
+void cedi_win_event_watch_for(win_io *io, HANDLE object)
+{
+    atomic_store(&io->event->taken, false);
+    SetThreadpoolWait(io->event->wait, object, NULL);
+}
+
+/* Whichever of the two takes it first has it. A callback that comes second does nothing, so waiting
+ * for it is a moment's affair, and nothing else that anybody has to do is done by it. */
+bool cedi_win_event_unwatch(win_io *io)
+{
+    if (atomic_exchange(&io->event->taken, true) && !CEDI_FAULT(UNWATCHED_IS_TOLD))
+        return false;
+    SetThreadpoolWait(io->event->wait, NULL, NULL);
+    WaitForThreadpoolWaitCallbacks(io->event->wait, TRUE);
+    return true;
 }
 
 /* ---- Reports -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include "calls.h"
 
 #include <mswsock.h>
+#include <ws2tcpip.h>
 
 static uint32_t error_unless(BOOL happened)
 {
@@ -173,13 +174,49 @@ static uint32_t connect_ex(uintptr_t socket, const void *name, int name_bytes, v
                                                                      : (uint32_t)WSAGetLastError();
 }
 
+static uint32_t transmit_file(uintptr_t socket, void *file, uint32_t bytes, void *overlapped)
+{
+    const GUID id = WSAID_TRANSMITFILE;
+    LPFN_TRANSMITFILE call = NULL;
+    uint32_t error = find_extension(socket, id, &call, sizeof call);
+    if (error)
+        return WSAEOPNOTSUPP; /* its provider has none */
+    return call(socket, file, bytes, 0, overlapped, NULL, 0) ? 0 : (uint32_t)WSAGetLastError();
+}
+
+/* ---- Hosts ---------------------------------------------------------------------------------- */
+
+/* Names of other languages are brought into their form in ASCII by the system, unless it is told
+ * not to. */
+static uint32_t look_up(const wchar_t *host, int family, void **found, void *overlapped,
+                        void (*routine)(void), void **name)
+{
+    const ADDRINFOEXW hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    const cedi_winsock *winsock = cedi_win_winsock();
+    if (!winsock->look_up)
+        return WSAEOPNOTSUPP;
+    return (uint32_t)winsock->look_up(host, NULL, NS_ALL, NULL, &hints, found, NULL, overlapped,
+                                      (cedi_looked_up *)routine, name);
+}
+
+static uint32_t look_up_cancel(void **name)
+{
+    const cedi_winsock *winsock = cedi_win_winsock();
+    return winsock->look_up_cancel ? (uint32_t)winsock->look_up_cancel(name) : WSAEOPNOTSUPP;
+}
+
+static uint32_t get_addresses(const wchar_t *host, int family, void **found)
+{
+    const ADDRINFOW hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
+    return (uint32_t)GetAddrInfoW(host, NULL, &hints, (ADDRINFOW **)found);
+}
+
 /* ---- Named pipes ---------------------------------------------------------------------------- */
 
 static uint32_t create_pipe(const wchar_t *name, uint32_t open_mode, uint32_t instances, void **out)
 {
-    *out = CreateNamedPipeW(name, open_mode | FILE_FLAG_OVERLAPPED,
-                            PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, instances, PIPE_BYTES,
-                            PIPE_BYTES, 0, NULL);
+    *out = CreateNamedPipeW(name, open_mode, PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, instances,
+                            PIPE_BYTES, PIPE_BYTES, 0, NULL);
     return *out == INVALID_HANDLE_VALUE ? GetLastError() : 0;
 }
 
@@ -188,18 +225,90 @@ static uint32_t connect_pipe(void *pipe, void *overlapped)
     return error_unless(ConnectNamedPipe(pipe, overlapped));
 }
 
-static const cede_win32_calls system_calls = {read_file,         write_file,
-                                              read_file_ex,      write_file_ex,
-                                              cancel_io_ex,      cancel_synchronous_io,
-                                              get_completions,   post_completion,
-                                              create_port,       set_notification_modes,
-                                              create_file,       close_handle,
-                                              make_socket,       close_socket,
-                                              set_socket_option, wsa_recv,
-                                              wsa_send,          wsa_recv_from,
-                                              wsa_send_to,       accept_ex,
-                                              connect_ex,        create_pipe,
-                                              connect_pipe};
+/* ---- Processes ------------------------------------------------------------------------------ */
+
+static uint32_t create_process(cede_win32_process *how)
+{
+    union {
+        LPPROC_THREAD_ATTRIBUTE_LIST align;
+        unsigned char bytes[256]; /* a list of one is some 50 long */
+    } room;
+    LPPROC_THREAD_ATTRIBUTE_LIST list = (LPPROC_THREAD_ATTRIBUTE_LIST)(void *)&room;
+    DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_UNICODE_ENVIRONMENT |
+                  (how->new_group ? CREATE_NEW_PROCESS_GROUP : 0);
+    SIZE_T bytes = sizeof room;
+    PROCESS_INFORMATION made;
+    STARTUPINFOEXW start = {.StartupInfo = {.cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES}};
+    uint32_t error = error_unless(InitializeProcThreadAttributeList(list, 1, 0, &bytes));
+    if (error)
+        return error;
+    start.StartupInfo.hStdInput = how->stdio[0];
+    start.StartupInfo.hStdOutput = how->stdio[1];
+    start.StartupInfo.hStdError = how->stdio[2];
+    start.lpAttributeList = list;
+    error = error_unless(UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
+                                                   how->stdio, sizeof how->stdio, NULL, NULL));
+    if (error == 0)
+        error = error_unless(CreateProcessW(how->program, how->line, NULL, NULL, TRUE, flags,
+                                            how->environment, how->directory, &start.StartupInfo,
+                                            &made));
+    DeleteProcThreadAttributeList(list);
+    if (error)
+        return error;
+    (void)CloseHandle(made.hThread);
+    how->process = made.hProcess;
+    how->id = made.dwProcessId;
+    return 0;
+}
+
+/* ---- Events, changes ------------------------------------------------------------------------ */
+
+#define WATCHED                                                                                   \
+    (FILE_NOTIFY_CHANGE_FILE_NAME | FILE_NOTIFY_CHANGE_DIR_NAME | FILE_NOTIFY_CHANGE_ATTRIBUTES | \
+     FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SECURITY)
+
+static uint32_t add_console_handler(void (*handler)(void))
+{
+    return error_unless(SetConsoleCtrlHandler((PHANDLER_ROUTINE)handler, TRUE));
+}
+
+static uint32_t read_changes(void *directory, void *buffer, uint32_t bytes, void *overlapped)
+{
+    return ReadDirectoryChangesW(directory, buffer, bytes, FALSE, WATCHED, NULL, overlapped, NULL)
+               ? ERROR_IO_PENDING
+               : GetLastError();
+}
+
+static const cede_win32_calls system_calls = {read_file,
+                                              write_file,
+                                              read_file_ex,
+                                              write_file_ex,
+                                              cancel_io_ex,
+                                              cancel_synchronous_io,
+                                              get_completions,
+                                              post_completion,
+                                              create_port,
+                                              set_notification_modes,
+                                              create_file,
+                                              close_handle,
+                                              make_socket,
+                                              close_socket,
+                                              set_socket_option,
+                                              wsa_recv,
+                                              wsa_send,
+                                              wsa_recv_from,
+                                              wsa_send_to,
+                                              accept_ex,
+                                              connect_ex,
+                                              create_pipe,
+                                              connect_pipe,
+                                              transmit_file,
+                                              look_up,
+                                              look_up_cancel,
+                                              get_addresses,
+                                              create_process,
+                                              add_console_handler,
+                                              read_changes};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -235,6 +344,13 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(connect_ex);
     CHOOSE(create_pipe);
     CHOOSE(connect_pipe);
+    CHOOSE(transmit_file);
+    CHOOSE(look_up);
+    CHOOSE(look_up_cancel);
+    CHOOSE(get_addresses);
+    CHOOSE(create_process);
+    CHOOSE(add_console_handler);
+    CHOOSE(read_changes);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */
@@ -261,6 +377,26 @@ static BOOL CALLBACK nt_find(INIT_ONCE *once, void *parameter, void **context)
     nt.set_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
                                   int))look_for(module, "NtSetInformationFile");
     return TRUE;
+}
+
+static INIT_ONCE winsock_once = INIT_ONCE_STATIC_INIT;
+static cedi_winsock winsock_found;
+
+static BOOL CALLBACK winsock_find(INIT_ONCE *once, void *parameter, void **context)
+{
+    HMODULE module = GetModuleHandleW(L"ws2_32.dll");
+    (void)once;
+    (void)parameter;
+    (void)context;
+    winsock_found.look_up = (cedi_look_up *)look_for(module, "GetAddrInfoExW");
+    winsock_found.look_up_cancel = (int(WSAAPI *)(HANDLE *))look_for(module, "GetAddrInfoExCancel");
+    return TRUE;
+}
+
+const cedi_winsock *cedi_win_winsock(void)
+{
+    (void)InitOnceExecuteOnce(&winsock_once, winsock_find, NULL, NULL);
+    return &winsock_found;
 }
 
 const cedi_nt *cedi_win_nt(void)

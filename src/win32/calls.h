@@ -108,6 +108,13 @@ static inline uint32_t cedi_win_connect_ex(const win *self, SOCKET socket, const
     return error ? error : self->calls.connect_ex(socket, name, name_bytes, overlapped);
 }
 
+static inline uint32_t cedi_win_transmit_file(const win *self, SOCKET socket, HANDLE file,
+                                              uint32_t bytes, OVERLAPPED *overlapped)
+{
+    uint32_t error = cedi_win_fault(self, "TransmitFile");
+    return error ? error : self->calls.transmit_file(socket, file, bytes, overlapped);
+}
+
 /* An instance of a pipe for bytes, that other machines do not reach. */
 static inline uint32_t cedi_win_create_pipe(const win *self, const wchar_t *name,
                                             uint32_t open_mode, uint32_t instances, HANDLE *out)
@@ -141,6 +148,19 @@ typedef struct cedi_nt {
 } cedi_nt;
 
 const cedi_nt *cedi_win_nt(void); /* never NULL */
+
+/* What Windows 7 has not, or not like this: some headers know no routine's type. */
+typedef void CALLBACK cedi_looked_up(DWORD error, DWORD bytes, LPOVERLAPPED overlapped);
+typedef int WSAAPI cedi_look_up(const wchar_t *host, const wchar_t *service, DWORD space, GUID *id,
+                                const void *hints, void **found, struct timeval *timeout,
+                                OVERLAPPED *, cedi_looked_up *, HANDLE *name);
+
+typedef struct cedi_winsock {
+    cedi_look_up *look_up; /* GetAddrInfoExW */
+    int(WSAAPI *look_up_cancel)(HANDLE *name);
+} cedi_winsock;
+
+const cedi_winsock *cedi_win_winsock(void); /* never NULL */
 
 /* The Win32 error of what an OVERLAPPED holds. */
 uint32_t cedi_win_error_of(ULONG_PTR internal);

@@ -1,5 +1,5 @@
 /*
- * One round of a copy between two files. On a pool thread.
+ * One round of a copy between two files, or what is read of one for a stream. On a pool thread.
  *
  * A round is some MiB, so that a cancel gets its say between rounds and a thread is not held for
  * ever. The handles may belong to a port, in either lane: transfers of a thread's own go by an
@@ -86,9 +86,29 @@ static uint32_t check_overlap(const pair *pair, uint64_t length)
     return (a <= b ? b - a : a - b) < length ? ERROR_INVALID_PARAMETER : 0;
 }
 
+/* Of a file that is to go into a stream. */
+uint32_t cedi_win_do_read_piece(win_job *job)
+{
+    pair pair = {job, (HANDLE)job->native_other, NULL, NULL, {false, false}};
+    uint32_t error, got = 0;
+    pair.plain[0] = cedi_win_is_synchronous(pair.from);
+    pair.event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    if (!pair.event)
+        return GetLastError();
+    error = cedi_win_fault(job->self, "ReadFile");
+    if (error == 0)
+        error = transfer(&pair, false, job->scratch->bytes, job->asked,
+                         job->args.copy.from_offset + job->moved, &got);
+    (void)CloseHandle(pair.event);
+    job->count = got;
+    if (error == ERROR_HANDLE_EOF)
+        return 0;
+    return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not opened for it */
+}
+
 uint32_t cedi_win_do_copy(win_job *job)
 {
-    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_to, NULL, {false, false}};
+    pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_other, NULL, {false, false}};
     uint64_t asked = job->args.copy.length_bytes;
     uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
     uint32_t error;

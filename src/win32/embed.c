@@ -10,7 +10,8 @@
  * Routines of the APC lane need no thread: they run in the foreign loop's wait, which must be
  * alertable (MsgWaitForMultipleObjectsEx with MWMO_ALERTABLE), and set the event there.
  *
- * Threads: store and event are shared under the lock; all but watch is the loop's.
+ * Threads: store and event are shared under the lock; embed_wake is for any; all but it and watch
+ * is the loop's.
  */
 #include "calls.h"
 
@@ -82,6 +83,7 @@ static bool embed_open(win *self)
         return false;
     }
     self->embed = embed;
+    atomic_store(&self->ready, embed->ready);
     return true;
 }
 
@@ -102,12 +104,20 @@ void cedi_win_embed_close(win *self)
             self->armed = false; /* nobody will take it any more */
     }
     self->embed = NULL;
+    atomic_store(&self->ready, NULL); /* nobody wakes a loop that is closing */
     embed_free(embed);
 }
 
 void cedi_win_embed_signal(win *self)
 {
     (void)SetEvent(self->embed->ready);
+}
+
+void cedi_win_embed_wake(win *self)
+{
+    HANDLE ready = atomic_load(&self->ready);
+    if (ready)
+        (void)SetEvent(ready);
 }
 
 /* What the store holds, then what the port does. */
@@ -152,12 +162,13 @@ intptr_t cedi_win_waitable(void *context)
     if (!self->embed && !embed_open(self))
         return -1;
     embed = self->embed;
+    (void)cedi_win_arm(self);
     (void)ResetEvent(embed->ready);
     AcquireSRWLockExclusive(&embed->lock);
     if (embed->at < embed->count)
         (void)SetEvent(embed->ready);
     ReleaseSRWLockExclusive(&embed->lock);
-    if (cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool))
+    if (cedi_win_has_news(self) || cedi_win_is_stranded(self))
         (void)SetEvent(embed->ready);
     return (intptr_t)embed->ready;
 }

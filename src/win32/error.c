@@ -212,6 +212,10 @@ static const row rows[] = {
     {WSASYSCALLFAILURE, CEDE_EIO},
     {WSA_E_CANCELLED, CEDE_ECANCELED},
     {WSAEREFUSED, CEDE_ECONNREFUSED},
+    {WSAHOST_NOT_FOUND, CEDE_ENONAME},
+    {WSATRY_AGAIN, CEDE_EAGAIN},
+    {WSANO_RECOVERY, CEDE_EIO},
+    {WSANO_DATA, CEDE_ENONAME},
 };
 
 cede_status cedi_error_status(uint32_t error)

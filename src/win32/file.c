@@ -193,12 +193,13 @@ static bool was_told_to_skip(HANDLE handle)
            (modes & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
 }
 
-/* Not FILE_SKIP_SET_EVENT_ON_HANDLE, though nobody here waits for a handle itself: it is for life,
- * too, and who has lent the handle may wait for it when he has it back. */
+/* Not a borrowed handle: it is for life, and its owner may bind it to a port of his own, and wait
+ * for every packet, when he has it back. For the like reason nobody is told
+ * FILE_SKIP_SET_EVENT_ON_HANDLE: he may wait for the handle itself. */
 static bool tell_to_skip(const win *self, const win_file *file)
 {
-    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || gives_warnings(file) ||
-        cedi_win_fault(self, "SetFileCompletionNotificationModes"))
+    if ((self->config.without & CEDE_WIN32_NO_SKIP_ON_SUCCESS) || file->borrowed ||
+        gives_warnings(file) || cedi_win_fault(self, "SetFileCompletionNotificationModes"))
         return false;
     return self->calls.set_notification_modes((HANDLE)file->native,
                                               FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) == 0;
@@ -231,7 +232,7 @@ static cede_status bind_to_port(win *self, win_file *file)
 
 static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
 {
-    if (file->kind == CEDE_KIND_DIR) {
+    if (file->kind & (CEDE_KIND_DIR | CEDE_KIND_CHILD | CEDE_KIND_OBJECT)) {
         file->lane = WIN_LANE_NONE;
         return CEDE_OK;
     }
@@ -243,12 +244,39 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
     return CEDE_OK;
 }
 
-static cede_status look_at_socket(win *self, win_file *file, uint32_t kind, uint8_t lane)
+static cede_status look_at_socket(win_file *file, uint32_t kind, uint8_t lane)
 {
     uint32_t error = cedi_win_socket_look(file->native, &kind, &file->family, &file->may_skip);
     file->socket = true;
     file->kind = (uint16_t)kind;
-    return error ? cedi_error_status(error) : choose_lane(self, file, lane);
+    file->lane = WIN_LANE_LATER;
+    file->wanted = lane;
+    return error ? cedi_error_status(error) : CEDE_OK;
+}
+
+/* Whoever lends a socket to be polled goes on using it, maybe by a port of his own: it is bound by
+ * the first transfer. */
+bool cedi_win_file_use(win *self, const cede_work *work, win_file **out)
+{
+    win_file *file = cedi_win_file_find(self, work->native);
+    cede_status status = CEDE_OK;
+    if (file && file->lane == WIN_LANE_LATER)
+        status = choose_lane(self, file, file->wanted);
+    *out = file;
+    if (status)
+        cede_core_done(self->core, work->token, status, 0, 0);
+    return status == CEDE_OK;
+}
+
+static cede_status look_at_object(win *self, win_file *file)
+{
+    DWORD flags;
+    if (!GetHandleInformation((HANDLE)file->native, &flags))
+        return CEDE_EBADF;
+    if (file->kind == CEDE_KIND_CHILD && GetProcessId((HANDLE)file->native) == 0)
+        return CEDE_EINVAL;
+    file->socket = file->kind == CEDE_KIND_OBJECT && cedi_win_is_socket(file->native);
+    return choose_lane(self, file, WIN_LANE_NONE);
 }
 
 static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
@@ -258,12 +286,16 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (cedi_win_is_local(file->native))
         return cedi_win_local_attach(self, file);
     if ((kind == CEDE_KIND_AUTO || (kind & CEDE_KIND_SOCKETS)) && cedi_win_is_socket(file->native))
-        return look_at_socket(self, file, kind, lane);
+        return look_at_socket(file, kind, lane);
     if (kind == CEDE_KIND_AUTO)
         status = find_kind((HANDLE)file->native, &kind);
     if (status)
         return status;
     file->kind = (uint16_t)kind;
+    if (kind == CEDE_KIND_WATCH)
+        return cedi_win_watch_attach(file);
+    if (kind == CEDE_KIND_CHILD || kind == CEDE_KIND_OBJECT)
+        return look_at_object(self, file);
     if (query((HANDLE)file->native, &access, sizeof access, CEDI_NT_ACCESS))
         file->access = access;
     file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&
@@ -282,6 +314,8 @@ static cede_status meet_again(win_file *file, bool wants_apc)
 {
     if (wants_apc && file->lane == WIN_LANE_PORT)
         return CEDE_EINVAL;
+    if (wants_apc)
+        file->wanted = WIN_LANE_APC;
     file->names++;
     return CEDE_OK;
 }
@@ -289,14 +323,16 @@ static cede_status meet_again(win_file *file, bool wants_apc)
 cede_status cedi_win_attach(void *context, intptr_t native, uint32_t *kind)
 {
     win *self = context;
-    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0;
+    bool wants_apc = (*kind & CEDE_ATTACH_APC) != 0, borrowed = (*kind & CEDE_ATTACH_BORROW) != 0;
     win_file *file = cedi_win_file_find(self, native);
     cede_status status;
-    *kind &= ~CEDE_ATTACH_APC;
+    *kind &= ~(CEDE_ATTACH_APC | CEDE_ATTACH_BORROW);
     if (file) {
         status = meet_again(file, wants_apc);
     } else {
         file = file_enter(self, native);
+        if (file)
+            file->borrowed = borrowed;
         status =
             file ? look(self, file, *kind, wants_apc ? WIN_LANE_APC : self->lane) : CEDE_ENOMEM;
         if (file && status)
@@ -335,7 +371,7 @@ cede_status cedi_win_detach(void *context, intptr_t native)
     const win_file *file = cedi_win_file_find(self, native);
     if (!file)
         return CEDE_OK;
-    if (file->names > 1 || file->local ||
+    if (file->names > 1 || file->local || file->changes || file->lost ||
         (file->lane == WIN_LANE_PORT && !leave_port(self, (HANDLE)native)))
         return CEDE_ENOTSUP;
     leave_position(file);

@@ -329,7 +329,8 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
 
 static bool start_wish(win *self, const cede_work *work, wish *wish)
 {
-    wish->file = cedi_win_file_find(self, work->native);
+    if (!cedi_win_file_use(self, work, &wish->file))
+        return true;
     if (!wish->file || wish->file->lane == WIN_LANE_NONE || !allowed(wish))
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (wish->length == 0)
@@ -411,7 +412,8 @@ bool cedi_win_transfer_vec(win *self, const cede_work *work, const cede_vec *vec
         wish.buffer = vec[first].base;
         wish.length = vec[first].length_bytes;
     }
-    wish.file = cedi_win_file_find(self, work->native);
+    if (!cedi_win_file_use(self, work, &wish.file))
+        return true;
     if (wish.length == total || !wish.file || wish.file->lane == WIN_LANE_NONE ||
         wish.file->lane == WIN_LANE_SYNC || !allowed(&wish))
         return start_wish(self, work, &wish);
@@ -479,6 +481,8 @@ static int heard(win *self, win_io *io, uint32_t error)
 int cedi_win_io_cancel(win *self, win_io *io)
 {
     io->wished = true;
+    if (io->stop)
+        return io->stop(self, io);
     if (io->stage == WIN_STAGE_WAITS) {
         stop_waiting(self, io);
         return CEDE_CANCEL_SENT;

@@ -30,7 +30,7 @@ static uint32_t do_work(win_job *job)
 
 static uint32_t do_close(win_job *job)
 {
-    return job->socket ? job->self->calls.close_socket((SOCKET)job->native)
+    return job->socket ? cedi_win_socket_close(job->self->calls.close_socket, (SOCKET)job->native)
                        : job->self->calls.close_handle((HANDLE)job->native);
 }
 
@@ -57,6 +57,9 @@ static win_perform *performer_of(uint8_t op)
         [CEDE_OP_SET_TIMES] = cedi_win_do_set_times,
         [CEDE_OP_SET_MODE] = cedi_win_do_set_mode,
         [CEDE_OP_COPY] = cedi_win_do_copy,
+        [CEDE_OP_SEND_FILE] = cedi_win_do_read_piece,
+        [CEDE_OP_SPAWN] = cedi_win_do_spawn,
+        [CEDE_OP_WATCH] = cedi_win_do_watch,
     };
     return performers[op];
 }
@@ -171,7 +174,7 @@ static void run_connect(cedi_pool_job *pool_job, void *thread)
 /* A result of any length, which has to lie somewhere until the loop's thread gives it. */
 static bool needs_scratch(uint32_t op)
 {
-    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK;
+    return op == CEDE_OP_READDIR || op == CEDE_OP_READLINK || op == CEDE_OP_SEND_FILE;
 }
 
 /* A close does not fail for want of a thread (law 10): it is made here and now. */
@@ -191,6 +194,11 @@ static bool no_thread(win *self, win_job *job, cede_status status)
 
 bool cedi_win_to_pool(win *self, const cede_work *work)
 {
+    return cedi_win_to_pool_for(self, work, 0);
+}
+
+bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
+{
     win_job *job = cedi_win_job_new(self, work);
     const win_file *file;
     cede_status status;
@@ -203,6 +211,7 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
             return false;
         }
     }
+    job->asked = asked;
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     job->access = file ? file->access : 0;
     job->socket =
@@ -212,17 +221,27 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
     return status == CEDE_OK || no_thread(self, job, status);
 }
 
-/* The copy of the arguments says where to: `offset` is whether it writes. What can wait for ever
- * gets a thread of its own. */
-static bool sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
-                          uint64_t length, uint64_t position, bool writes, const win_record *picked)
+bool cedi_win_spawn_to_pool(win *self, const cede_work *work, struct win_spawn *spawn)
 {
     win_job *job = cedi_win_job_new(self, work);
     cede_status status;
-    if (!job)
+    if (!job) {
+        cedi_win_spawn_free(spawn);
         return false;
-    job->record.pool = picked->pool;
-    job->record.number = picked->number;
+    }
+    job->spawn = spawn;
+    job->pool.run = run_performer;
+    status = cedi_pool_submit(self->pool, &job->pool);
+    return status == CEDE_OK || no_thread(self, job, status);
+}
+
+/* The copy of the arguments says where to: `offset` is whether it writes. NULL: no room. */
+static win_job *new_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
+                             uint64_t length, uint64_t position, bool writes)
+{
+    win_job *job = cedi_win_job_new(self, work);
+    if (!job)
+        return NULL;
     job->file = file;
     file->pending++;
     job->args.io.buffer = (void *)(uintptr_t)buffer;
@@ -231,8 +250,15 @@ static bool sync_transfer(win *self, const cede_work *work, win_file *file, cons
     job->position = position;
     job->can_stop = file->kind != CEDE_KIND_FILE && file->kind != CEDE_KIND_DISK;
     job->pool.run = run_transfer;
-    status = job->can_stop ? cedi_pool_run_alone(self->pool, &job->pool)
-                           : cedi_pool_submit(self->pool, &job->pool);
+    return job;
+}
+
+/* What can wait for ever gets a thread of its own. */
+static bool send_transfer(win *self, win_job *job)
+{
+    win_file *file = job->file;
+    cede_status status = job->can_stop ? cedi_pool_run_alone(self->pool, &job->pool)
+                                       : cedi_pool_submit(self->pool, &job->pool);
     if (status == CEDE_OK)
         return true;
     file->pending--;
@@ -242,15 +268,37 @@ static bool sync_transfer(win *self, const cede_work *work, win_file *file, cons
 bool cedi_win_sync_transfer(win *self, const cede_work *work, win_file *file, const void *buffer,
                             uint64_t length, uint64_t position, bool writes)
 {
-    static const win_record none;
-    return sync_transfer(self, work, file, buffer, length, position, writes, &none);
+    win_job *job = new_transfer(self, work, file, buffer, length, position, writes);
+    return job && send_transfer(self, job);
 }
 
 bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, void *memory,
                            const win_record *picked)
 {
-    return sync_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false,
-                         picked);
+    win_job *job =
+        new_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false);
+    if (!job)
+        return false;
+    job->record.pool = picked->pool;
+    job->record.number = picked->number;
+    return send_transfer(self, job);
+}
+
+bool cedi_win_sync_wait(win *self, const cede_work *work, win_file *file, cede_pool_view *pool)
+{
+    static char nothing[1];
+    win_job *job = new_transfer(self, work, file, nothing, 0, AT_CURRENT, false);
+    if (!job)
+        return false;
+    job->waits_for = pool;
+    return send_transfer(self, job);
+}
+
+void cedi_win_sync_into(win *self, win_job *job, void *memory, uint32_t bytes)
+{
+    job->args.io.buffer = memory;
+    job->asked = bytes;
+    (void)send_transfer(self, job);
 }
 
 bool cedi_win_wait_for_instance(win *self, const cede_work *work)
@@ -282,17 +330,25 @@ static void give(win *self, win_job *job)
     case CEDE_OP_READDIR:
         memcpy(job->args.io.buffer, job->scratch->bytes, (size_t)job->count);
         break;
+    case CEDE_OP_SPAWN:
+        if (job->args.spawn.id)
+            *job->args.spawn.id = job->id;
+        break;
     default:
         break;
     }
     cede_core_touch(self->core, job->record.token, false);
 }
 
-static void report(win *self, win_job *job)
+void cedi_win_job_report(win *self, win_job *job)
 {
     uint64_t token = job->record.token, count = job->count;
     uint32_t error = job->error;
     cede_status status = error ? cedi_error_status(error) : job->status;
+    if (job->waits_for) {
+        cedi_win_data_for_job(self, job);
+        return;
+    }
     if (job->file) {
         win_file *file = job->file;
         win_record record = job->record;
@@ -302,6 +358,10 @@ static void report(win *self, win_job *job)
         cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
         cedi_win_file_left(self, file);
+        return;
+    }
+    if (job->record.op == CEDE_OP_SEND_FILE && error == 0 && count > 0) {
+        cedi_win_send_piece(self, job);
         return;
     }
     if (error == 0)
@@ -317,7 +377,7 @@ void cedi_win_take_finished(win *self)
     cedi_pool_job *next, *finished = cedi_pool_take(self->pool);
     for (; finished; finished = next) {
         next = finished->next;
-        report(self, (win_job *)(void *)finished);
+        cedi_win_job_report(self, (win_job *)(void *)finished);
     }
 }
 
@@ -340,10 +400,14 @@ static int stop_call(win *self, win_job *job)
 int cedi_win_job_cancel(win *self, win_job *job)
 {
     if (!job->can_stop) {
-        if (!cedi_pool_remove(self->pool, &job->pool))
-            return CEDE_CANCEL_NEVER;
+        if (!cedi_pool_remove(self->pool, &job->pool)) {
+            if (job->record.op != CEDE_OP_SEND_FILE)
+                return CEDE_CANCEL_NEVER;
+            job->wished = true; /* looked at when it has been read, on this thread */
+            return CEDE_CANCEL_SENT;
+        }
         job->error = ERROR_OPERATION_ABORTED;
-        report(self, job);
+        cedi_win_job_report(self, job);
         return CEDE_CANCEL_SENT;
     }
     return stop_call(self, job);

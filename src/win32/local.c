@@ -21,7 +21,8 @@
 
 #define BACKLOG_MOST 8u /* instances are dear */
 #define NAME_UNITS   (sizeof "\\\\.\\pipe\\" + CEDE_ADDRESS_PATH)
-#define CONNECT_HOW  (FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION)
+#define CONNECT_AS   (SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION)
+#define CONNECT_HOW  (FILE_FLAG_OVERLAPPED | CONNECT_AS)
 
 typedef struct win_instance {
     HANDLE pipe; /* NULL: there is none just now */
@@ -121,8 +122,8 @@ static uint32_t name_of(const char *path, wchar_t name[NAME_UNITS])
 
 static uint32_t make_instance(const win *self, const wchar_t *name, DWORD how, HANDLE *out)
 {
-    uint32_t error =
-        cedi_win_create_pipe(self, name, PIPE_ACCESS_DUPLEX | how, PIPE_UNLIMITED_INSTANCES, out);
+    uint32_t error = cedi_win_create_pipe(
+        self, name, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | how, PIPE_UNLIMITED_INSTANCES, out);
     if (error)
         *out = NULL;
     return error;
@@ -385,10 +386,14 @@ bool cedi_win_local_connect(win *self, const cede_work *work)
 
 /* ---- Pairs ---------------------------------------------------------------------------------- */
 
+/* The server's end reads, and the client's writes. A child's end is not for overlapped I/O: hardly
+ * a program expects that of its standard streams. */
 static uint32_t make_pair(const win *self, uint32_t what, HANDLE ends[2])
 {
     static _Atomic uint32_t made;
     bool both = what == CEDE_PAIR_STREAM;
+    DWORD in = what == CEDE_PAIR_TO_CHILD ? 0 : FILE_FLAG_OVERLAPPED;
+    DWORD out = what == CEDE_PAIR_FROM_CHILD ? 0 : FILE_FLAG_OVERLAPPED;
     wchar_t name[80];
     uint32_t error;
     (void)swprintf(name, sizeof name / sizeof name[0], L"\\\\.\\pipe\\cede.pair.%lu.%lu.%lu",
@@ -396,13 +401,13 @@ static uint32_t make_pair(const win *self, uint32_t what, HANDLE ends[2])
                    (unsigned long)atomic_fetch_add(&made, 1));
     error = cedi_win_create_pipe(self, name,
                                  (both ? PIPE_ACCESS_DUPLEX : PIPE_ACCESS_INBOUND) |
-                                     FILE_FLAG_FIRST_PIPE_INSTANCE,
+                                     FILE_FLAG_FIRST_PIPE_INSTANCE | in,
                                  1, &ends[0]);
     if (error)
         return error;
     error = cedi_win_create_file(self, name,
                                  GENERIC_WRITE | (both ? GENERIC_READ : FILE_READ_ATTRIBUTES),
-                                 OPEN_EXISTING, CONNECT_HOW, &ends[1]);
+                                 OPEN_EXISTING, CONNECT_AS | out, &ends[1]);
     if (error)
         (void)self->calls.close_handle(ends[0]);
     return error;
@@ -411,11 +416,12 @@ static uint32_t make_pair(const win *self, uint32_t what, HANDLE ends[2])
 bool cedi_win_local_pair(win *self, const cede_work *work)
 {
     HANDLE ends[2];
-    uint32_t error = make_pair(self, work->args->net.flags, ends);
+    uint32_t what = work->args->net.flags, first = what == CEDE_PAIR_TO_CHILD;
+    uint32_t error = make_pair(self, what, ends);
     if (error)
         return cedi_win_done_now(self, work, error, 0);
     cede_core_touch(self->core, work->token, true);
-    *(uint64_t *)work->args->net.out = (uint64_t)(uintptr_t)ends[1];
+    *(uint64_t *)work->args->net.out = (uint64_t)(uintptr_t)ends[!first];
     cede_core_touch(self->core, work->token, false);
-    return cedi_win_done_now(self, work, 0, (uint64_t)(uintptr_t)ends[0]);
+    return cedi_win_done_now(self, work, 0, (uint64_t)(uintptr_t)ends[first]);
 }

@@ -42,6 +42,26 @@ static uint32_t refuse_separator(const win_path *path)
                                                                      : ERROR_FILE_EXISTS;
 }
 
+/* A link to a directory counts as what it is, a link. */
+static bool is_plain_directory(DWORD attributes)
+{
+    return (attributes & FILE_ATTRIBUTE_DIRECTORY) && !(attributes & FILE_ATTRIBUTE_REPARSE_POINT);
+}
+
+/* As most file systems here see it: letters have no case. */
+static bool is_same_name(const win_path *a, const win_path *b)
+{
+    return CompareStringOrdinal(a->text, -1, b->text, -1, TRUE) == CSTR_EQUAL;
+}
+
+static bool is_below(const win_path *directory, const win_path *path)
+{
+    size_t units = wcslen(directory->text);
+    return wcslen(path->text) > units && path->text[units] == L'\\' &&
+           CompareStringOrdinal(directory->text, (int)units, path->text, (int)units, TRUE) ==
+               CSTR_EQUAL;
+}
+
 /* ---- Rename --------------------------------------------------------------------------------- */
 
 /* FILE_RENAME_INFO, in the form that has flags. */
@@ -51,6 +71,13 @@ typedef struct rename_info {
     DWORD name_bytes;
     wchar_t name[WIN_PATH_UNITS];
 } rename_info;
+
+static uint32_t set_name(HANDLE file, rename_info *info)
+{
+    DWORD bytes = (DWORD)(offsetof(rename_info, name) + info->name_bytes + sizeof(wchar_t));
+    return error_unless(SetFileInformationByHandle(
+        file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_RENAME_INFO_EX, info, bytes));
+}
 
 static uint32_t rename_posix(const win_job *job, const win_path *from, const win_path *to)
 {
@@ -64,33 +91,101 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
         return error;
     info.flags = SYSTEM_RENAME_POSIX;
     if (!(job->args.path.flags & CEDE_RENAME_NOREPLACE))
-        info.flags |= SYSTEM_RENAME_REPLACE;
+        info.flags |= SYSTEM_RENAME_REPLACE | SYSTEM_RENAME_READ_ONLY;
     info.root = NULL;
     info.name_bytes = (DWORD)bytes;
     memcpy(info.name, to->text, bytes + sizeof(wchar_t));
-    error = error_unless(
-        SetFileInformationByHandle(file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_RENAME_INFO_EX, &info,
-                                   (DWORD)(offsetof(rename_info, name) + bytes + sizeof(wchar_t))));
+    error = set_name(file, &info);
+    if (is_unknown(error) && (info.flags & SYSTEM_RENAME_READ_ONLY)) { /* Windows 10, 1809 */
+        info.flags &= ~(DWORD)SYSTEM_RENAME_READ_ONLY;
+        error = set_name(file, &info);
+    }
     (void)CloseHandle(file);
     return error;
+}
+
+/* Over what is there this way puts files only, and those only that are not read-only. */
+static uint32_t rename_old(const win_path *from, const win_path *to, bool replace)
+{
+    DWORD flags = replace ? MOVEFILE_REPLACE_EXISTING : 0;
+    DWORD now = replace ? GetFileAttributesW(to->text) : INVALID_FILE_ATTRIBUTES;
+    bool there = now != INVALID_FILE_ATTRIBUTES && !is_same_name(from, to);
+    uint32_t error;
+    if (there && is_plain_directory(now) && !RemoveDirectoryW(to->text))
+        return GetLastError();
+    error = error_unless(MoveFileExW(from->text, to->text, flags));
+    if (error != ERROR_ACCESS_DENIED || !there || !(now & FILE_ATTRIBUTE_READONLY) ||
+        is_plain_directory(now))
+        return error;
+    (void)SetFileAttributesW(to->text, now & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+    error = error_unless(MoveFileExW(from->text, to->text, flags));
+    if (error)
+        (void)SetFileAttributesW(to->text, now);
+    return error;
+}
+
+static bool identity(const win_job *job, const win_path *path, BY_HANDLE_FILE_INFORMATION *out)
+{
+    HANDLE file;
+    bool known;
+    if (cedi_win_create_file(job->self, path->text, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                             FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file))
+        return false;
+    known = GetFileInformationByHandle(file, out);
+    (void)CloseHandle(file);
+    return known;
+}
+
+static bool is_same_file(const win_job *job, const win_path *from, const win_path *to)
+{
+    BY_HANDLE_FILE_INFORMATION a, b;
+    return identity(job, from, &a) && identity(job, to, &b) &&
+           a.dwVolumeSerialNumber == b.dwVolumeSerialNumber &&
+           a.nFileIndexHigh == b.nFileIndexHigh && a.nFileIndexLow == b.nFileIndexLow;
+}
+
+/* What may not be put over what: elsewhere the system says it, here each file system something
+ * else. `nothing`: both names are the file's already, and stay so. */
+static uint32_t check_target(const win_job *job, const win_path *from, const win_path *to,
+                             bool replace, bool *nothing)
+{
+    DWORD old = GetFileAttributesW(from->text), now = GetFileAttributesW(to->text);
+    *nothing = false;
+    if (old == INVALID_FILE_ATTRIBUTES)
+        return 0; /* which the rename will say */
+    if (is_plain_directory(old) && is_below(from, to))
+        return ERROR_INVALID_PARAMETER;
+    if (now == INVALID_FILE_ATTRIBUTES)
+        return 0;
+    if (is_same_name(from, to)) /* or its letters change their case */
+        return !replace && wcscmp(from->text, to->text) == 0 ? ERROR_FILE_EXISTS : 0;
+    if (!replace)
+        return ERROR_FILE_EXISTS;
+    *nothing = is_same_file(job, from, to);
+    if (*nothing || is_plain_directory(old) == is_plain_directory(now))
+        return 0;
+    return is_plain_directory(now) ? ERROR_IS_A_DIRECTORY : ERROR_DIRECTORY;
 }
 
 uint32_t cedi_win_do_rename(win_job *job)
 {
     win_path from, to;
     uint32_t error = cedi_win_path(&from, job->args.path.path);
-    DWORD replace = job->args.path.flags & CEDE_RENAME_NOREPLACE ? 0 : MOVEFILE_REPLACE_EXISTING;
+    bool replace = !(job->args.path.flags & CEDE_RENAME_NOREPLACE), nothing;
     if (error == 0)
         error = cedi_win_path(&to, job->args.path.to);
     if (error)
         return error;
     if (to.directory && !is_directory(&from))
         return ERROR_DIRECTORY;
+    error = check_target(job, &from, &to, replace, &nothing);
+    if (error || nothing)
+        return error;
     error = ERROR_INVALID_LEVEL;
     if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_RENAME))
         error = rename_posix(job, &from, &to);
     if (is_unknown(error))
-        error = error_unless(MoveFileExW(from.text, to.text, replace));
+        error = rename_old(&from, &to, replace);
     if (error == ERROR_PATH_NOT_FOUND)
         return cedi_win_path_why(
             GetFileAttributesW(from.text) == INVALID_FILE_ATTRIBUTES ? &from : &to, error);
@@ -112,16 +207,12 @@ static uint32_t delete_old(HANDLE file)
     return error_unless(SetFileInformationByHandle(file, FileDispositionInfo, &info, sizeof info));
 }
 
-/* A link to a directory counts as what it is, a link. */
 static uint32_t refuse_directory(HANDLE file)
 {
     FILE_ATTRIBUTE_TAG_INFO info;
     if (!GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info))
         return 0;
-    return (info.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) &&
-                   !(info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
-               ? ERROR_IS_A_DIRECTORY
-               : 0;
+    return is_plain_directory(info.FileAttributes) ? ERROR_IS_A_DIRECTORY : 0;
 }
 
 /* The old way does not delete what is read-only. */

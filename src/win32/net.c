@@ -170,6 +170,11 @@ win_io *cedi_win_net_io(win *self, const cede_work *work, win_file *file)
     return io;
 }
 
+win_io *cedi_win_net_io_in(win *self, const cede_work *work, win_file *file, uint8_t lane)
+{
+    return new_io(self, work, file, lane, false);
+}
+
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 /* Winsock keeps no array of WSABUFs beyond the call. */
@@ -365,10 +370,12 @@ static uint32_t call_accept(win *self, win_io *io)
 
 bool cedi_win_start_accept(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
     win_io *io;
     SOCKET made;
     uint32_t error;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (file && file->local)
         return cedi_win_local_accept(self, work, file);
     if (!file || file->lane == WIN_LANE_SYNC)
@@ -446,8 +453,10 @@ static void received(win *self, win_io *io, uint32_t error, uint32_t bytes)
 
 bool cedi_win_start_recvfrom(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
     win_io *io;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (!file || file->lane == WIN_LANE_SYNC)
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
     io = new_io(self, work, file, file->lane, true);
@@ -467,10 +476,12 @@ static void sent(win *self, win_io *io, uint32_t error, uint32_t bytes)
 
 bool cedi_win_start_sendto(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
     win_name name;
     win_io *io;
     int name_bytes;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (!file || file->lane == WIN_LANE_SYNC)
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
     name_bytes = cedi_win_name_to_system(&work->args->datagram.address, file->family, &name);

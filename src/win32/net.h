@@ -64,6 +64,8 @@ uint32_t cedi_win_socket_name(SOCKET, uint32_t which, cede_address *);
 uint32_t cedi_win_socket_set(const win *, win_file *, uint32_t option, int64_t value);
 uint32_t cedi_win_socket_get(const win_file *, uint32_t option, int64_t *value);
 bool cedi_win_socket_lingers(intptr_t native);
+/* Also one that is not to block and was told to linger, whose close "would block". May block. */
+uint32_t cedi_win_socket_close(uint32_t (*close_socket)(uintptr_t), SOCKET);
 /* The peer of an accepted one, out of what AcceptEx wrote. */
 void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);
 
@@ -73,6 +75,8 @@ void cedi_win_socket_peer(SOCKET listener, win_net *, cede_address *);
 bool cedi_win_socket_piece(win *, const cede_work *, void *buffer, uint64_t length, bool writes);
 /* A record for a receive, to be given its buffer and issued; also of a pipe. */
 win_io *cedi_win_net_io(win *, const cede_work *, win_file *);
+/* In another lane than the socket's: what has no routine. */
+win_io *cedi_win_net_io_in(win *, const cede_work *, win_file *, uint8_t lane);
 bool cedi_win_socket_vec(win *, const cede_work *, const cede_vec *, uint64_t count, bool writes);
 
 /* ---- local.c -------------------------------------------------------------------------------- */

@@ -76,7 +76,7 @@ static uint32_t check(const win_job *job, HANDLE file, uint32_t flags, bool *dir
         return ERROR_CANT_RESOLVE_FILENAME;
     *directory = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
     if (*directory)
-        return flags & CEDE_OPEN_WRITE ? ERROR_IS_A_DIRECTORY : 0;
+        return flags & (CEDE_OPEN_WRITE | CEDE_OPEN_CREATE) ? ERROR_IS_A_DIRECTORY : 0;
     if (flags & CEDE_OPEN_DIRECTORY)
         return ERROR_DIRECTORY;
     return flags & CEDE_OPEN_TRUNCATE ? truncate(job, file, flags) : 0;

@@ -81,7 +81,7 @@ static bool start_close(win *self, const cede_work *work)
         return true;
     }
     cedi_win_file_closed(self, work->native);
-    error = is_socket ? self->calls.close_socket((SOCKET)work->native)
+    error = is_socket ? cedi_win_socket_close(self->calls.close_socket, (SOCKET)work->native)
                       : self->calls.close_handle((HANDLE)work->native);
     return cedi_win_done_now(self, work, error, 0);
 }
@@ -111,6 +111,7 @@ ON_POOL(readdir)
 ON_POOL(set_times)
 ON_POOL(set_mode)
 ON_POOL(copy)
+ON_POOL(watch)
 
 /* ---- Sockets: net.c -------------------------------------------------------------------------- */
 
@@ -140,6 +141,21 @@ IN_NET(get_option)
 IN_NET(accept_many)
 IN_NET(recv_pool)
 IN_NET(recv_many)
+IN_NET(send_file)
+IN_NET(lookup)
+IN_NET(spawn)
+IN_NET(child_wait)
+IN_NET(child_kill)
+IN_NET(signal_many)
+IN_NET(watch_many)
+IN_NET(poll)
+
+/* An overlapped send locks the caller's pages until it is over; it leaves the choice of copying to
+ * the provider (SO_SNDBUF is as it was). */
+static bool start_send_zero_copy(win *self, const cede_work *work)
+{
+    return cedi_win_start_send_all(self, work);
+}
 
 /* ---- Lengths --------------------------------------------------------------------------------- */
 

@@ -3,8 +3,9 @@
  *
  * A read of nothing waits until there is data; then a buffer is picked, and the same record reads
  * into it. So one that waits holds none. Between the two a cancel finds nothing to stop: it is
- * remembered, and the second read is not made. A handle that is served by threads has no such wait:
- * its buffer is picked first.
+ * remembered, and the second read is not made. A pipe that threads serve is waited for in the same
+ * way; of other things that they serve (a console) a read of nothing says nothing: there the buffer
+ * is picked first.
  *
  * The buffer stands in the record until its item is given; a record that is left with one puts it
  * back (record.c), whatever became of it. The loop's thread.
@@ -61,6 +62,30 @@ static void data_is_there(win *self, win_io *io, uint32_t error, uint32_t bytes)
     cede_core_done(self->core, token, CEDE_REPORT_POOL, 0, 0);
 }
 
+void cedi_win_data_for_job(win *self, win_job *job)
+{
+    cede_pool_view *pool = job->waits_for;
+    win_file *file = job->file;
+    uint64_t token = job->record.token;
+    void *memory;
+    job->waits_for = NULL;
+    if (job->error == 0 && job->wished)
+        job->error = ERROR_OPERATION_ABORTED;
+    if (job->error && job->error != ERROR_MORE_DATA) {
+        cedi_win_job_report(self, job);
+        return;
+    }
+    memory = pick(&job->record, pool);
+    if (memory) {
+        cedi_win_sync_into(self, job, memory, pool->buffer_bytes);
+        return;
+    }
+    cedi_win_job_free(self, job);
+    file->pending--;
+    cedi_win_file_left(self, file);
+    cede_core_done(self->core, token, CEDE_REPORT_POOL, 0, 0);
+}
+
 static bool start_waiting(win *self, const cede_work *work, win_file *file)
 {
     win_io *io = cedi_win_net_io(self, work, file);
@@ -76,7 +101,10 @@ static bool start_on_thread(win *self, const cede_work *work, win_file *file)
 {
     cede_pool_view *pool = cede_core_pool(work);
     win_record picked = {.pool = NULL};
-    void *memory = pick(&picked, pool);
+    void *memory;
+    if (file->is_pipe)
+        return cedi_win_sync_wait(self, work, file, pool);
+    memory = pick(&picked, pool);
     if (!memory) {
         cede_core_done(self->core, work->token, CEDE_REPORT_POOL, 0, 0);
         return true;
@@ -89,7 +117,9 @@ static bool start_on_thread(win *self, const cede_work *work, win_file *file)
 
 bool cedi_win_start_recv_pool(win *self, const cede_work *work)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
+    win_file *file;
+    if (!cedi_win_file_use(self, work, &file))
+        return true;
     if (!file || file->lane == WIN_LANE_NONE)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (file->access && !(file->access & FILE_READ_DATA))

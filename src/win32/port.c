@@ -4,7 +4,9 @@
  * A wake must not fail, and posting a packet allocates. So at most one is outstanding, and if it
  * cannot be posted there is the sentinel: a wait for a client on a pipe of our own that nobody
  * knows, which is always under way. Cancelling it allocates nothing, and its end is a packet that
- * the system has had since it began.
+ * the system has had since it began. If that is off too (there was no room to begin it anew), the
+ * wake is stranded: the loop sleeps for moments only while that can be, and who waits for the event
+ * of embed.c is woken by the event itself.
  *
  * Waits end on milliseconds, and late by up to one. Where the system has timers of high resolution
  * (Windows 10, 1803), a finite wait is ended by one, through an APC.
@@ -29,7 +31,7 @@ bool cedi_win_arm(win *self)
         return true;
     self->sentinel_overlapped = fresh;
     (void)DisconnectNamedPipe(self->sentinel); /* whoever found it */
-    error = ConnectNamedPipe(self->sentinel, &self->sentinel_overlapped) ? 0 : GetLastError();
+    error = cedi_win_connect_pipe(self, self->sentinel, &self->sentinel_overlapped);
     self->armed = error == ERROR_IO_PENDING || error == 0;
     return self->armed;
 }
@@ -40,8 +42,22 @@ void cedi_win_wake(void *context)
     if (atomic_exchange_explicit(&self->woken, true, memory_order_seq_cst))
         return; /* one is on its way, and the loop has yet to look */
     if (cedi_win_post(self, WIN_KEY_WAKE, NULL) != 0 && !CEDI_FAULT(WAKE_NEEDS_ROOM) &&
-        !CancelIoEx(self->sentinel, &self->sentinel_overlapped))
-        atomic_store(&self->stranded, true); /* nobody sleeps: the sentinel is off */
+        !CancelIoEx(self->sentinel, &self->sentinel_overlapped)) {
+        atomic_store(&self->stranded, true); /* nobody sleeps for long: the sentinel is off */
+        if (!CEDI_FAULT(STRANDED_IS_LOST))
+            cedi_win_embed_wake(self);
+    }
+}
+
+/* It was stranded, and has arrived. In this order: a wake that comes between is seen by the look
+ * that follows. */
+static bool was_stranded(win *self)
+{
+    if (!cedi_win_is_stranded(self))
+        return false;
+    atomic_store(&self->stranded, false);
+    (void)atomic_exchange_explicit(&self->woken, false, memory_order_seq_cst);
+    return true;
 }
 
 /* Whether the loop may sleep: not if a wake came that nothing will tell of, and not for long while
@@ -50,11 +66,8 @@ static uint64_t may_sleep(win *self, uint64_t timeout_ns)
 {
     const uint64_t soon = 10 * CEDE_MILLISECOND;
     bool armed = cedi_win_arm(self);
-    if (atomic_load_explicit(&self->stranded, memory_order_seq_cst)) {
-        atomic_store(&self->stranded, false);
-        (void)atomic_exchange_explicit(&self->woken, false, memory_order_seq_cst);
+    if (was_stranded(self))
         return 0;
-    }
     return armed || timeout_ns < soon ? timeout_ns : soon;
 }
 
@@ -144,9 +157,10 @@ static cede_status status_of(uint32_t error)
     return cedi_error_status(error);
 }
 
-static bool has_news(win *self)
+bool cedi_win_has_news(win *self)
 {
-    return cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool);
+    return cedi_win_has_fired(self) || cedi_pool_has_finished(self->pool) ||
+           atomic_load_explicit(&self->signals, memory_order_seq_cst);
 }
 
 /* Everything that is there now; sleeps before the first look only. */
@@ -174,7 +188,9 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
     win *self = context;
     cede_status status = CEDE_OK;
     if (timeout_ns)
-        timeout_ns = has_news(self) ? 0 : may_sleep(self, timeout_ns);
+        timeout_ns = cedi_win_has_news(self) ? 0 : may_sleep(self, timeout_ns);
+    if (timeout_ns == 0)
+        (void)was_stranded(self);
     if (timeout_ns || self->owed || self->embed ||
         atomic_load_explicit(&self->woken, memory_order_relaxed))
         status = take_packets(self, timeout_ns);
@@ -183,6 +199,8 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
         cedi_win_report_fired(self);
     if (cedi_pool_has_finished(self->pool))
         cedi_win_take_finished(self);
+    if (atomic_load_explicit(&self->signals, memory_order_relaxed))
+        cedi_win_tell_signals(self);
     return status;
 }
 

@@ -143,6 +143,8 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->net = NULL;
     io->call = NULL;
     io->over = NULL;
+    io->stop = NULL;
+    io->owner = NULL;
     io->writes = io->wished = false;
     return io;
 }
@@ -191,11 +193,13 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     record_enter(self, &job->record, work, WIN_RECORD_JOB);
     job->args = *work->args;
     job->native = work->native;
-    job->native_to = work->native_to;
+    job->native_other = work->native_other;
     job->moved = work->moved;
     job->file = NULL;
     job->access = 0;
     job->scratch = NULL;
+    job->waits_for = NULL;
+    job->spawn = NULL;
     job->status = CEDE_OK;
     job->error = 0;
     job->count = 0;
@@ -210,6 +214,9 @@ void cedi_win_job_free(win *self, win_job *job)
     if (job->scratch)
         cedi_win_bounce_put(self, job->scratch);
     job->scratch = NULL;
+    if (job->spawn)
+        cedi_win_spawn_free(job->spawn);
+    job->spawn = NULL;
     job->record.chain = self->free_jobs;
     self->free_jobs = &job->record;
 }
@@ -237,6 +244,9 @@ win_file *cedi_win_file_new(win *self)
 
 void cedi_win_file_free(win *self, win_file *file)
 {
+    if (file->changes)
+        cedi_win_bounce_put(self, file->changes);
+    file->changes = NULL;
     file->chain = self->free_files;
     self->free_files = file;
 }

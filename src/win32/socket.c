@@ -434,6 +434,16 @@ bool cedi_win_socket_lingers(intptr_t native)
     return get_linger((SOCKET)native, &linger) == 0 && linger.l_onoff && linger.l_linger > 0;
 }
 
+/* Such a close has closed nothing (closesocket): it is made again as one that blocks. */
+uint32_t cedi_win_socket_close(uint32_t (*close_socket)(uintptr_t), SOCKET socket)
+{
+    uint32_t error = close_socket(socket);
+    u_long no = 0;
+    if (error != WSAEWOULDBLOCK || ioctlsocket(socket, FIONBIO, &no) != 0)
+        return error;
+    return close_socket(socket);
+}
+
 uint32_t cedi_win_socket_get(const win_file *file, uint32_t name, int64_t *value)
 {
     SOCKET socket = (SOCKET)file->native;

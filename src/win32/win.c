@@ -17,7 +17,10 @@ static void woken(void *context)
 static void release(win *self)
 {
     cedi_win_embed_close(self);
+    cedi_win_poll_close(self);
     cedi_pool_close(self->pool);
+    AcquireSRWLockExclusive(&self->visits); /* those that have begun */
+    ReleaseSRWLockExclusive(&self->visits);
     cedi_win_port_close(self);
     cedi_win_records_free(self);
     cedi_memory_free(self);
@@ -51,6 +54,7 @@ static cede_status open_with(const cede_backend_setup *setup, void **out, uint8_
     cedi_win_socket_begin();
     self->core = setup->core;
     self->fired_end = &self->fired;
+    InitializeSRWLock(&self->visits);
     if (setup->config)
         self->config = *(const cede_win32_config *)setup->config;
     cedi_win_calls_fill(&self->calls, self->config.calls);
@@ -96,7 +100,7 @@ static void win_discard(intptr_t native)
     if (cedi_win_is_local(native))
         cedi_win_local_discard(native);
     else if (cedi_win_is_socket(native))
-        (void)closesocket((SOCKET)native);
+        (void)cedi_win_socket_close(cede_win32_system_calls()->close_socket, (SOCKET)native);
     else
         (void)CloseHandle((HANDLE)native);
 }
@@ -124,7 +128,7 @@ uint64_t cedi_win_now(void *context)
         .start = cedi_win_start, .cancel = cedi_win_cancel, .wait = cedi_win_wait,        \
         .wake = cedi_win_wake, .now = cedi_win_now, .attach = cedi_win_attach,            \
         .detach = cedi_win_detach, .discard = win_discard, .waitable = cedi_win_waitable, \
-        .forget = cedi_win_forget, .attach_flags = CEDE_ATTACH_APC                        \
+        .forget = cedi_win_forget, .attach_flags = CEDE_ATTACH_APC | CEDE_ATTACH_BORROW   \
     }
 
 const cede_backend cede_win32_iocp_backend = VTABLE("win32-iocp", open_iocp);

@@ -6,7 +6,11 @@
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
  *     pick.c         receives into buffers of a pool
+ *     sendfile.c     files to streams
+ *     lookup.c       look-ups of hosts, which outlive their loop if they must
  *     net.c socket.c local.c   sockets, and streams at local names, which are pipes; see net.h
+ *     signal.c console events   watch.c   changes of directories   poll.c   readiness
+ *     spawn.c command.c   children     object.c   waits for what can be signalled
  *     port.c     the completion port: the wait, the batch of packets, wakes
  *     apc.c      the APC lane, and the event lane for handles that belong to a foreign port
  *     embed.c    the event for those who wait in a loop of their own
@@ -25,8 +29,9 @@
  *
  * Threads: everything is called on the loop's thread, but wake, discard, what a pool thread runs
  * (job.c and the files behind it, which see a copy of the work and no record but their own), the
- * event lane's waits, and the thread of embed.c. APCs run on the loop's thread, inside whatever
- * alertable wait it makes, ours or the program's: they append to a list and do no more.
+ * event lane's waits, the threads of embed.c and poll.c, and those of the system that answer a
+ * look-up or bring a console event. APCs run on the loop's thread, inside whatever alertable wait
+ * it makes, ours or the program's: they append to a list and do no more.
  */
 #ifndef CEDE_WIN32_WIN_H
 #define CEDE_WIN32_WIN_H
@@ -71,7 +76,8 @@ enum {
     WIN_LANE_PORT,  /* bound to the loop's port */
     WIN_LANE_APC,   /* bound to none: by completion routines */
     WIN_LANE_EVENT, /* bound to somebody else's port: by events */
-    WIN_LANE_SYNC   /* not made for overlapped I/O: on threads */
+    WIN_LANE_SYNC,  /* not made for overlapped I/O: on threads */
+    WIN_LANE_LATER  /* a socket that has had no transfer: it may be here to be polled, only */
 };
 
 /* What the loop knows of a handle that it has used. Two handles of cede may name one of the
@@ -89,17 +95,23 @@ typedef struct win_file {
     uint32_t quota;        /* pipes: what a write may have pending, see file.c */
     uint32_t keep_idle_ms; /* a socket's, where its system cannot be asked: see socket.c */
     uint32_t keep_between_ms;
-    struct win_local *local; /* a listener at a local name */
+    struct win_local *local;    /* a listener at a local name */
+    struct win_bounce *changes; /* of a watch: what could not be given yet */
+    uint32_t changes_at;
+    bool lost, gone; /* to be told of a watch */
+    uint8_t wanted;  /* the lane of a socket that is in none yet */
     uint16_t kind;
     uint16_t family; /* of a socket */
     uint8_t lane;
-    bool socket;     /* Winsock's; else a stream is a pipe */
-    bool may_skip;   /* a socket: may be told to send no packets for success */
-    bool skips;      /* what succeeds at once sends no packet */
-    bool is_pipe;    /* a real one, and no socket, which is one to most of the system */
-    bool appends;    /* every write goes to the end */
-    bool closed;     /* not in the table any more */
-    bool hole_asked; /* it was told to be sparse, whatever came of it */
+    bool socket;          /* Winsock's; else a stream is a pipe */
+    bool may_skip;        /* a socket: may be told to send no packets for success */
+    bool skips;           /* what succeeds at once sends no packet */
+    bool borrowed;        /* when it was attached */
+    bool is_pipe;         /* a real one, and no socket, which is one to most of the system */
+    bool appends;         /* every write goes to the end */
+    bool closed;          /* not in the table any more */
+    bool hole_asked;      /* it was told to be sparse, whatever came of it */
+    bool cannot_transmit; /* a socket whose provider sends no files */
 } win_file;
 
 /* ---- Records -------------------------------------------------------------------------------- */
@@ -140,6 +152,7 @@ static inline unsigned char *cedi_win_aligned(unsigned char *room)
 typedef struct win_event {
     HANDLE event;
     PTP_WAIT wait;
+    _Atomic bool taken; /* by the word, or by who does not wait for it any more */
 } win_event;
 
 struct win_io {
@@ -154,6 +167,8 @@ struct win_io {
     struct win_net *net;
     uint32_t (*call)(win *, win_io *); /* what starts it; NULL: a read or write */
     void (*over)(win *, win_io *, uint32_t error, uint32_t bytes); /* NULL: that of a transfer */
+    int (*stop)(win *, win_io *); /* a cancel; NULL: by the system, of the file's operation */
+    void *owner;                  /* what these three share */
     uint32_t asked;
     uint32_t error; /* of one that has fired */
     uint32_t bytes;
@@ -171,12 +186,15 @@ typedef struct win_job {
     win_record record;
     win *self;
     cede_args args; /* a copy */
-    intptr_t native, native_to;
+    intptr_t native, native_other;
     uint64_t moved;
-    uint64_t position;   /* of a transfer */
-    win_file *file;      /* for the loop's thread only */
-    uint32_t access;     /* of native */
-    uint32_t asked;      /* of a transfer */
+    uint64_t position;         /* of a transfer */
+    win_file *file;            /* for the loop's thread only */
+    uint32_t access;           /* of native */
+    uint32_t asked;            /* of a transfer */
+    cede_pool_view *waits_for; /* pick.c */
+    uint64_t id;               /* of a child */
+    struct win_spawn *spawn;
     win_bounce *scratch; /* what the result is made in */
     /* what came of it */
     cede_status status; /* if error is 0 */
@@ -236,7 +254,14 @@ struct win {
     char apart[64];
     _Atomic bool woken;          /* a wake is on its way */
     _Atomic bool stranded;       /* it found no way */
+    _Atomic(HANDLE) ready;       /* embed.c's event; NULL */
     _Atomic(win_io *) signalled; /* the event lane's, newest first; from other threads */
+    _Atomic uint32_t signals;    /* that came and were not told; from other threads */
+    win_io *ears;                /* that take some */
+    uint32_t hears;              /* all of these; under signal.c's lock, like the next */
+    win *next_hearing;
+    struct win_poller *poller; /* poll.c's */
+    SRWLOCK visits; /* held by threads that nobody joins, while they tell; close waits for it */
 };
 
 /* ---- win.c ---------------------------------------------------------------------------------- */
@@ -262,6 +287,9 @@ void cedi_win_records_free(win *); /* all of it */
 /* ---- file.c --------------------------------------------------------------------------------- */
 
 win_file *cedi_win_file_find(const win *, intptr_t native);
+/* The same for a transfer, which binds a socket to its lane. False: that failed, and the work was
+ * reported. *file may be NULL. */
+bool cedi_win_file_use(win *, const cede_work *, win_file **file);
 bool cedi_win_is_synchronous(HANDLE); /* not made for overlapped I/O; any thread */
 cede_status cedi_win_attach(void *self, intptr_t native, uint32_t *kind);
 cede_status cedi_win_detach(void *self, intptr_t native);
@@ -297,7 +325,8 @@ cede_status cedi_win_port_open(win *, char *why, size_t why_bytes);
 void cedi_win_port_close(win *);
 cede_status cedi_win_wait(void *self, uint64_t timeout_ns);
 void cedi_win_wake(void *self);
-bool cedi_win_arm(win *); /* the sentinel */
+bool cedi_win_arm(win *);      /* the sentinel */
+bool cedi_win_has_news(win *); /* that no packet brings */
 
 /* ---- apc.c ---------------------------------------------------------------------------------- */
 
@@ -307,7 +336,12 @@ bool cedi_win_event_make(win_io *);
 void cedi_win_event_ready(win_io *);        /* before a call: its OVERLAPPED names the event */
 win_routine *cedi_win_socket_routine(void); /* for Winsock's calls */
 void cedi_win_event_watch(win_io *);        /* its event will tell */
+void cedi_win_event_watch_for(win_io *,
+                              HANDLE object); /* this one will; it stays open until then */
+bool cedi_win_event_unwatch(win_io *); /* nothing will tell; false: it has, and will be completed */
 void cedi_win_event_free(win_io *);
+/* It is over, and to be completed by the loop. Any thread, for which the loop waits. */
+void cedi_win_event_tell(win_io *);
 void cedi_win_run_apcs(win *);
 void cedi_win_report_fired(win *);
 static inline bool cedi_win_has_fired(const win *self)
@@ -315,11 +349,18 @@ static inline bool cedi_win_has_fired(const win *self)
     return self->fired || atomic_load_explicit(&self->signalled, memory_order_seq_cst);
 }
 
+/* A wake found no way to who sleeps. */
+static inline bool cedi_win_is_stranded(win *self)
+{
+    return atomic_load_explicit(&self->stranded, memory_order_seq_cst);
+}
+
 /* ---- embed.c -------------------------------------------------------------------------------- */
 
 intptr_t cedi_win_waitable(void *self);
 void cedi_win_embed_close(win *);
 void cedi_win_embed_signal(win *);
+void cedi_win_embed_wake(win *); /* any thread; does nothing where nothing is embedded */
 /* The packets of an embedded loop: like the port's own, by way of the thread that watches it. */
 uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t *count,
                              uint32_t timeout_ms, bool alertable);
@@ -351,6 +392,29 @@ bool cedi_win_start_get_option(win *, const cede_work *);
 bool cedi_win_start_accept_many(win *, const cede_work *);
 bool cedi_win_start_recv_pool(win *, const cede_work *);
 bool cedi_win_start_recv_many(win *, const cede_work *);
+bool cedi_win_start_send_file(win *, const cede_work *); /* sendfile.c */
+bool cedi_win_start_lookup(win *, const cede_work *);    /* lookup.c */
+
+/* ---- signal.c, watch.c, poll.c -------------------------------------------------------------- */
+
+bool cedi_win_start_signal_many(win *, const cede_work *);
+void cedi_win_tell_signals(win *);
+bool cedi_win_start_watch_many(win *, const cede_work *);
+cede_status cedi_win_watch_attach(win_file *);
+bool cedi_win_start_poll(win *, const cede_work *);
+void cedi_win_poll_close(win *);
+
+/* ---- spawn.c, object.c ---------------------------------------------------------------------- */
+
+bool cedi_win_start_spawn(win *, const cede_work *);
+bool cedi_win_start_child_wait(win *, const cede_work *);
+bool cedi_win_start_child_kill(win *, const cede_work *);
+void cedi_win_spawn_free(struct win_spawn *);
+/* Until it is signalled, or the wish comes. `over` ends with cedi_win_object_left; io->owner is a
+ * duplicate of the handle. */
+bool cedi_win_object_wait(win *, const cede_work *,
+                          void (*over)(win *, win_io *, uint32_t error, uint32_t bytes));
+void cedi_win_object_left(win *, win_io *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */
 bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count);
@@ -358,10 +422,18 @@ bool cedi_win_done_now(win *, const cede_work *, uint32_t error, uint64_t count)
 /* ---- job.c ---------------------------------------------------------------------------------- */
 
 bool cedi_win_to_pool(win *, const cede_work *); /* false: no room */
+bool cedi_win_to_pool_for(win *, const cede_work *, uint32_t asked);
+bool cedi_win_spawn_to_pool(win *, const cede_work *, struct win_spawn *); /* whose it becomes */
 /* The transfer of a handle that was not made for overlapped I/O. */
 /* Into a buffer that was picked; false: there is no record, and the buffer is the caller's. */
 bool cedi_win_sync_receive(win *, const cede_work *, win_file *, void *memory,
                            const win_record *picked);
+/* Waits until there is data, on a thread, and tells pick.c; false: no room. */
+bool cedi_win_sync_wait(win *, const cede_work *, win_file *, cede_pool_view *);
+/* Then the same job reads. */
+void cedi_win_sync_into(win *, win_job *, void *memory, uint32_t bytes);
+void cedi_win_job_report(win *, win_job *);
+void cedi_win_data_for_job(win *, win_job *); /* pick.c */
 /* pick.c: the item of what was received, if it was into a buffer that was picked. */
 void cedi_win_picked(win *, win_record *, uint64_t bytes);
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
@@ -380,7 +452,11 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
     cedi_win_do_rmdir, cedi_win_do_link, cedi_win_do_symlink, cedi_win_do_readlink,
     cedi_win_do_stat, cedi_win_do_stat_handle, cedi_win_do_readdir, cedi_win_do_set_times,
     cedi_win_do_set_mode, cedi_win_do_truncate, cedi_win_do_allocate, cedi_win_do_fsync,
-    cedi_win_do_copy, cedi_win_do_connect;
+    cedi_win_do_copy, cedi_win_do_connect, cedi_win_do_read_piece, cedi_win_do_spawn,
+    cedi_win_do_watch;
+
+/* sendfile.c: what was read of a file, on its way; frees the job. */
+void cedi_win_send_piece(win *, win_job *);
 
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);

@@ -195,12 +195,44 @@ static void prep_get_option(cft *t, cft_rec *rec, cede_handle handle)
     cede_prep_get_option(rec->req, handle, CEDE_OPTION_KEEP_ALIVE);
 }
 
+static void prep_send_zero_copy(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_send_zero_copy(rec->req, handle, cft_input(rec, "12345678", 8), 8);
+}
+
+static void prep_send_file(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_send_file(rec->req, handle, handle, 0, 8);
+}
+
+static void prep_poll(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_poll(rec->req, handle, CEDE_POLL_IN);
+}
+
+static void prep_child_wait(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_child_wait(rec->req, handle);
+}
+
+static void prep_child_kill(cft *t, cft_rec *rec, cede_handle handle)
+{
+    (void)t;
+    cede_prep_child_kill(rec->req, handle, CEDE_KILL_ASK);
+}
+
 static prep_bad *const preps[] = {
-    prep_read,   prep_write,    prep_readv,     prep_writev,     prep_read_all,   prep_write_all,
-    prep_append, prep_fsync,    prep_fdatasync, prep_truncate,   prep_allocate,   prep_stat,
-    prep_times,  prep_mode,     prep_readdir,   prep_copy,       prep_recv,       prep_recv_all,
-    prep_send,   prep_send_all, prep_sendv,     prep_shutdown,   prep_accept,     prep_recvfrom,
-    prep_sendto, prep_group,    prep_name,      prep_set_option, prep_get_option, prep_close,
+    prep_read,      prep_write,    prep_readv,      prep_writev,     prep_read_all,
+    prep_write_all, prep_append,   prep_fsync,      prep_fdatasync,  prep_truncate,
+    prep_allocate,  prep_stat,     prep_times,      prep_mode,       prep_readdir,
+    prep_copy,      prep_recv,     prep_recv_all,   prep_send,       prep_send_all,
+    prep_sendv,     prep_shutdown, prep_accept,     prep_recvfrom,   prep_sendto,
+    prep_group,     prep_name,     prep_set_option, prep_get_option, prep_send_zero_copy,
+    prep_send_file, prep_poll,     prep_child_wait, prep_child_kill, prep_close,
 };
 
 enum { PREPS = sizeof preps / sizeof preps[0] };
@@ -212,6 +244,8 @@ CFT_CASE(every_operation_refuses_a_handle_that_never_was)
         for (uint32_t i = 0; i < PREPS; i++) {
             cft_rec *rec = cft_new(t);
             preps[i](t, rec, bad[b]);
+            if (!cede_supports(cft_loop(t), cede_req_op(rec->req)))
+                continue;
             cft_do(rec);
             CFT_STATUS(t, rec, CEDE_EBADF);
             CFT_CHECK(t, rec->result.count == 0);
@@ -230,6 +264,8 @@ CFT_CASE(every_operation_refuses_a_handle_that_is_closed)
     for (uint32_t i = 0; i < PREPS; i++) {
         cft_rec *rec = cft_new(t);
         preps[i](t, rec, file);
+        if (!cede_supports(cft_loop(t), cede_req_op(rec->req)))
+            continue;
         cft_do(rec);
         CFT_STATUS(t, rec, CEDE_EBADF);
         CFT_CHECK(t, rec->result.count == 0);
@@ -252,6 +288,8 @@ CFT_CASE(every_operation_refuses_an_ended_scope)
         cft_rec *rec = cft_new(t);
         preps[i](t, rec, file);
         cede_in(rec->req, scope->ticket);
+        if (!cede_supports(cft_loop(t), cede_req_op(rec->req)))
+            continue;
         cft_do(rec);
         /* readdir and the like may find their handle wrong before */
         CFT_EXPECT(t, rec->result.status == CEDE_EENDED || preps[i] == prep_readdir);

@@ -66,6 +66,8 @@ void cft_expect_ended(cft *, const cft_rec *, cede_status, uint32_t by, const ch
 
 /* The case cannot run here, for a reason with a row in deviations.def. Does not return. */
 void cft_skip(cft *, const char *condition);
+/* The case is about an operation: where the backend has none of it yet, it is skipped. */
+void cft_needs(cft *, uint32_t op);
 /* Whether the system is known not to do what is documented (wine.def has the id): the case then
  * asserts what it does instead, and is counted apart. */
 bool cft_deviates(cft *, const char *id);
@@ -224,6 +226,8 @@ void cft_closed(cft *, cede_handle);
 void cft_keep_handle(cft *, cede_handle);
 /* From here only about `more` further descriptors can be had. */
 void cft_limit_descriptors(cft *, uint32_t more);
+/* The same, and then takes all that can be had. */
+void cft_no_descriptors(cft *);
 
 /* ---- Pipes ---------------------------------------------------------------------------------- */
 
@@ -281,6 +285,35 @@ size_t cft_take(cft *, cede_handle, void *out, size_t bytes);
 void cft_narrow(cft *, cede_handle from, cede_handle to);
 /* Sends and receives a few bytes each way. */
 void cft_talk(cft *, cede_handle one, cede_handle other);
+
+/* ---- Children, signals, watches ------------------------------------------------------------- */
+
+/* The program that cases start as a child: this one, which then does what words[0] says (child.c
+ * tells what there is); in a simulated world one that does the same. */
+const char *cft_program(cft *);
+/* Prepared, not submitted. Its input or output is one of these (0: the null device); rec->data is
+ * the cede_spawn, lent with the request, and rec->bytes will have its number. */
+cft_rec *cft_prep_child(cft *, cede_handle input, cede_handle output, const char *const *words);
+/* Started. 0 after an injected failure, as below. */
+cede_handle cft_child(cft *, cede_handle input, cede_handle output, const char *what);
+/* A pipe (CEDE_PAIR_TO_CHILD or _FROM_CHILD): this side's end, and the child's. */
+cede_handle cft_half(cft *, uint32_t what, cede_handle *its);
+cft_rec *cft_child_wait(cft *, cede_handle child); /* submitted */
+cft_rec *cft_child_kill(cft *, cede_handle child, uint32_t how);
+/* Whether a child that has ended still takes room in the system. */
+bool cft_zombie(cft *);
+/* Whether somebody takes a signal to this process: 1, 0, or -1 where that cannot be known. */
+int cft_taken(cft *, uint32_t signal);
+/* Sends CEDE_SIGNAL_INTERRUPT or CEDE_SIGNAL_QUIT to this process. False: nobody takes it, and it
+ * was not sent. */
+bool cft_raise(cft *, uint32_t signal);
+/* So many changes are more than a watch keeps while nobody reads them. */
+uint32_t cft_watch_room(const cft *);
+
+/* From here look-ups of names hang, until they are let go or the run ends. Skips where the world
+ * cannot. */
+void cft_hold_lookups(cft *);
+void cft_release_lookups(cft *);
 
 /* ---- Freezing the kernel -------------------------------------------------------------------- */
 
@@ -345,12 +378,24 @@ struct cft_world {
     int64_t (*peer_write)(cft *, void *state, intptr_t peer, const void *bytes, size_t count);
     int64_t (*peer_read)(cft *, void *state, intptr_t peer, void *out, size_t count);
     void (*peer_close)(cft *, void *state, intptr_t peer);
+    /* The program that children run; NULL: this one. */
+    const char *(*program)(cft *, void *state);
+    /* See cft_raise and cft_taken. NULL: cannot; not to be known. */
+    bool (*raise)(cft *, void *state, uint32_t signal);
+    int (*signal_taken)(cft *, void *state, uint32_t signal);
+    /* Whether a child of this process has ended and still takes room. NULL: there is no such thing.
+     */
+    int (*zombie)(cft *, void *state);
+    uint32_t watch_room; /* see cft_watch_room; 0: 16384 */
     /* Freezing; all NULL: it cannot. frozen tells whether the kernel has stopped there. */
     void *(*frozen_buffer)(cft *, void *state, size_t bytes);
     void (*freeze)(cft *, void *state);
     bool (*frozen)(cft *, void *state);
     void (*thaw)(cft *, void *state);
     const char *(*frozen_file)(cft *, void *state, size_t bytes);
+    /* From here look-ups of names hang, or do not any more; the end of a run waits for those that
+     * were left. NULL: cannot. */
+    void (*hold_lookups)(cft *, void *state, bool hold);
     /* S3: flushes, and lets the kernel complete what can complete, without delivering. */
     void (*complete)(cft *, void *state);
     /* S9: the k-th fallible call of the world's system from here on fails (0: none). mode is from

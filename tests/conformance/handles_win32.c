@@ -181,6 +181,50 @@ CFT_CASE(anonymous_pipes_are_served_by_threads)
     cft_closed(t, reader);
 }
 
+/* One buffer, and two that wait on threads: neither of them holds it. */
+CFT_CASE(threads_that_wait_for_data_hold_no_buffer)
+{
+    HANDLE in[2], out[2];
+    cede_handle readers[2], writers[2];
+    cede_pool *pool;
+    cft_rec *recvs[2];
+    CFT_CHECK(t, cede_pool_open(cft_loop(t), 1, 64, 0, &pool) == CEDE_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        CFT_CHECK(t, CreatePipe(&in[i], &out[i], NULL, 4096));
+        readers[i] = take(t, in[i], 0);
+        writers[i] = take(t, out[i], 0);
+        recvs[i] = cft_new(t);
+        cede_prep_recv_pool(recvs[i]->req, readers[i], pool);
+        cft_submit(recvs[i]);
+        cft_turn(t);
+    }
+    for (uint32_t i = 2; i-- > 0;) {
+        write_all(t, writers[i], "data");
+        cft_await(t, recvs[i]);
+        CFT_MOVED(t, recvs[i], 4);
+        CFT_CHECK(t, memcmp(recvs[i]->result.buffer, "data", 4) == 0);
+        cede_pool_give(pool, recvs[i]->result.buffer);
+    }
+    cft_rec *wished = cft_new(t);
+    cede_prep_recv_pool(wished->req, readers[0], pool);
+    cft_submit(wished);
+    cft_turn(t);
+    cft_cancel(t, wished->ticket);
+    cft_await(t, wished);
+    CFT_ENDED(t, wished, CEDE_ECANCELED, CEDE_BY_WISH);
+    cft_closed(t, writers[0]);
+    cft_rec *end = cft_new(t);
+    cede_prep_recv_pool(end->req, readers[0], pool);
+    cft_submit(end);
+    cft_await(t, end);
+    CFT_OK(t, end);
+    CFT_CHECK(t, end->result.count == 0 && !end->result.buffer);
+    cft_closed(t, readers[0]);
+    cft_closed(t, readers[1]);
+    cft_closed(t, writers[1]);
+    cede_pool_close(pool);
+}
+
 /* A file that was not: its position is the system's, and positioned transfers leave it alone. */
 CFT_CASE(plain_file_handles_keep_their_position)
 {

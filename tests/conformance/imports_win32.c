@@ -2,7 +2,7 @@
  * Handles that the program made and brings along, in whatever state it left them: cases of the
  * Windows lanes.
  */
-#include "conformance.h"
+#include "hooks_win32.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -224,6 +224,41 @@ CFT_CASE(borrowed_handle_can_be_waited_for_afterwards)
     (void)DeleteTimerQueueTimer(NULL, timer, INVALID_HANDLE_VALUE);
     CloseHandle(in);
     CloseHandle(out);
+}
+
+static uint32_t told;
+
+static uint32_t note_modes(void *file, uint8_t modes)
+{
+    told++;
+    return cede_win32_system_calls()->set_notification_modes(file, modes);
+}
+
+/* What a handle was told about packets it keeps: so a borrowed one is told nothing. */
+CFT_CASE(borrowed_handle_is_told_nothing_for_life)
+{
+    static const cede_win32_calls calls = {.set_notification_modes = note_modes};
+    HANDLE in, out;
+    cede_loop *loop = hooks_open(t, &calls, CEDE_WIN32_LANE_PORT, 0);
+    pipe_pair(t, &in, &out, PIPE_TYPE_BYTE, 4096, 4096);
+    cede_handle reader = take(t, in, CEDE_IMPORT_BORROW);
+    told = 0;
+    cft_rec *read = hooks_read_pipe(t, loop, reader);
+    write_five(out, FALSE);
+    hooks_await(t, loop, read);
+    CFT_MOVED(t, read, 5);
+    CFT_CHECK(t, told == 0);
+    cede_drop(reader);
+    cede_handle writer = take(t, out, 0);
+    cft_rec *write = cft_new(t);
+    cede_prep_write(write->req, writer, cft_input(write, "x", 1), 1, CEDE_CURRENT);
+    cft_submit_on(write, loop);
+    hooks_await(t, loop, write);
+    CFT_MOVED(t, write, 1);
+    CFT_CHECK(t, told == 1 || cft_schedule(t) == 13); /* one that is ours is */
+    cede_drop(writer);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    CloseHandle(in);
 }
 
 /* ---- Files that were not made for overlapped I/O --------------------------------------------- */

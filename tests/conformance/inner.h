@@ -138,6 +138,12 @@ void cft_faults_off(cft *);
 bool cft_faults_hit(const cft *);
 #define CFT_ALLOC_MODES 2u
 
+/* child.c */
+int cft_child_main(const char *const *words); /* an exit code */
+/* What the child "tell" writes; returns the length, like snprintf. */
+size_t cft_child_told(const char *const *words, const char *const *environment,
+                      const char *directory, char *out, size_t room);
+
 /* suite.c */
 const cft_case *cft_cases(size_t *count);
 bool cft_runs_on(const cft_case *, const cft_world *);

@@ -278,6 +278,80 @@ CFT_CASE(wake_that_cannot_be_posted_comes_all_the_same)
     hooks_await(t, loop, read);
 }
 
+struct doorstep {
+    cft *t;
+    struct poster poster;
+    bool armed;
+};
+
+static int before_call(void *context, const char *call)
+{
+    struct doorstep *door = context;
+    if (door->armed && strcmp(call, "GetQueuedCompletionStatusEx") == 0) {
+        door->armed = false;
+        cft_thread(door->t, post, &door->poster);
+        cft_join(door->t);
+    }
+    return 0;
+}
+
+/* The loop has looked for the last time and is about to enter the kernel to sleep. */
+CFT_CASE(post_on_the_doorstep_of_the_port_ends_the_sleep)
+{
+    struct doorstep *door = cft_alloc(t, sizeof *door);
+    cede_loop *loop = hooks_open_failing(t, NULL, before_call, door);
+    cft_pipe pipe = cft_pipe_reader(t);
+    cft_rec *read = hooks_read_pipe(t, loop, pipe.handle);
+    door->t = t;
+    door->poster.loop = loop;
+    for (uint32_t i = 0; i < 20; i++) {
+        door->poster.rec = cft_new(t);
+        door->poster.rec->then = stop_its_loop;
+        cede_prep_nop(door->poster.rec->req);
+        door->armed = true;
+        CFT_CHECK(t, cft_run_on(loop, CEDE_FOREVER) == 1);
+        CFT_CHECK(t, !door->armed && door->poster.rec->done == 1);
+    }
+    cede_cancel(read->ticket);
+    hooks_await(t, loop, read);
+}
+
+static atomic_bool no_room;
+
+static int refuse_wakes(void *context, const char *call)
+{
+    (void)context;
+    return atomic_load(&no_room) && (strcmp(call, "PostQueuedCompletionStatus") == 0 ||
+                                     strcmp(call, "ConnectNamedPipe") == 0)
+               ? ERROR_NO_SYSTEM_RESOURCES
+               : 0;
+}
+
+/* Who waits in a loop of their own sleeps on an event, which needs no room; also while neither a
+ * packet is to be had nor the pipe whose end is one. */
+CFT_CASE(wake_of_a_foreign_loop_needs_no_room_at_all)
+{
+    atomic_store(&no_room, false);
+    cede_loop *loop = hooks_open_failing(t, NULL, refuse_wakes, NULL);
+    cft_pipe pipe = cft_pipe_reader(t);
+    cft_rec *read = hooks_read_pipe(t, loop, pipe.handle);
+    for (uint32_t i = 0; i < 10; i++) {
+        struct poster poster = {cft_new(t), loop};
+        HANDLE event = (HANDLE)cede_loop_waitable(loop, NULL);
+        CFT_CHECK(t, (intptr_t)event > 0);
+        cede_prep_nop(poster.rec->req);
+        atomic_store(&no_room, i < 8);
+        cft_thread(t, post, &poster);
+        CFT_CHECK(t, WaitForSingleObjectEx(event, 10000, TRUE) != WAIT_TIMEOUT);
+        while (!cft_is_done(poster.rec))
+            CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+        cft_join(t);
+        CFT_OK(t, poster.rec);
+    }
+    cede_cancel(read->ticket);
+    hooks_await(t, loop, read);
+}
+
 /* ---- Sleep ----------------------------------------------------------------------------------- */
 
 static uint32_t longest_ms;

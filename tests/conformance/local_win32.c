@@ -2,14 +2,13 @@
  * Streams at local names, which are named pipes, and sockets that come from elsewhere: cases of the
  * Windows lanes.
  */
-#include "conformance.h"
-
-#include <string.h>
 #include <winsock2.h>
 #include <ws2tcpip.h>
-#include <windows.h>
 
-#include "cede/win32.h"
+#include "hooks_win32.h"
+
+#include <stdatomic.h>
+#include <string.h>
 
 /* ---- The backlog ----------------------------------------------------------------------------- */
 
@@ -263,4 +262,43 @@ CFT_CASE(socket_of_a_foreign_port_is_served_by_events)
     cft_closed(t, listener);
     CFT_CHECK(t, !GetQueuedCompletionStatusEx(foreign, &entry, 1, &count, 0, FALSE));
     CloseHandle(foreign);
+}
+
+/* ---- A close that does not close ------------------------------------------------------------- */
+
+static _Atomic uint32_t closes;
+
+static uint32_t close_not_yet(uintptr_t socket)
+{
+    if (atomic_fetch_add(&closes, 1) == 0)
+        return WSAEWOULDBLOCK;
+    return cede_win32_system_calls()->close_socket(socket);
+}
+
+/* Of a socket that is not to block and was told to linger closesocket says that it would block, and
+ * has closed nothing. */
+CFT_CASE(socket_that_may_not_wait_and_lingers_is_closed)
+{
+    static const cede_win32_calls calls = {.close_socket = close_not_yet};
+    struct linger linger = {1, 1};
+    struct sockaddr_in at, from;
+    u_long yes = 1;
+    char byte;
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    SOCKET listens = raw(t, SOCK_STREAM, &at), client = raw(t, SOCK_STREAM, &from);
+    CFT_CHECK(t, listen(listens, 1) == 0);
+    CFT_CHECK(t, connect(client, (struct sockaddr *)&at, sizeof at) == 0);
+    SOCKET peer = accept(listens, NULL, NULL);
+    CFT_CHECK(t, peer != INVALID_SOCKET && ioctlsocket(client, FIONBIO, &yes) == 0);
+    CFT_CHECK(t, setsockopt(client, SOL_SOCKET, SO_LINGER, (char *)&linger, sizeof linger) == 0);
+    atomic_store(&closes, 0);
+    cft_rec *close = cft_new(t);
+    cede_prep_close(close->req, take(t, client, 0));
+    cft_submit_on(close, loop);
+    hooks_await(t, loop, close);
+    CFT_OK(t, close);
+    CFT_CHECK(t, atomic_load(&closes) == 2);
+    CFT_CHECK(t, recv(peer, &byte, 1, 0) == 0);
+    closesocket(peer);
+    closesocket(listens);
 }

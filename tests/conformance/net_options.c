@@ -195,7 +195,7 @@ CFT_CASE(bad_flags_and_values_are_invalid)
     cede_prep_listen(rec[0]->req, &at, 0, CEDE_LISTEN_ANY + 1);
     cede_prep_connect(rec[1]->req, &at, 1);
     cede_prep_datagram(rec[2]->req, &at, CEDE_DATAGRAM_ANY + 1);
-    cede_prep_pair(rec[3]->req, 2, &second);
+    cede_prep_pair(rec[3]->req, CEDE_PAIR_FROM_CHILD + 1, &second);
     cede_prep_pair(rec[4]->req, CEDE_PAIR_STREAM, NULL);
     cede_prep_name(rec[5]->req, socket, 2, &out);
     cede_prep_name(rec[6]->req, socket, CEDE_NAME_OWN, NULL);

@@ -560,3 +560,41 @@ CFT_CASE(receive_survives_what_became_of_a_datagram)
     await_on(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }
+
+/* ---- Files to streams ------------------------------------------------------------------------ */
+
+static uint32_t transmits;
+
+static uint32_t refuse_to_transmit(uintptr_t socket, void *file, uint32_t bytes, void *overlapped)
+{
+    (void)socket;
+    (void)file;
+    (void)bytes;
+    (void)overlapped;
+    transmits++;
+    return WSAEOPNOTSUPP;
+}
+
+/* A provider that has no such call is asked once. */
+CFT_CASE(file_goes_another_way_where_none_is_transmitted)
+{
+    static const cede_win32_calls calls = {.transmit_file = refuse_to_transmit};
+    enum { BYTES = 200000 };
+    cede_handle from, to;
+    cede_loop *loop = open_over(t, &calls, 0);
+    transmits = 0;
+    connected_on(t, loop, &from, &to);
+    cft_rec *file = cft_new(t), *recv = cft_new(t), *send = cft_new(t);
+    cede_prep_open(file->req, cft_file(t, "f", NULL, BYTES, 4), CEDE_OPEN_READ, 0);
+    cft_submit_on(file, loop);
+    await_on(t, loop, file);
+    cede_prep_recv_all(recv->req, to, cft_buffer(recv, BYTES), BYTES);
+    cft_submit_on(recv, loop);
+    cede_prep_send_file(send->req, from, file->result.handle, 0, CEDE_TO_END);
+    cft_submit_on(send, loop);
+    await_on(t, loop, send);
+    await_on(t, loop, recv);
+    CFT_MOVED(t, send, BYTES);
+    CFT_MOVED(t, recv, BYTES);
+    CFT_CHECK(t, cft_filled(recv->bytes, BYTES, 4, 0) && transmits == 1);
+}

@@ -8,23 +8,23 @@
 
 static void usage(void)
 {
-    fputs(
-        "usage: cede-conformance [options]\n"
-        "  --list               the cases, with law, backends, schedules and sentence\n"
-        "  --backend NAME       only this backend (pattern)\n"
-        "  --case NAME          only these cases (pattern: * and ?)\n"
-        "  --schedule Sn[/v[/k]]  only this schedule, variant, failing call or closing step\n"
-        "  --seed N             where the seeds start (1)\n"
-        "  --repeat N           so many rounds, each from another seed\n"
-        "  --limit SECONDS      for one run (30; CEDE_CONFORMANCE_LIMIT)\n"
-        "  --every N            a slice: of the failing calls of S9 and the closing steps of S12\n"
-        "                       only each Nth, from another one on in each case\n"
-        "  --tap                Test Anything Protocol on standard output\n"
-        "  --junit FILE         JUnit XML\n"
-        "  --verbose            each run and each callback\n"
-        "  --no-fork            in this process, for a debugger\n"
-        "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
-        stderr);
+    fputs("usage: cede-conformance [options]\n"
+          "  --list               the cases, with law, backends, schedules and sentence\n"
+          "  --backend NAME       only this backend (pattern)\n"
+          "  --case NAME          only these cases (pattern: * and ?)\n"
+          "  --schedule Sn[/v[/k]]  only this schedule, variant, failing call or closing step\n"
+          "  --seed N             where the seeds start (1)\n"
+          "  --repeat N           so many rounds, each from another seed\n"
+          "  --limit SECONDS      for one run (30; CEDE_CONFORMANCE_LIMIT)\n"
+          "  --every N            a slice: of the failing calls of S9, the closing steps of S12,\n"
+          "                       the seeds of S5, S10, S11; each Nth, from another one on\n"
+          "                       in each case; and not every order\n"
+          "  --tap                Test Anything Protocol on standard output\n"
+          "  --junit FILE         JUnit XML\n"
+          "  --verbose            each run and each callback\n"
+          "  --no-fork            in this process, for a debugger\n"
+          "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
+          stderr);
 }
 
 static bool parse_schedule(cft_settings *set, const char *text)

@@ -37,6 +37,19 @@ cft_end cft_os_child(const cft_order *, uint32_t limit_seconds, bool echo);
 void *cft_os_shared(size_t bytes, const char *name);
 const char *cft_os_shared_name(void);
 
+/* Of this process: its program's path; its arguments behind the first; its environment; the
+ * directory that it works in (NULL: unknown): all in UTF-8, static or in `out`. How many
+ * descriptors it has beside the standard ones. */
+const char *cft_os_program(void);
+const char *const *cft_os_words(int argc, char **argv);
+const char *const *cft_os_environment(void);
+const char *cft_os_directory(char *out, size_t bytes);
+uint32_t cft_os_handles(void);
+/* Reads standard input: what there is; 0: the end. */
+size_t cft_os_input(void *out, size_t bytes);
+/* What asks this process to end does not end it. */
+void cft_os_ignore_asks(void);
+
 /* First in main: standard output as it is written, and no window when the program breaks off. */
 void cft_os_begin(void);
 

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "os.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -126,6 +127,56 @@ void *cft_os_shared(size_t bytes, const char *name)
 const char *cft_os_shared_name(void)
 {
     return "-";
+}
+
+/* ---- This process ---------------------------------------------------------------------------- */
+
+extern char **environ;
+
+const char *cft_os_program(void)
+{
+    static char path[4096];
+    if (!path[0] && readlink("/proc/self/exe", path, sizeof path - 1) < 0)
+        abort();
+    return path;
+}
+
+const char *const *cft_os_words(int argc, char **argv)
+{
+    (void)argc;
+    return (const char *const *)argv + 1;
+}
+
+const char *const *cft_os_environment(void)
+{
+    return (const char *const *)environ;
+}
+
+const char *cft_os_directory(char *out, size_t bytes)
+{
+    return getcwd(out, bytes);
+}
+
+uint32_t cft_os_handles(void)
+{
+    uint32_t count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
+    if (directory)
+        closedir(directory);
+    return count - 4; /* and the one that looks */
+}
+
+size_t cft_os_input(void *out, size_t bytes)
+{
+    ssize_t got = read(STDIN_FILENO, out, bytes);
+    return got > 0 ? (size_t)got : 0;
+}
+
+void cft_os_ignore_asks(void)
+{
+    (void)signal(SIGTERM, SIG_IGN);
 }
 
 /* ---- The watchdog --------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <windows.h>
 
+#include <shellapi.h>
+
 const bool cft_os_copies = false;
 
 static _Noreturn void give_up(const char *what)
@@ -33,6 +35,7 @@ void cft_os_begin(void)
 #ifdef _MSC_VER
     (void)_set_abort_behavior(0, _WRITE_ABORT_MSG | _CALL_REPORTFAULT);
 #endif
+    (void)_setmode(_fileno(stdin), _O_BINARY);
     (void)_setmode(_fileno(stdout), _O_BINARY);
     (void)_setmode(_fileno(stderr), _O_BINARY);
     (void)setvbuf(stderr, NULL, _IONBF, 0);
@@ -213,6 +216,88 @@ cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
     CloseHandle(killer.child);
     CloseHandle(job);
     return end;
+}
+
+/* ---- This process ---------------------------------------------------------------------------- */
+
+/* The caller's, from malloc. */
+static char *narrow(const wchar_t *text)
+{
+    int bytes = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
+    char *out = malloc(bytes > 0 ? (size_t)bytes : 1);
+    if (!out || !WideCharToMultiByte(CP_UTF8, 0, text, -1, out, bytes, NULL, NULL))
+        give_up("text cannot be converted");
+    return out;
+}
+
+const char *cft_os_program(void)
+{
+    static char *path;
+    static wchar_t wide[16384];
+    if (!path) {
+        if (!GetModuleFileNameW(NULL, wide, 16384))
+            give_up("the program does not know its own name");
+        path = narrow(wide);
+    }
+    return path;
+}
+
+const char *const *cft_os_words(int argc, char **argv)
+{
+    static const char *words[32];
+    int count = 0;
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
+    (void)argc, (void)argv;
+    for (int i = 1; wide && i < count && i < 32; i++)
+        words[i - 1] = narrow(wide[i]);
+    return words;
+}
+
+const char *const *cft_os_environment(void)
+{
+    static const char *environment[1024];
+    const wchar_t *all = GetEnvironmentStringsW();
+    for (size_t i = 0; all && *all && i < 1023; i++) {
+        environment[i] = narrow(all);
+        all += wcslen(all) + 1;
+    }
+    return environment;
+}
+
+const char *cft_os_directory(char *out, size_t bytes)
+{
+    wchar_t wide[1024];
+    DWORD length = GetCurrentDirectoryW(1024, wide);
+    if (length == 0 || length >= 1024)
+        return NULL;
+    char *path = narrow(wide);
+    (void)snprintf(out, bytes, "%s", path);
+    free(path);
+    return out;
+}
+
+uint32_t cft_os_handles(void)
+{
+    uint32_t count = 0;
+    for (uintptr_t handle = 4, gap = 0; gap < 128; handle += 4, gap++) {
+        DWORD flags;
+        if (!GetHandleInformation((HANDLE)handle, &flags))
+            continue;
+        gap = 0;
+        count += GetFileType((HANDLE)handle) != FILE_TYPE_UNKNOWN;
+    }
+    return count;
+}
+
+size_t cft_os_input(void *out, size_t bytes)
+{
+    int got = _read(_fileno(stdin), out, (unsigned)bytes);
+    return got > 0 ? (size_t)got : 0;
+}
+
+void cft_os_ignore_asks(void)
+{
+    /* By force is the only way here. */
 }
 
 /* ---- The watchdog --------------------------------------------------------------------------- */

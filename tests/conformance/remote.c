@@ -330,11 +330,10 @@ CFT_CASE(run_is_idle_when_only_background_requests_were_posted)
     cft_await(t, background);
 }
 
-#define VOLLEYS 20000u
-
 struct volley {
     cede_loop *loop;
     cede_req req;
+    uint32_t most;
     _Atomic uint32_t back;
 };
 
@@ -343,7 +342,7 @@ static void on_volley(cede_req *req, cede_result result)
     struct volley *volley = CEDE_CONTAINER(req, struct volley, req);
     (void)result;
     uint32_t back = atomic_fetch_add(&volley->back, 1) + 1;
-    if (back == VOLLEYS)
+    if (back == volley->most)
         cede_stop(volley->loop);
     for (volatile uint32_t spin = back * 7 % 1024; spin; spin--)
         continue; /* so that now the loop is later, now the next post */
@@ -352,7 +351,7 @@ static void on_volley(cede_req *req, cede_result result)
 static void play(void *context)
 {
     struct volley *volley = context;
-    for (uint32_t i = 0; i < VOLLEYS; i++) {
+    for (uint32_t i = 0; i < volley->most; i++) {
         while (atomic_load(&volley->back) != i)
             continue;
         cede_prep_nop(&volley->req);
@@ -368,9 +367,10 @@ CFT_CASE(thousands_of_posts_meet_a_loop_that_is_falling_asleep)
     cede_prep_pend(keep->req);
     cft_submit_on(keep, cft_loop(t));
     volley->loop = cft_loop(t);
+    volley->most = cft_can_fork(t) ? 20000 : 5000; /* where a process is dear a wake is too: Wine */
     cft_thread(t, play, volley);
     CFT_CHECK(t, cft_run_on(cft_loop(t), CEDE_FOREVER) >= 0);
-    CFT_CHECK(t, atomic_load(&volley->back) == VOLLEYS);
+    CFT_CHECK(t, atomic_load(&volley->back) == volley->most);
     cft_join(t);
     cede_complete(keep->ticket, CEDE_OK, 0);
     cft_await(t, keep);

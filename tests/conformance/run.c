@@ -103,6 +103,12 @@ void cft_skip(cft *t, const char *condition)
     _Exit(CFT_EXIT_SKIP);
 }
 
+void cft_needs(cft *t, uint32_t op)
+{
+    if (!cede_supports(cft_loop(t), op))
+        cft_skip(t, "not_here_yet");
+}
+
 /* ---- Small things --------------------------------------------------------------------------- */
 
 uint32_t cft_schedule(const cft *t)

@@ -60,14 +60,20 @@ static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k,
     return job->set->trial ? CFT_EXIT_FAILED : code; /* the trial should have ended it */
 }
 
-static uint32_t variants_of(const cft_world *world, uint32_t schedule)
+/* Variants that only differ in their seed; of these a slice has each so many-th. */
+static uint32_t seeds_of(uint32_t schedule)
 {
-    uint32_t own = world->variants ? world->variants(schedule) : 0;
-    if (own)
-        return own;
     if (schedule == 5 || schedule == 10)
         return SEEDS;
-    return schedule == 11 ? ORDERS : 1;
+    return schedule == 11 ? ORDERS : 0;
+}
+
+static uint32_t variants_of(const cft_world *world, uint32_t schedule)
+{
+    uint32_t own = world->variants ? world->variants(schedule) : 0, seeds = seeds_of(schedule);
+    if (own)
+        return own;
+    return seeds ? seeds : 1;
 }
 
 /* S11's last variant: every order there is. A failure has ended the process before. */
@@ -82,7 +88,7 @@ static void explore(const job *job)
     const cft_settings *set = job->set;
     if (job->schedule != 11 || !job->world->explore)
         return;
-    if (set->only_variant && set->variant != ORDERS)
+    if (set->only_variant ? set->variant != ORDERS : set->every > 1)
         return;
     job->world->explore(explore_program, (void *)job);
 }
@@ -101,8 +107,11 @@ static int run_schedule(const job *job)
 {
     const cft_settings *set = job->set;
     uint32_t variants = variants_of(job->world, job->schedule);
+    bool seeded = variants == seeds_of(job->schedule) && !set->only_variant;
+    uint32_t first = seeded ? (uint32_t)(first_step(job) - 1) % variants : 0;
+    uint32_t stride = seeded ? set->every : 1;
     for (uint32_t round = 0; round < set->repeat; round++) {
-        for (uint32_t v = 0; v < variants; v++) {
+        for (uint32_t v = first; v < variants; v += stride) {
             if (set->only_variant && set->variant != v)
                 continue;
             uint64_t k = job->schedule == 12 ? first_step(job) : 0;
@@ -242,13 +251,21 @@ static bool run_child(const job *job, tally *sum, int *code)
     return judge(job, &end, sum);
 }
 
+/* Where each failing allocation needs a start of this program, a case of a slice has them fail once
+ * or from then on: one of the two. */
+static bool leaves_out(const job *job)
+{
+    return !cft_os_copies && job->set->every > 1 && job->variant < CFT_ALLOC_MODES &&
+           job->variant != first_step(job) % CFT_ALLOC_MODES;
+}
+
 static bool run_faults(job *job, tally *sum)
 {
     uint32_t modes = CFT_ALLOC_MODES + job->world->fault_modes;
     int code = 0;
     job->schedules = CFT_SCHEDULE(9);
     for (job->variant = 0; job->variant < modes; job->variant++) {
-        if (job->set->only_variant && job->set->variant != job->variant)
+        if (job->set->only_variant ? job->set->variant != job->variant : leaves_out(job))
             continue;
         if (job->variant >= CFT_ALLOC_MODES && !cft_os_copies && !job->set->k) {
             job->k = 0; /* the library keeps memory that it got, but no answers of the system */
@@ -400,6 +417,8 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
 {
     cft_settings set;
     cft_os_begin();
+    if (argc > 2 && strcmp(argv[1], "--child") == 0)
+        return cft_child_main(cft_os_words(argc, argv) + 1);
     if (!cft_parse(&set, argc, argv))
         return 2;
     if (set.list) {

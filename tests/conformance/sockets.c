@@ -98,6 +98,19 @@ cede_handle cft_datagrams(cft *t, uint16_t family, cede_address *at)
     return rec->result.handle;
 }
 
+void cft_hold_lookups(cft *t)
+{
+    if (!t->world->hold_lookups)
+        cft_skip(t, "cannot_hold_lookups");
+    (void)cft_loop(t);
+    t->world->hold_lookups(t, t->state, true);
+}
+
+void cft_release_lookups(cft *t)
+{
+    t->world->hold_lookups(t, t->state, false);
+}
+
 /* ---- One operation -------------------------------------------------------------------------- */
 
 cft_rec *cft_connect(cft *t, const cede_address *to)

@@ -22,7 +22,9 @@
 #define S13 CFT_SCHEDULE(13)
 #define ANY (S0 | S5 | S6 | S7 | S8 | S9 | S10 | S11 | S12 | S13)
 /* Those that move much: without S9 and S12, whose runs are as many as their steps. */
-#define BULK      (S0 | S5 | S6 | S7 | S8 | S10 | S11 | S13)
+#define BULK (S0 | S5 | S6 | S7 | S8 | S10 | S11 | S13)
+/* The same without S11, where each of hundreds of orders would move it. */
+#define LARGE     (S0 | S5 | S6 | S7 | S8 | S10 | S13)
 #define ANY_LOCAL (S0 | S6 | S7 | S8 | S9 | S11 | S12 | S13)
 #define CANCELS   (ANY | S1 | S2 | S3 | S4)
 

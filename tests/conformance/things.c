@@ -71,6 +71,20 @@ void cft_limit_descriptors(cft *t, uint32_t more)
     t->world->limit(t, t->state, more);
 }
 
+void cft_no_descriptors(cft *t)
+{
+    cede_status status = CEDE_OK;
+    cft_file(t, "one-more", "x", 1, 0);
+    cft_limit_descriptors(t, 2);
+    for (uint32_t i = 0; i < 64 && status == CEDE_OK; i++) {
+        cft_rec *rec = cft_new(t);
+        cede_prep_open(rec->req, cft_path(t, "one-more"), CEDE_OPEN_READ, 0);
+        cft_do(rec);
+        status = rec->result.status;
+    }
+    CFT_EXPECT(t, status == CEDE_EMFILE);
+}
+
 /* ---- Pipes ---------------------------------------------------------------------------------- */
 
 static void keep_peer(cft *t, intptr_t peer)

@@ -369,6 +369,142 @@ static uint32_t seam_create_pipe(const wchar_t *name, uint32_t open_mode, uint32
     return error;
 }
 
+/* ---- Look-ups -------------------------------------------------------------------------------- */
+
+/* The process's: those that a run has left may still be on their way. */
+static struct {
+    SRWLOCK lock;
+    CONDITION_VARIABLE changed;
+    bool held;
+    uint32_t hanging;
+} lookups = {SRWLOCK_INIT, CONDITION_VARIABLE_INIT, false, 0};
+
+typedef void CALLBACK looked_up(DWORD error, DWORD bytes, LPOVERLAPPED);
+
+typedef struct lookup {
+    wchar_t host[256];
+    int family;
+    void **found;
+    void *overlapped;
+    looked_up *routine;
+} lookup;
+
+/* A number is no name. */
+static bool hangs(const wchar_t *host)
+{
+    bool held;
+    AcquireSRWLockExclusive(&lookups.lock);
+    held = lookups.held && wcscspn(host, L"0123456789:") > 0;
+    lookups.hanging += held;
+    ReleaseSRWLockExclusive(&lookups.lock);
+    return held;
+}
+
+static void hang(void)
+{
+    AcquireSRWLockExclusive(&lookups.lock);
+    while (lookups.held)
+        (void)SleepConditionVariableSRW(&lookups.changed, &lookups.lock, INFINITE, 0);
+    ReleaseSRWLockExclusive(&lookups.lock);
+}
+
+static void goes_on(void)
+{
+    AcquireSRWLockExclusive(&lookups.lock);
+    lookups.hanging--;
+    WakeAllConditionVariable(&lookups.changed);
+    ReleaseSRWLockExclusive(&lookups.lock);
+}
+
+static DWORD WINAPI look_up_later(void *context)
+{
+    lookup *it = context;
+    hang();
+    it->routine(real()->look_up(it->host, it->family, it->found, NULL, NULL, NULL), 0,
+                it->overlapped);
+    HeapFree(GetProcessHeap(), 0, it);
+    goes_on();
+    return 0;
+}
+
+static uint32_t seam_look_up(const wchar_t *host, int family, void **found, void *overlapped,
+                             void (*routine)(void), void **name)
+{
+    lookup *it;
+    if (!hangs(host))
+        return real()->look_up(host, family, found, overlapped, routine, name);
+    it = HeapAlloc(GetProcessHeap(), 0, sizeof *it);
+    wcscpy(it->host, host);
+    it->family = family;
+    it->found = found;
+    it->overlapped = overlapped;
+    it->routine = (looked_up *)routine;
+    CloseHandle(CreateThread(NULL, 0, look_up_later, it, 0, NULL));
+    return WSA_IO_PENDING;
+}
+
+static uint32_t seam_look_up_cancel(void **name)
+{
+    return *name ? real()->look_up_cancel(name) : WSA_INVALID_HANDLE;
+}
+
+static uint32_t seam_get_addresses(const wchar_t *host, int family, void **found)
+{
+    uint32_t error;
+    bool hung = hangs(host);
+    if (hung)
+        hang();
+    error = real()->get_addresses(host, family, found);
+    if (hung)
+        goes_on();
+    return error;
+}
+
+void cft_seam_hold_lookups(bool held)
+{
+    AcquireSRWLockExclusive(&lookups.lock);
+    lookups.held = held;
+    WakeAllConditionVariable(&lookups.changed);
+    ReleaseSRWLockExclusive(&lookups.lock);
+}
+
+void cft_seam_await_lookups(void)
+{
+    AcquireSRWLockExclusive(&lookups.lock);
+    while (lookups.hanging > 0)
+        (void)SleepConditionVariableSRW(&lookups.changed, &lookups.lock, INFINITE, 0);
+    ReleaseSRWLockExclusive(&lookups.lock);
+}
+
+/* ---- Console events -------------------------------------------------------------------------- */
+
+/* Wine cannot be made to send any; they are made up here. Once registered, it is for good. */
+static PHANDLER_ROUTINE console_handler;
+
+static uint32_t seam_console(void (*handler)(void))
+{
+    console_handler = (PHANDLER_ROUTINE)handler;
+    return 0;
+}
+
+static DWORD WINAPI send_event(void *event)
+{
+    return (DWORD)console_handler((DWORD)(uintptr_t)event);
+}
+
+bool cft_seam_event(uint32_t event)
+{
+    DWORD taken = FALSE;
+    HANDLE thread;
+    if (!console_handler)
+        return false;
+    thread = CreateThread(NULL, 0, send_event, (void *)(uintptr_t)event, 0, NULL);
+    (void)WaitForSingleObject(thread, INFINITE);
+    (void)GetExitCodeThread(thread, &taken);
+    (void)CloseHandle(thread);
+    return taken != FALSE;
+}
+
 const cede_win32_calls cft_seam_calls = {
     .read_file = seam_read,
     .write_file = seam_write,
@@ -382,6 +518,10 @@ const cede_win32_calls cft_seam_calls = {
     .make_socket = seam_socket,
     .close_socket = seam_close_socket,
     .create_pipe = seam_create_pipe,
+    .add_console_handler = seam_console,
+    .look_up = seam_look_up,
+    .look_up_cancel = seam_look_up_cancel,
+    .get_addresses = seam_get_addresses,
 };
 
 /* ---- What the world asks for ----------------------------------------------------------------- */

@@ -31,6 +31,14 @@ void cft_seam_freeze(const void *memory, size_t bytes);
 bool cft_seam_frozen(void);
 void cft_seam_thaw(void);
 
+/* A console event (CTRL_C_EVENT, ...), on a thread of its own, as the system would; returns when
+ * the backend's handler does. False: it does not take it, or is not there. */
+bool cft_seam_event(uint32_t event);
+
+/* From here look-ups of names hang, or do not any more. */
+void cft_seam_hold_lookups(bool held);
+void cft_seam_await_lookups(void); /* those that did; nothing holds them */
+
 /* From here so many more files can be opened; a close makes room for one. */
 void cft_seam_limit(uint32_t more);
 

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096u
@@ -44,7 +46,16 @@ typedef struct world {
     int uffd;
     unsigned char *pages;
     unsigned char kept[PAGE];
+    uint32_t tasks; /* before the run */
 } world;
+
+/* Look-ups that hang. Those that were left may still be in the hook when their run is over, so this
+ * is the process's. */
+static struct {
+    cft_gate *gate;
+    bool held;
+    bool asked; /* in this run */
+} lookups;
 
 static const int fault_errors[] = {EAGAIN, EINTR, EBUSY, ENOMEM, EPERM};
 
@@ -66,7 +77,7 @@ static const uint32_t masks[] = {
     CEDE_URING_NO_SUBMIT_ALL,    CEDE_URING_NO_REGISTER_RING, CEDE_URING_NO_SKIP_SUCCESS,
     CEDE_URING_NO_PATH_OPS,      CEDE_URING_NO_TRUNCATE,      CEDE_URING_NO_EXT_ARG,
     CEDE_URING_NO_NOSIGNAL,      CEDE_URING_NO_BUFFER_RING,   CEDE_URING_NO_MANY_SHOT,
-    CEDE_URING_NO_ANY,           CEDE_URING_WAIT_POLLED,
+    CEDE_URING_NO_ZERO_COPY,     CEDE_URING_NO_ANY,           CEDE_URING_WAIT_POLLED,
 };
 
 static const uint32_t forces[] = {CEDE_URING_FORCE_AT_SUBMIT, CEDE_URING_FORCE_ASYNC};
@@ -84,6 +95,60 @@ static uint32_t variants(uint32_t schedule)
     return 0;
 }
 
+/* Threads of this process, but for the kernel's own for rings. */
+static uint32_t tasks(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    struct dirent *entry;
+    uint32_t count = 0;
+    while (directory && (entry = readdir(directory)) != NULL) {
+        char path[320], name[8] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        int fd = entry->d_name[0] == '.' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && read(fd, name, sizeof name - 1) > 0)
+            count += strncmp(name, "iou-", 4) != 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    if (directory)
+        closedir(directory);
+    return count;
+}
+
+static void looking(void *context, const char *host)
+{
+    (void)context;
+    (void)host;
+    cft_gate_lock(lookups.gate);
+    lookups.asked = true;
+    while (lookups.held)
+        cft_gate_wait(lookups.gate);
+    cft_gate_unlock(lookups.gate);
+}
+
+static void hold_lookups(cft *t, void *state, bool hold)
+{
+    (void)t;
+    (void)state;
+    cft_gate_lock(lookups.gate);
+    lookups.held = hold;
+    cft_gate_signal(lookups.gate);
+    cft_gate_unlock(lookups.gate);
+}
+
+/* Those that were left have a thread, and descriptors, until the system has answered. */
+static void wait_for_lookups(cft *t, world *w)
+{
+    bool asked;
+    hold_lookups(t, w, false);
+    cft_gate_lock(lookups.gate);
+    asked = lookups.asked;
+    cft_gate_unlock(lookups.gate);
+    while (asked && tasks() > w->tasks)
+        cft_os_yield();
+    lookups.asked = false;
+}
+
 static void *start(cft *t)
 {
     world *w = calloc(1, sizeof *w);
@@ -95,6 +160,9 @@ static void *start(cft *t)
     CFT_CHECK(t, mkdtemp(w->directory) != NULL);
     w->uffd = -1;
     w->t = t;
+    if (!lookups.gate)
+        lookups.gate = cft_gate_new();
+    w->tasks = tasks();
     return w;
 }
 
@@ -156,6 +224,7 @@ static void options(cft *t, void *state, cede_options *out)
 {
     world *w = state;
     memset(&w->config, 0, sizeof w->config);
+    w->config.looking = looking;
     if (cft_schedule(t) == 7)
         w->config.force = forces[cft_variant(t)];
     if (cft_schedule(t) == 8) {
@@ -195,6 +264,7 @@ static int64_t open_natives(cft *t, void *state)
     world *w = state;
     int64_t count = w->uffd >= 0 ? -1 : 0; /* our own */
     CFT_CHECK(t, directory != NULL);
+    wait_for_lookups(t, w);
     while (readdir(directory))
         count++;
     closedir(directory);
@@ -398,6 +468,45 @@ static const char *frozen_file(cft *t, void *state, size_t bytes)
     return "/proc/self/maps";
 }
 
+/* ---- Children and signals -------------------------------------------------------------------- */
+
+static int number_of(uint32_t signal)
+{
+    static const int numbers[CEDE_SIGNAL_COUNT] = {
+        [CEDE_SIGNAL_INTERRUPT] = SIGINT, [CEDE_SIGNAL_TERMINATE] = SIGTERM,
+        [CEDE_SIGNAL_HANGUP] = SIGHUP,    [CEDE_SIGNAL_QUIT] = SIGQUIT,
+        [CEDE_SIGNAL_USER_1] = SIGUSR1,   [CEDE_SIGNAL_USER_2] = SIGUSR2,
+        [CEDE_SIGNAL_RESIZE] = SIGWINCH,
+    };
+    return numbers[signal];
+}
+
+static int signal_taken(cft *t, void *state, uint32_t signal)
+{
+    struct sigaction action;
+    (void)state;
+    CFT_CHECK(t, sigaction(number_of(signal), NULL, &action) == 0);
+    return action.sa_handler != SIG_DFL;
+}
+
+/* To the process, as from elsewhere; handled when this returns. */
+static bool raise_signal(cft *t, void *state, uint32_t signal)
+{
+    if (!signal_taken(t, state, signal))
+        return false;
+    CFT_CHECK(t, kill(getpid(), number_of(signal)) == 0);
+    return true;
+}
+
+/* Whether a child has ended and nobody has fetched it. */
+static int zombie(cft *t, void *state)
+{
+    siginfo_t info = {.si_pid = 0};
+    (void)t;
+    (void)state;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
 static void end_frozen(cft *t, void *state)
 {
     world *w = state;
@@ -440,11 +549,15 @@ const cft_world cft_world_io_uring = {
     .peer_write = peer_write,
     .peer_read = peer_read,
     .peer_close = peer_close,
+    .raise = raise_signal,
+    .signal_taken = signal_taken,
+    .zombie = zombie,
     .frozen_buffer = frozen_buffer,
     .freeze = freeze,
     .frozen = frozen,
     .thaw = thaw,
     .frozen_file = frozen_file,
+    .hold_lookups = hold_lookups,
     .complete = complete,
     .fault_modes = sizeof fault_errors / sizeof fault_errors[0],
     .fault = fault,

@@ -17,7 +17,9 @@ typedef struct world {
     cede_sim_config config;
     cede_sim_config place; /* for cede_loop_open: only says where */
     bool given;
+    char *says; /* what a child is to write */
     uint32_t hold;
+    uint32_t lookups; /* the hold of these */
     /* S9 */
     cede_status fault_status;
     _Atomic uint64_t fault_k;
@@ -77,6 +79,69 @@ static void set_manners(cft *t, world *w)
     c->seed = seed;
 }
 
+/* ---- Children and signals -------------------------------------------------------------------- */
+
+#define PROGRAM   "/bin/child"
+#define SAYS_MOST (UINT64_C(1) << 20)
+
+/* The same as child.c. */
+static void begin_child(void *context, const cede_spawn *how, cede_sim_behaviour *does)
+{
+    world *w = context;
+    const char *what = how->arguments[1] ? how->arguments[2] : NULL;
+    does->flags = CEDE_SIM_WAITS;
+    if (!what) {
+        does->flags = 0;
+        does->exit_code = 2;
+        return;
+    }
+    if (!w->says)
+        w->says = malloc(SAYS_MOST);
+    if (!w->says)
+        abort();
+    does->output = w->says;
+    if (strncmp(what, "exit:", 5) == 0) {
+        does->flags = 0;
+        does->exit_code = (uint32_t)strtoul(what + 5, NULL, 10);
+    } else if (strcmp(what, "cat") == 0) {
+        does->flags = CEDE_SIM_COPIES;
+    } else if (strcmp(what, "deaf") == 0) {
+        does->flags = CEDE_SIM_COPIES | CEDE_SIM_IGNORES_ASK;
+        memcpy(w->says, "r", 1);
+        does->output_bytes = 1;
+    } else if (strcmp(what, "tell") == 0) {
+        does->output_bytes = cft_child_told(how->arguments + 3, how->environment, how->directory,
+                                            w->says, SAYS_MOST);
+    } else if (strncmp(what, "big:", 4) == 0) {
+        does->output_bytes = (size_t)strtoull(what + 4, NULL, 10);
+        cft_fill(w->says, does->output_bytes, 9, 0);
+    } else if (strcmp(what, "handles") == 0) {
+        memcpy(w->says, "0", 1);
+        does->output_bytes = 1;
+    }
+}
+
+static const char *program(cft *t, void *state)
+{
+    (void)t;
+    (void)state;
+    return PROGRAM;
+}
+
+static bool raise_signal(cft *t, void *state, uint32_t signal)
+{
+    const world *w = state;
+    (void)t;
+    return cede_sim_signal(w->sim, signal) > 0;
+}
+
+static int signal_taken(cft *t, void *state, uint32_t signal)
+{
+    const world *w = state;
+    (void)t;
+    return cede_sim_signal_taken(w->sim, signal);
+}
+
 static void *start(cft *t)
 {
     world *w = calloc(1, sizeof *w);
@@ -91,6 +156,7 @@ static void *start(cft *t)
     }
     CFT_CHECK(t, w->sim != NULL);
     w->place.world = w->sim;
+    CFT_CHECK(t, cede_sim_executable(w->sim, PROGRAM, NULL, begin_child, w) == CEDE_OK);
     return w;
 }
 
@@ -99,6 +165,7 @@ static void end(cft *t, void *state)
     world *w = state;
     if (!w->given)
         CFT_CHECK(t, cede_sim_free(w->sim) == CEDE_OK);
+    free(w->says);
     free(w);
 }
 
@@ -277,6 +344,17 @@ static const char *frozen_file(cft *t, void *state, size_t bytes)
     return cft_file(t, "frozen", NULL, bytes, 1);
 }
 
+static void hold_lookups(cft *t, void *state, bool hold)
+{
+    world *w = state;
+    const cede_sim_target names = {.op = CEDE_OP_LOOKUP, .path = "localhost"}; /* no numbers */
+    (void)t;
+    if (hold)
+        w->lookups = cede_sim_hold(w->sim, &names, CEDE_SIM_AT_START);
+    else if (w->lookups)
+        cede_sim_release(w->sim, w->lookups);
+}
+
 static void complete(cft *t, void *state)
 {
     world *w = state;
@@ -333,11 +411,16 @@ const cft_world cft_world_sim = {
     .peer_write = peer_write,
     .peer_read = peer_read,
     .peer_close = peer_close,
+    .program = program,
+    .raise = raise_signal,
+    .signal_taken = signal_taken,
+    .watch_room = 1024,
     .frozen_buffer = frozen_buffer,
     .freeze = freeze,
     .frozen = frozen,
     .thaw = thaw,
     .frozen_file = frozen_file,
+    .hold_lookups = hold_lookups,
     .complete = complete,
     .fault_modes = sizeof fault_statuses / sizeof fault_statuses[0],
     .fault = fault,

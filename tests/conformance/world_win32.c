@@ -42,8 +42,13 @@ static uint32_t wine(void)
 }
 
 static const uint32_t masks[] = {
-    CEDE_WIN32_NO_SKIP_ON_SUCCESS, CEDE_WIN32_NO_REPLACE,    CEDE_WIN32_NO_POSIX_DELETE,
-    CEDE_WIN32_NO_POSIX_RENAME,    CEDE_WIN32_NO_FINE_TIMER, CEDE_WIN32_NO_ANY,
+    CEDE_WIN32_NO_SKIP_ON_SUCCESS,
+    CEDE_WIN32_NO_REPLACE,
+    CEDE_WIN32_NO_POSIX_DELETE,
+    CEDE_WIN32_NO_POSIX_RENAME,
+    CEDE_WIN32_NO_FINE_TIMER,
+    CEDE_WIN32_NO_LOOKUP,
+    CEDE_WIN32_NO_ANY,
 };
 
 /* S7 */
@@ -118,6 +123,8 @@ static void end(cft *t, void *state)
 {
     world *w = state;
     (void)t;
+    cft_seam_hold_lookups(false);
+    cft_seam_await_lookups();
     cft_seam_end();
     remove_tree(w->directory);
     free(w->memory);
@@ -372,6 +379,22 @@ static void peer_close(cft *t, void *state, intptr_t peer)
     CloseHandle((HANDLE)peer);
 }
 
+/* ---- Look-ups, signals ----------------------------------------------------------------------- */
+
+static void hold_lookups(cft *t, void *state, bool held)
+{
+    (void)t;
+    (void)state;
+    cft_seam_hold_lookups(held);
+}
+
+static bool raise_signal(cft *t, void *state, uint32_t signal)
+{
+    (void)t;
+    (void)state;
+    return cft_seam_event(signal == CEDE_SIGNAL_QUIT ? CTRL_BREAK_EVENT : CTRL_C_EVENT);
+}
+
 /* ---- Freezing ------------------------------------------------------------------------------- */
 
 static void *frozen_buffer(cft *t, void *state, size_t bytes)
@@ -438,7 +461,8 @@ static void complete(cft *t, void *state)
         .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,         \
         .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
         .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
-        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local             \
+        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local,            \
+        .raise = raise_signal, .hold_lookups = hold_lookups, .watch_room = 4200             \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");

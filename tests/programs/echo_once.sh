@@ -22,7 +22,12 @@ for try in 1 2 3 4 5; do
     code=0
     wait "$server" || code=$?
     server=
-    [ "$code" = 0 ] && exit 0
+    if [ "$code" = 0 ]; then
+        [ "$(cat "$work/said")" = "listening at 127.0.0.1:$port" ] && exit 0
+        echo "it said something else:"
+        cat "$work/said"
+        exit 1
+    fi
     grep -q 'in use' "$work/said" || { cat "$work/said"; exit 1; }
 done
 echo "no port was free in $try tries"

@@ -238,6 +238,38 @@ static void cancel_it(cede_req *req, cede_result r)
     cede_cancel(l->ticket);
 }
 
+/* The same, from lent memory and from a file. */
+static void start_sends(lane *l)
+{
+    if (l->number % 2)
+        cede_prep_read_all(&l->req, l->s->in, l->data, BYTES, CEDE_CURRENT);
+    else if (l->number % 4)
+        cede_prep_send_zero_copy(&l->req, l->s->out, l->data, BYTES);
+    else
+        cede_prep_send_file(&l->req, l->s->out, l->s->file, 0, BYTES);
+    submit(l);
+}
+
+static void ignored(cede_req *req, cede_result r)
+{
+    (void)req, (void)r;
+}
+
+static void start_cancelled_signals(lane *l)
+{
+    cede_prep_signal_many(&l->req, CEDE_SIGNAL_STOPS, ignored);
+    submit(l);
+    cede_prep_roundtrip(&l->aside);
+    (void)cede_submit(l->s->loop, &l->aside, cancel_it);
+}
+
+static void start_poll(lane *l)
+{
+    cede_prep_poll(&l->req, l->s->empty, CEDE_POLL_IN);
+    cede_within(&l->req, 20 * CEDE_MICROSECOND);
+    submit(l);
+}
+
 /* The round trip lets the read get into the kernel first; those behind it are held. */
 static void start_cancelled_read(lane *l)
 {
@@ -431,6 +463,8 @@ static uint64_t run_remote(steady *s, uint64_t operations)
     X(whole, 1, CEDE_OK)                     \
     X(stat, 1, CEDE_OK)                      \
     X(pipe, 1, CEDE_OK)                      \
+    X(sends, 1, CEDE_OK)                     \
+    X(cancelled_signals, 2, CEDE_ECANCELED)  \
     X(cancelled_read, 2, CEDE_ECANCELED)     \
     X(read_with_deadline, 1, CEDE_EDEADLINE) \
     X(open, 2, CEDE_OK)
@@ -438,9 +472,15 @@ static uint64_t run_remote(steady *s, uint64_t operations)
 LANE_KINDS(LANE_KIND)
 LANE_KIND(path, 1, CEDE_OK)
 LANE_KIND(handle, 1, CEDE_OK)
+#ifdef _WIN32 /* not of pipes */
+LANE_KIND(poll, 1, CEDE_ENOTSUP)
+#else
+LANE_KIND(poll, 1, CEDE_EDEADLINE)
+#endif
 
 #define ROW(name, each, expected) {#name, run_##name, 1},
 const steady_kind steady_kinds[] = {LANE_KINDS(ROW){"remote", run_remote, 1},
                                     {"path", run_path, 2},
                                     {"handle", run_handle, 2},
+                                    {"poll", run_poll, 2},
                                     {NULL, NULL, 0}};

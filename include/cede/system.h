@@ -1,0 +1,161 @@
+/*
+ * Preparations for what a program is told by its system: readiness of foreign descriptors, signals
+ * and console events, child processes, changes of directories.
+ *
+ * Kinds of handle: spawn makes children (CEDE_KIND_CHILD), watch makes watches (CEDE_KIND_WATCH).
+ * Both are closed and dropped like any handle. Closing a child's handle leaves the child alone.
+ */
+#ifndef CEDE_SYSTEM_H
+#define CEDE_SYSTEM_H
+
+#include "cede/pool.h"
+#include "cede/req.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Readiness ------------------------------------------------------------------------------ */
+
+#define CEDE_POLL_IN     0x1u /* a receive or accept would not wait: data, an end, a client */
+#define CEDE_POLL_OUT    0x2u /* a send or write would not wait */
+#define CEDE_POLL_HANGUP 0x4u /* told only: the other end is gone */
+#define CEDE_POLL_ERROR  0x8u /* told only: an error waits to be asked for */
+
+/* Waits until one of `events` (IN, OUT or both) holds on a descriptor, which is somebody else's to
+ * use (import it with CEDE_IMPORT_BORROW): another library's socket, say. result.count are those
+ * that hold, HANGUP and ERROR among them. It says what was so at one moment, and consumes nothing.
+ * Level, not edge: what is ready already completes at once. Takes streams, listeners, datagram
+ * sockets and CEDE_KIND_OBJECT: on Linux any other descriptor that can be polled (eventfd, timerfd,
+ * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object
+ * that stays signalled (an event or timer reset by hand, a process), which is IN when it is, and
+ * never OUT (CEDE_EINVAL). One that a wait resets is reset by this wait.
+ * Windows: CEDE_ENOTSUP for pipes, terminals and local streams. A socket that was only polled is
+ * bound to no port. Files: CEDE_EINVAL; they are always ready. */
+CEDE_API void cede_prep_poll(cede_req *, cede_handle, uint32_t events);
+
+/* ---- Signals -------------------------------------------------------------------------------- */
+
+/* What asks a program for something. In brackets what Windows has for it; where it has nothing, it
+ * never comes. */
+enum {
+    CEDE_SIGNAL_INTERRUPT = 1, /* SIGINT, ctrl-C [CTRL_C_EVENT] */
+    CEDE_SIGNAL_TERMINATE,     /* SIGTERM [CTRL_SHUTDOWN_EVENT, CTRL_LOGOFF_EVENT] */
+    CEDE_SIGNAL_HANGUP,        /* SIGHUP: its terminal is gone [CTRL_CLOSE_EVENT] */
+    CEDE_SIGNAL_QUIT,          /* SIGQUIT, ctrl-\ [CTRL_BREAK_EVENT] */
+    CEDE_SIGNAL_USER_1,        /* SIGUSR1 [] */
+    CEDE_SIGNAL_USER_2,        /* SIGUSR2 [] */
+    CEDE_SIGNAL_RESIZE,        /* SIGWINCH: the terminal has another size [] */
+    CEDE_SIGNAL_COUNT
+};
+#define CEDE_SIGNAL_BIT(signal) (1u << (signal))
+#define CEDE_SIGNAL_STOPS                                                              \
+    (CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT) | CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE) | \
+     CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP))
+
+/* Takes signals to this process, those in `signals` (an OR of CEDE_SIGNAL_BIT), until it is
+ * cancelled: each is an item whose count is its number. One that comes again before its item was
+ * called is told once. While it pends the signals' own effect is off; each signal goes to all the
+ * requests, on all loops, that take it. Afterwards what was set before holds again (a disposition
+ * that somebody else has set meanwhile stays). It is usually in the background (cede_background):
+ * a watch for ctrl-C should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
+ * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.
+ * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
+ * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and
+ * exit. */
+CEDE_API void cede_prep_signal_many(cede_req *, uint32_t signals, cede_item *item);
+
+/* ---- Child processes ------------------------------------------------------------------------ */
+
+#define CEDE_SPAWN_INHERIT_INPUT  0x1u /* this process's standard input, where stdio[0] is 0 */
+#define CEDE_SPAWN_INHERIT_OUTPUT 0x2u
+#define CEDE_SPAWN_INHERIT_ERROR  0x4u
+#define CEDE_SPAWN_GROUP          0x8u /* a group of its own: ctrl-C at the terminal passes it by */
+#define CEDE_SPAWN_ANY            0xfu
+
+/* What to start, and how. Lent, with all that it points to, until done. */
+typedef struct cede_spawn {
+    const char *program;            /* UTF-8; without a slash it is looked for in PATH */
+    const char *const *arguments;   /* NULL-terminated; the first is the program's name by custom */
+    const char *const *environment; /* NULL-terminated, "NAME=value"; NULL: this process's */
+    const char *directory;          /* where it works; NULL: this process's */
+    cede_handle
+        stdio[3];   /* its standard input, output, error: files, sockets, or the child's ends of
+                             pipes (cede_prep_pair, CEDE_PAIR_TO_CHILD, CEDE_PAIR_FROM_CHILD). They
+                             stay the caller's: drop them after done, or the pipe's end is never
+                             seen. 0: inherited if the flag says so, else the null device. */
+    uint32_t flags; /* CEDE_SPAWN_ */
+} cede_spawn;
+
+/* Starts a child process; result.handle is the child (CEDE_KIND_CHILD), *id (ceded; NULL: not
+ * wanted) the system's number of it. No other descriptor of this process reaches it. A program that
+ * is not there, or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, ... Once it was begun
+ * a cancel does not stop it: the child is delivered (law 8).
+ * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
+ * cmd.exe); arguments go by the rules of Microsoft's C library; a file that was made for overlapped
+ * I/O, as all that cede opens are, is opened anew for the child, at the position that it has here.
+ * Few programs run there without SystemRoot in their environment. */
+CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
+
+/* In the count of a child_wait: it was ended by a signal, whose system's number is the rest. */
+#define CEDE_CHILD_KILLED (UINT64_C(1) << 32)
+
+/* Waits until the child has ended; count is its exit code, or CEDE_CHILD_KILLED with the number of
+ * the signal that ended it (never on Windows). Any number of them, before and after its end: all
+ * are told. Cancelled, it leaves the child alone. */
+CEDE_API void cede_prep_child_wait(cede_req *, cede_handle child);
+
+enum {
+    CEDE_KILL_ASK, /* Linux: SIGTERM, which the child may take as it likes; Windows: as by force */
+    CEDE_KILL_FORCE
+};
+
+/* Asks a child to end, or ends it. Wait for it all the same. Of a child that has ended: CEDE_OK. */
+CEDE_API void cede_prep_child_kill(cede_req *, cede_handle child, uint32_t how);
+
+/* ---- Changes of directories ----------------------------------------------------------------- */
+
+/* Begins to watch a directory, not what lies deeper; result.handle is the watch. Changes are kept
+ * from here on, and read by watch_many. To watch one file, watch its directory and compare names:
+ * only that survives a file's replacement by a rename. CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
+CEDE_API void cede_prep_watch(cede_req *, const char *path, uint32_t flags);
+
+enum {
+    CEDE_CHANGE_CREATED = 1, /* a name is there that was not */
+    CEDE_CHANGE_REMOVED,     /* a name is gone */
+    CEDE_CHANGE_MODIFIED, /* data or attributes of what has the name; may be told several times */
+    CEDE_CHANGE_RENAMED_FROM, /* the name is gone: the next, with the new one, may be elsewhere */
+    CEDE_CHANGE_RENAMED_TO,
+    CEDE_CHANGE_LOST, /* some changes were lost: look at all of it. No name */
+    CEDE_CHANGE_GONE  /* the directory itself is removed, or moved (not told by Windows: there the
+                        watch goes on); nothing comes any more. No name */
+};
+
+/* Gives changes until it is cancelled: each item has a buffer of the pool, the callee's to give
+ * back, with count bytes of changes in it, to be walked with cede_next_change. Buffers must have
+ * CEDE_WATCH_BYTES at least (CEDE_EINVAL). While the pool is empty, changes keep in the system, as
+ * many as it will hold (then CEDE_CHANGE_LOST tells). One at a time on a watch; a second takes its
+ * turn behind it. done comes with CEDE_OK behind CEDE_CHANGE_GONE, or with the reason. */
+CEDE_API void cede_prep_watch_many(cede_req *, cede_handle watch, cede_pool *, cede_item *item);
+
+/* Room for one change with the longest name. */
+#define CEDE_WATCH_BYTES 1024u
+
+/* Changes lie behind each other and are only as long as their names: do not copy one as a struct.
+ * */
+typedef struct cede_change {
+    uint16_t change_bytes; /* from this one to the next; a multiple of 8 */
+    uint8_t what;          /* CEDE_CHANGE_ */
+    uint8_t unused_;
+    char name[1020]; /* in the directory; UTF-8, NUL-terminated */
+} cede_change;
+
+/* The change at *position_bytes (0 at first) of `count` bytes, and moves the position on; NULL at
+ * the end. Any thread. */
+CEDE_API const cede_change *cede_next_change(const void *buffer, uint64_t count,
+                                             uint64_t *position_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Child processes: spawn, child_wait, child_kill. A spawn runs on the pool, since it may take its
+ * time; the descriptors that it names are duplicated before, on the loop's thread, which knows the
+ * handles. A wait polls the process descriptor. The loop's thread.
+ */
+#include "uring.h"
+
+#include <errno.h>
+#include <poll.h>
+
+bool cedi_uring_start_spawn(uring *self, const cede_work *work)
+{
+    int streams[3];
+    int error = cedi_uring_fault(self, "spawn");
+    if (!error)
+        error = cedi_child_streams(self->core, work->args->spawn.how, streams);
+    if (error)
+        return cedi_uring_failed(self, work, error);
+    return cedi_uring_to_pool_with(self, work, streams);
+}
+
+bool cedi_uring_start_child_wait(uring *self, const cede_work *work)
+{
+    struct io_uring_sqe *sqe;
+    uring_job *job = cedi_uring_job_new(self, work, URING_CHILD);
+    if (!job)
+        return false;
+    sqe = cedi_uring_sqe(self);
+    if (!sqe) {
+        cedi_uring_job_free(self, job);
+        return false;
+    }
+    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, (int)work->native, NULL, 0, 0,
+                    work->token | URING_JOB);
+    io_uring_prep_poll_add(sqe, (int)work->native, POLLIN); /* knows how events are stored */
+    sqe->flags = 0;
+    sqe->user_data = work->token | URING_JOB;
+    return true;
+}
+
+/* It has ended, or the wait has. */
+void cedi_uring_child_completed(uring *self, uring_job *job, int result)
+{
+    uint64_t token = job->token, count = 0;
+    int error = result < 0 ? 0 : cedi_child_status((int)job->work.native, &count);
+    cedi_uring_job_free(self, job);
+    if (result < 0) {
+        cedi_uring_report(self, token, result);
+        return;
+    }
+    self->works--;
+    cede_core_done(self->core, token, error == EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_final(error),
+                   error, error ? 0 : count);
+}
+
+bool cedi_uring_start_child_kill(uring *self, const cede_work *work)
+{
+    int error = cedi_uring_fault(self, "kill");
+    if (!error)
+        error = cedi_child_kill((int)work->native, work->args->range.flags);
+    return error ? cedi_uring_failed(self, work, error) : cedi_uring_finished(self, work, 0);
+}

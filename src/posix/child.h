@@ -1,0 +1,30 @@
+/*
+ * Child processes. A child is its process descriptor (pidfd); until somebody asks for its end, or
+ * the descriptor is closed, an ended one stays as a zombie, so that every wait is told the same.
+ *
+ * Those that were closed while they ran are kept in a list of the process and looked for at later
+ * spawns and closes, so that they do not stay as zombies when they end.
+ *
+ * Threads: spawn is for a thread that may block; all else for any.
+ */
+#ifndef CEDE_POSIX_CHILD_H
+#define CEDE_POSIX_CHILD_H
+
+#include "cede/backend.h"
+#include "cede/system.h"
+
+/* Whether there are process descriptors: old kernels, filters and valgrind have none. */
+bool cedi_child_possible(void);
+/* Duplicates what its arguments name, on the thread that knows the handles; nothing is kept on
+ * failure. 0 or an errno. */
+int cedi_child_streams(cede_core *, const cede_spawn *, int streams[3]);
+void cedi_child_streams_close(const int streams[3]);
+/* Starts it and closes the streams. 0 or an errno. */
+int cedi_child_spawn(const cede_spawn *, const int streams[3], int *native, uint64_t *id);
+/* Of one that has ended: what child_wait's count is. 0 or an errno. */
+int cedi_child_status(int native, uint64_t *count);
+int cedi_child_kill(int native, uint32_t how);
+/* It is about to be closed: what has ended is gone, what runs is left. Harmless for others. */
+void cedi_child_left(int native);
+
+#endif

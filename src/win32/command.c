@@ -1,0 +1,281 @@
+/*
+ * What CreateProcessW takes, see command.h.
+ *
+ * Windows has no arguments, only a line; how a program takes it apart is its own affair. Nearly all
+ * do it by the rules of Microsoft's C library, which are documented and are followed here. The
+ * first one has simpler rules, by which no quotation mark can be said. A batch file's line is taken
+ * apart by cmd.exe, by rules of its own, and what is an argument here would be a command there: so
+ * none is run.
+ */
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *cedi_memory_get(size_t bytes);
+void cedi_memory_free(void *);
+
+/* ---- The line ------------------------------------------------------------------------------- */
+
+typedef struct line {
+    wchar_t *at, *end;
+    bool full;
+} line;
+
+static void put(line *line, wchar_t unit, size_t times)
+{
+    while (times-- > 0) {
+        if (line->at == line->end) {
+            line->full = true;
+            return;
+        }
+        *line->at++ = unit;
+    }
+}
+
+static bool needs_quotes(const wchar_t *text)
+{
+    return !*text || wcspbrk(text, L" \t\n\v\"");
+}
+
+/* A backslash means itself, but for those before a quotation mark: twice as many mean them. */
+static void put_argument(line *line, const wchar_t *text)
+{
+    size_t backslashes = 0;
+    if (!needs_quotes(text)) {
+        for (; *text; text++)
+            put(line, *text, 1);
+        return;
+    }
+    put(line, L'"', 1);
+    for (; *text; text++) {
+        if (*text == L'\\') {
+            backslashes++;
+            continue;
+        }
+        put(line, L'\\', *text == L'"' ? 2 * backslashes + 1 : backslashes);
+        put(line, *text, 1);
+        backslashes = 0;
+    }
+    put(line, L'\\', 2 * backslashes);
+    put(line, L'"', 1);
+}
+
+static uint32_t put_first(line *line, const wchar_t *text)
+{
+    bool quotes = needs_quotes(text);
+    if (wcschr(text, L'"'))
+        return ERROR_INVALID_PARAMETER;
+    put(line, L'"', quotes);
+    for (; *text; text++)
+        put(line, *text, 1);
+    put(line, L'"', quotes);
+    return 0;
+}
+
+/* An empty text is one here. */
+static uint32_t widen(wchar_t *out, uint32_t units, const char *text)
+{
+    out[0] = 0;
+    return *text ? cedi_win_text(out, units, text) : 0;
+}
+
+static uint32_t make_line(win_command *command, const char *const *arguments)
+{
+    line line = {command->line, command->line + WIN_LINE_UNITS - 1, false};
+    wchar_t *text = command->directory; /* not in use yet */
+    for (uint32_t i = 0; arguments[i]; i++) {
+        uint32_t error = widen(text, WIN_PATH_UNITS, arguments[i]);
+        if (error)
+            return error;
+        put(&line, L' ', i > 0);
+        error = 0;
+        if (i == 0)
+            error = put_first(&line, text);
+        else
+            put_argument(&line, text);
+        if (error)
+            return error;
+    }
+    *line.at = 0;
+    return line.full ? ERROR_FILENAME_EXCED_RANGE : 0;
+}
+
+/* ---- The program ---------------------------------------------------------------------------- */
+
+static bool is_file(const wchar_t *path)
+{
+    DWORD attributes = GetFileAttributesW(path);
+    return attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+static bool ends_with(const wchar_t *text, const wchar_t *end)
+{
+    size_t units = wcslen(text), less = wcslen(end);
+    return units >= less &&
+           CompareStringOrdinal(text + units - less, -1, end, -1, TRUE) == CSTR_EQUAL;
+}
+
+/* As it is, or with what a program's name ends with. */
+static bool find_as(wchar_t *path, size_t room)
+{
+    size_t units = wcslen(path);
+    if (is_file(path))
+        return true;
+    if (units + 5 > room)
+        return false;
+    memcpy(path + units, L".exe", 5 * sizeof *path);
+    if (is_file(path))
+        return true;
+    path[units] = 0;
+    return false;
+}
+
+/* The directories of PATH, without those that depend on where this process works just now. */
+static bool find_in_path(wchar_t *out, const wchar_t *name)
+{
+    DWORD units = GetEnvironmentVariableW(L"PATH", NULL, 0);
+    wchar_t *path = units ? cedi_memory_get(units * sizeof *path) : NULL, *at = path;
+    bool found = false;
+    if (path && GetEnvironmentVariableW(L"PATH", path, units) >= units)
+        *path = 0; /* somebody has made it longer meanwhile */
+    while (at && *at && !found) {
+        size_t length = wcscspn(at, L";"), total = wcslen(name);
+        bool absolute = (length > 2 && at[1] == L':' && (at[2] == L'\\' || at[2] == L'/')) ||
+                        (length > 2 && at[0] == L'\\' && at[1] == L'\\');
+        if (absolute && length + total + 2 < WIN_PATH_UNITS) {
+            memcpy(out, at, length * sizeof *out);
+            out[length] = L'\\';
+            memcpy(out + length + 1, name, (total + 1) * sizeof *out);
+            found = find_as(out, WIN_PATH_UNITS);
+        }
+        at += length + (at[length] == L';');
+    }
+    cedi_memory_free(path);
+    return found;
+}
+
+/* The plain form of a path that cedi_win_path has approved: programs ask for their own names, and
+ * seldom expect the long one. */
+static uint32_t plain_path(wchar_t *out, const char *utf8)
+{
+    win_path *path = cedi_memory_get(sizeof *path);
+    uint32_t error = path ? cedi_win_path(path, utf8) : ERROR_NOT_ENOUGH_MEMORY;
+    wchar_t *given = path ? path->text : NULL;
+    if (error == 0)
+        error = cedi_win_text(given, WIN_PATH_UNITS, utf8);
+    if (error == 0) {
+        DWORD units = GetFullPathNameW(given, WIN_PATH_UNITS, out, NULL);
+        error = units == 0                ? GetLastError()
+                : units >= WIN_PATH_UNITS ? ERROR_FILENAME_EXCED_RANGE
+                                          : 0;
+    }
+    cedi_memory_free(path);
+    return error;
+}
+
+static uint32_t find_program(win_command *command, const char *program)
+{
+    uint32_t error;
+    bool found;
+    if (strpbrk(program, "/\\:")) {
+        error = plain_path(command->program, program);
+        if (error)
+            return error;
+        found = find_as(command->program, WIN_PATH_UNITS);
+        if (!found && GetFileAttributesW(command->program) != INVALID_FILE_ATTRIBUTES)
+            return ERROR_ACCESS_DENIED; /* a directory */
+    } else {
+        error = cedi_win_text(command->directory, WIN_PATH_UNITS, program);
+        if (error)
+            return error;
+        found = find_in_path(command->program, command->directory);
+    }
+    if (!found)
+        return ERROR_FILE_NOT_FOUND;
+    return ends_with(command->program, L".bat") || ends_with(command->program, L".cmd")
+               ? ERROR_BAD_EXE_FORMAT
+               : 0;
+}
+
+static uint32_t find_directory(win_command *command, const char *directory)
+{
+    uint32_t error = plain_path(command->directory, directory);
+    DWORD attributes;
+    if (error)
+        return error;
+    attributes = GetFileAttributesW(command->directory);
+    if (attributes == INVALID_FILE_ATTRIBUTES)
+        return GetLastError();
+    command->has_directory = true;
+    return attributes & FILE_ATTRIBUTE_DIRECTORY ? 0 : ERROR_DIRECTORY;
+}
+
+/* ---- The variables -------------------------------------------------------------------------- */
+
+/* The system looks names up by halving, whatever their letters' case. */
+static int by_name(const void *a, const void *b)
+{
+    const wchar_t *first = *(const wchar_t *const *)a, *second = *(const wchar_t *const *)b;
+    int one = (int)wcscspn(first + (*first == L'='), L"=") + (*first == L'=');
+    int two = (int)wcscspn(second + (*second == L'='), L"=") + (*second == L'=');
+    return CompareStringOrdinal(first, one, second, two, TRUE) - CSTR_EQUAL;
+}
+
+static uint32_t fill_block(wchar_t *block, size_t room, const wchar_t **texts,
+                           const char *const *variables, size_t count)
+{
+    wchar_t *text = block + room, *at = block; /* made behind the block, and put there in order */
+    for (size_t i = 0; i < count; i++) {
+        size_t left = room - (size_t)(text - (block + room));
+        uint32_t error = widen(text, (uint32_t)(left < INT32_MAX ? left : INT32_MAX), variables[i]);
+        if (error)
+            return error;
+        texts[i] = text;
+        text += wcslen(text) + 1;
+    }
+    qsort((void *)(uintptr_t)texts, count, sizeof *texts, by_name);
+    for (size_t i = 0; i < count; i++) {
+        size_t units = wcslen(texts[i]) + 1;
+        memcpy(at, texts[i], units * sizeof *at);
+        at += units;
+    }
+    *at++ = 0;
+    *at = 0; /* of none at all, too */
+    return 0;
+}
+
+/* A text in UTF-8 has no more units than bytes. */
+static uint32_t make_environment(win_command *command, const char *const *variables)
+{
+    size_t room = 2, count = 0;
+    const wchar_t **texts;
+    uint32_t error = ERROR_NOT_ENOUGH_MEMORY;
+    for (; variables[count]; count++)
+        room += strlen(variables[count]) + 1;
+    texts = cedi_memory_get((count + 1) * sizeof *texts);
+    command->environment = cedi_memory_get(2 * room * sizeof(wchar_t));
+    if (texts && command->environment)
+        error = fill_block(command->environment, room, texts, variables, count);
+    cedi_memory_free((void *)(uintptr_t)texts);
+    return error;
+}
+
+uint32_t cedi_win_command(win_command *command, const cede_spawn *how)
+{
+    uint32_t error = make_line(command, how->arguments);
+    if (error == 0)
+        error = find_program(command, how->program);
+    command->directory[0] = 0;
+    if (error == 0 && how->directory)
+        error = find_directory(command, how->directory);
+    if (error == 0 && how->environment)
+        error = make_environment(command, how->environment);
+    return error;
+}
+
+void cedi_win_command_free(win_command *command)
+{
+    cedi_memory_free(command->environment);
+    cedi_memory_free(command);
+}

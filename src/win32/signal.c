@@ -1,0 +1,184 @@
+/*
+ * Console events, as signals.
+ *
+ * The system calls one handler of ours, on a thread that it makes for that. It marks what came at
+ * every loop that takes it and wakes them; nothing is allocated. Once registered it stays: while
+ * nobody takes an event it answers that it did nothing, and whoever was there before has it.
+ *
+ * When a handler of the last three events returns, the process is over. So it does not, as long as
+ * somebody still takes the event: who has been told cleans up, and exits, or lets go of it; or the
+ * system's patience ends, after some seconds.
+ *
+ * Threads: `all` and what loops take is under the lock, which no loop's thread holds for long, and
+ * nobody while he wakes a loop.
+ */
+#include "calls.h"
+
+#include "cede/system.h"
+
+#define LOOPS_MOST 64u /* woken without the lock; more loops than that are woken with it */
+#define PATIENCE   30000u
+
+static SRWLOCK lock = SRWLOCK_INIT;
+static CONDITION_VARIABLE changed = CONDITION_VARIABLE_INIT;
+static win *all; /* that take something, by next_hearing */
+static bool registered;
+
+static uint32_t bit_of(DWORD event)
+{
+    switch (event) {
+    case CTRL_C_EVENT:
+        return CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT);
+    case CTRL_BREAK_EVENT:
+        return CEDE_SIGNAL_BIT(CEDE_SIGNAL_QUIT);
+    case CTRL_CLOSE_EVENT:
+        return CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP);
+    case CTRL_LOGOFF_EVENT:
+    case CTRL_SHUTDOWN_EVENT:
+        return CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE);
+    default:
+        return 0;
+    }
+}
+
+static bool is_taken(uint32_t bit)
+{
+    for (const win *self = all; self; self = self->next_hearing) {
+        if (self->hears & bit)
+            return true;
+    }
+    return false;
+}
+
+/* With the lock, which it leaves. */
+static void tell_all(uint32_t bit)
+{
+    win *told[LOOPS_MOST];
+    uint32_t count = 0;
+    for (win *self = all; self; self = self->next_hearing) {
+        if (!(self->hears & bit))
+            continue;
+        atomic_fetch_or(&self->signals, bit);
+        if (count == LOOPS_MOST) {
+            cede_core_woken(self->core);
+            continue;
+        }
+        AcquireSRWLockShared(&self->visits);
+        told[count++] = self;
+    }
+    ReleaseSRWLockShared(&lock);
+    for (uint32_t i = 0; i < count; i++) {
+        cede_core_woken(told[i]->core);
+        ReleaseSRWLockShared(&told[i]->visits);
+    }
+}
+
+static void await_their_end(uint32_t bit)
+{
+    ULONGLONG now = GetTickCount64(), until = now + PATIENCE;
+    AcquireSRWLockShared(&lock);
+    while (is_taken(bit) && now < until) {
+        (void)SleepConditionVariableSRW(&changed, &lock, (DWORD)(until - now),
+                                        CONDITION_VARIABLE_LOCKMODE_SHARED);
+        now = GetTickCount64();
+    }
+    ReleaseSRWLockShared(&lock);
+}
+
+static BOOL CALLBACK handle(DWORD event)
+{
+    uint32_t bit = bit_of(event);
+    AcquireSRWLockShared(&lock);
+    if (!is_taken(bit)) {
+        ReleaseSRWLockShared(&lock);
+        return FALSE;
+    }
+    tell_all(bit);
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT && !CEDI_FAULT(LAST_EVENT_RETURNS))
+        await_their_end(bit);
+    return TRUE;
+}
+
+/* ---- Who takes what; the loop's thread ------------------------------------------------------ */
+
+static uint32_t register_once(const win *self)
+{
+    uint32_t error = 0;
+    HMODULE module;
+    AcquireSRWLockExclusive(&lock);
+    if (!registered) {
+        error = cedi_win_fault(self, "SetConsoleCtrlHandler");
+        if (error == 0)
+            error = self->calls.add_console_handler((void (*)(void))handle);
+        registered = error == 0;
+        /* It is called whenever an event comes, so its code stays. */
+        if (registered)
+            (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
+                                         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                                     (const wchar_t *)(const void *)&registered, &module);
+    }
+    ReleaseSRWLockExclusive(&lock);
+    return error;
+}
+
+static void hear(win *self)
+{
+    uint32_t wanted = 0;
+    win **place = &all;
+    for (const win_io *io = self->ears; io; io = io->next)
+        wanted |= io->asked;
+    AcquireSRWLockExclusive(&lock);
+    while (*place && *place != self)
+        place = &(*place)->next_hearing;
+    if (wanted && !*place) {
+        self->next_hearing = NULL;
+        *place = self;
+    } else if (!wanted && *place) {
+        *place = self->next_hearing;
+    }
+    self->hears = wanted;
+    ReleaseSRWLockExclusive(&lock);
+    WakeAllConditionVariable(&changed);
+}
+
+void cedi_win_tell_signals(win *self)
+{
+    uint32_t bits = atomic_exchange(&self->signals, 0);
+    for (const win_io *io = self->ears; io && bits; io = io->next) {
+        if (bits & io->asked)
+            cede_core_signals(self->core, io->record.token, bits & io->asked);
+    }
+}
+
+/* What has come is told first. */
+static int stop(win *self, win_io *io)
+{
+    uint64_t token = io->record.token;
+    win_io **place = &self->ears;
+    cedi_win_tell_signals(self);
+    while (*place != io)
+        place = &(*place)->next;
+    *place = io->next;
+    hear(self);
+    cedi_win_io_free(self, io);
+    cede_core_done(self->core, token, CEDE_ECANCELED, ERROR_OPERATION_ABORTED, 0);
+    return CEDE_CANCEL_SENT;
+}
+
+bool cedi_win_start_signal_many(win *self, const cede_work *work)
+{
+    uint32_t error = register_once(self);
+    win_io *io;
+    if (error)
+        return cedi_win_done_now(self, work, error, 0);
+    io = cedi_win_io_new(self, work);
+    if (!io)
+        return false;
+    io->asked = work->args->many.credit;
+    io->stop = stop;
+    io->next = self->ears;
+    cedi_win_tell_signals(self); /* to those who were there */
+    self->ears = io;
+    hear(self);
+    return true;
+}

@@ -1,0 +1,211 @@
+/*
+ * What Windows tells a program and Wine does not, or not when asked to: injected (cede/win32.h), or
+ * made with the system's own objects. Cases of the Windows lanes.
+ */
+#include "hooks_win32.h"
+#include "win32_seam.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <winsock2.h>
+
+/* ---- Console events -------------------------------------------------------------------------- */
+
+static uint32_t events_heard;
+
+static void on_event(cede_req *req, cede_result item)
+{
+    (void)req;
+    events_heard += item.count == CEDE_SIGNAL_HANGUP;
+}
+
+static _Atomic int close_event; /* 0: under way; what came of it, plus 1 */
+
+static void send_close(void *context)
+{
+    (void)context;
+    atomic_store(&close_event, cft_seam_event(CTRL_CLOSE_EVENT) + 1);
+}
+
+/* The process is over when the handler returns. */
+CFT_CASE(last_event_waits_until_nobody_takes_it)
+{
+    events_heard = 0;
+    atomic_store(&close_event, 0);
+    cft_rec *rec = cft_new(t);
+    cede_prep_signal_many(rec->req, CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP), on_event);
+    cft_submit_on(rec, cft_loop(t));
+    CFT_CHECK(t, cft_run_on(cft_loop(t), 0) >= 0);
+    CFT_CHECK(t, !cft_seam_event(CTRL_C_EVENT)); /* nobody's */
+    cft_thread(t, send_close, NULL);
+    while (events_heard == 0)
+        CFT_CHECK(t, cft_run_on(cft_loop(t), CEDE_MILLISECOND) >= 0);
+    CFT_CHECK(t, cft_run_on(cft_loop(t), 20 * CEDE_MILLISECOND) == 0);
+    CFT_CHECK(t, atomic_load(&close_event) == 0);
+    cede_cancel(rec->ticket);
+    hooks_await(t, cft_loop(t), rec);
+    CFT_ENDED(t, rec, CEDE_ECANCELED, CEDE_BY_WISH);
+    cft_join(t);
+    CFT_CHECK(t, atomic_load(&close_event) == 2 && !cft_seam_event(CTRL_CLOSE_EVENT));
+}
+
+/* ---- Watches --------------------------------------------------------------------------------- */
+
+static uint32_t refuse_after; /* so many calls */
+static uint32_t refuse_by;
+
+static uint32_t refuse(void *directory, void *buffer, uint32_t bytes, void *overlapped)
+{
+    if (refuse_after == 0)
+        return refuse_by;
+    refuse_after--;
+    return cede_win32_system_calls()->read_changes(directory, buffer, bytes, overlapped);
+}
+
+static struct {
+    cede_pool *pool;
+    uint32_t items;
+    uint8_t what;
+} seen;
+
+static void on_change(cede_req *req, cede_result item)
+{
+    uint64_t at = 0;
+    const cede_change *change = cede_next_change(item.buffer, item.count, &at);
+    (void)req;
+    seen.what = change->what;
+    seen.items++;
+    cede_pool_give(seen.pool, item.buffer);
+}
+
+static cft_rec *follow(cft *t, cede_loop *loop, cede_handle watch)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_watch_many(rec->req, watch, seen.pool, on_change);
+    cft_submit_on(rec, loop);
+    return rec;
+}
+
+static const struct {
+    uint32_t error;
+    uint8_t what; /* 0: no change */
+    cede_status status;
+} said[] = {{ERROR_DELETE_PENDING, CEDE_CHANGE_GONE, CEDE_OK},
+            {745, CEDE_CHANGE_GONE, CEDE_OK},         /* ERROR_NOTIFY_CLEANUP */
+            {1022, CEDE_CHANGE_LOST, CEDE_ECANCELED}, /* ERROR_NOTIFY_ENUM_DIR */
+            {ERROR_ACCESS_DENIED, 0, CEDE_EACCES}};
+
+static cft_rec *begin_watch(cft *t, cede_loop *loop, const char *directory)
+{
+    cft_rec *watch = cft_new(t);
+    refuse_after = 1;
+    cede_prep_watch(watch->req, directory, 0);
+    cft_submit_on(watch, loop);
+    hooks_await(t, loop, watch);
+    CFT_OK(t, watch);
+    return follow(t, loop, watch->result.handle);
+}
+
+/* Of a directory that is deleted, of one that ran over, of one that is there and refuses. */
+CFT_CASE(watch_makes_changes_of_what_the_system_says)
+{
+    static const cede_win32_calls calls = {.read_changes = refuse};
+    const char *directory = cft_path(t, "watched");
+    CFT_CHECK(t, CreateDirectoryA(directory, NULL));
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        cede_loop *loop = hooks_open(t, &calls, 0, 0);
+        memset(&seen, 0, sizeof seen);
+        CFT_CHECK(t, cede_pool_open(loop, 1, CEDE_WATCH_BYTES, 0, &seen.pool) == CEDE_OK);
+        refuse_by = said[i].error;
+        cft_rec *rec = begin_watch(t, loop, directory);
+        while (seen.items == 0 && !cft_is_done(rec))
+            CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
+        CFT_CHECK(t, seen.what == said[i].what);
+        refuse_after = UINT32_MAX;
+        cede_cancel(rec->ticket);
+        hooks_await(t, loop, rec);
+        CFT_STATUS(t, rec, said[i].status);
+        cede_pool_close(seen.pool);
+    }
+}
+
+/* ---- Objects --------------------------------------------------------------------------------- */
+
+static cft_rec *poll_on(cft *t, cede_loop *loop, cede_handle handle, uint32_t events)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_poll(rec->req, handle, events);
+    cft_submit_on(rec, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    return rec;
+}
+
+CFT_CASE(poll_waits_for_an_object_and_leaves_it_as_it_is)
+{
+    cede_loop *loop = cft_loop(t);
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    cede_handle handle = cede_import((intptr_t)event, CEDE_KIND_OBJECT, CEDE_IMPORT_BORROW);
+    cft_rec *goes = poll_on(t, loop, handle, CEDE_POLL_IN);
+    cft_rec *first = poll_on(t, loop, handle, CEDE_POLL_IN);
+    cft_rec *wrong = poll_on(t, loop, handle, CEDE_POLL_OUT);
+    hooks_await(t, loop, wrong);
+    CFT_STATUS(t, wrong, CEDE_EINVAL);
+    cede_cancel(goes->ticket);
+    hooks_await(t, loop, goes);
+    CFT_ENDED(t, goes, CEDE_ECANCELED, CEDE_BY_WISH);
+    CFT_CHECK(t, !cft_is_done(first));
+    SetEvent(event);
+    hooks_await(t, loop, first);
+    CFT_OK(t, first);
+    CFT_CHECK(t, first->result.count == CEDE_POLL_IN);
+    cft_rec *again = poll_on(t, loop, handle, CEDE_POLL_IN);
+    hooks_await(t, loop, again);
+    CFT_OK(t, again);
+    cede_drop(handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    CFT_CHECK(t, WaitForSingleObject(event, 0) == WAIT_OBJECT_0);
+    CloseHandle(event);
+}
+
+/* The loop has been told, and has not looked yet. */
+CFT_CASE(poll_cancelled_when_it_is_over_is_told_once)
+{
+    cede_loop *loop = cft_loop(t);
+    uint64_t timeout_ns;
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    cede_handle handle = cede_import((intptr_t)event, CEDE_KIND_OBJECT, 0);
+    cft_rec *rec = poll_on(t, loop, handle, CEDE_POLL_IN);
+    HANDLE ready = (HANDLE)cede_loop_waitable(loop, &timeout_ns);
+    SetEvent(event);
+    CFT_CHECK(t, WaitForSingleObject(ready, 10000) == WAIT_OBJECT_0);
+    cede_cancel(rec->ticket);
+    hooks_await(t, loop, rec);
+    CFT_OK(t, rec);
+    CFT_CHECK(t, (rec->result.flags & CEDE_CANCEL_ASKED) && rec->result.count == CEDE_POLL_IN);
+}
+
+/* ---- Sockets --------------------------------------------------------------------------------- */
+
+/* Its owner may bind it to a port of his own, which can be done once. */
+CFT_CASE(socket_that_is_polled_is_its_owners_to_bind)
+{
+    cede_loop *loop = cft_loop(t);
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    SOCKET native = WSASocketW(AF_INET, SOCK_DGRAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CFT_CHECK(t, bind(native, (struct sockaddr *)&at, sizeof at) == 0);
+    cede_handle handle = cede_import((intptr_t)native, CEDE_KIND_AUTO, CEDE_IMPORT_BORROW);
+    cft_rec *rec = cft_new(t);
+    cede_prep_poll(rec->req, handle, CEDE_POLL_IN);
+    cft_submit_on(rec, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    HANDLE port = CreateIoCompletionPort((HANDLE)native, NULL, 1, 1);
+    CFT_CHECK(t, port != NULL);
+    cede_cancel(rec->ticket);
+    hooks_await(t, loop, rec);
+    CFT_ENDED(t, rec, CEDE_ECANCELED, CEDE_BY_WISH);
+    cede_drop(handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    closesocket(native);
+    CloseHandle(port);
+}
