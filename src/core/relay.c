@@ -48,10 +48,11 @@ static void leave(cede_relay *relay)
     }
 }
 
-/* Nothing more will be received. The first reason counts; the scope ends behind the last send. */
+/* Nothing more will be received. The first failure counts, also when it is a send's behind the end
+ * of what was to be received; the scope ends behind the last send. */
 static void stop(cede_relay *relay, cede_status reason)
 {
-    if (!relay->ended_)
+    if (relay->reason_ == CEDE_OK)
         relay->reason_ = reason;
     relay->ended_ = true;
     if (!relay->busy_)

@@ -249,6 +249,21 @@ CFT_CASE(relay_whose_sink_is_gone_hands_back_the_rest)
     nothing_is_lost(c, 6000);
 }
 
+/* All that was asked for was received; it is not moved before it is sent. */
+CFT_CASE(relay_whose_last_send_fails_says_so)
+{
+    chain *c = begin(t, 2000);
+    cft_rec *shut = cft_new(t);
+    cede_prep_shutdown(shut->req, c->out);
+    cft_do(shut);
+    feed(c, 2000);
+    start(c);
+    await(c);
+    cft_settle(t);
+    CFT_EXPECT(t, c->result.status == CEDE_EPIPE && c->result.count == 0);
+    nothing_is_lost(c, 2000);
+}
+
 CFT_CASE(relay_has_a_deadline)
 {
     chain *c = begin(t, CEDE_TO_END);
