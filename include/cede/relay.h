@@ -44,7 +44,7 @@ typedef struct cede_relay {
     const char *where_;
     uint64_t half_bytes_, length_bytes_, received_;
     uint8_t filling_, sending_; /* which half comes next */
-    bool receiving_, busy_, ended_;
+    bool receiving_, busy_, ended_, background_;
 } cede_relay;
 
 /* Prepares the relay, and its request as a scope: `from` and `to` are streams, the buffer is ceded,

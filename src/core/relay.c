@@ -1,6 +1,7 @@
 /*
  * Relays: stream to stream, made of requests by the public calls. Nothing of the core's inside is
- * used, and nothing there knows of it, so it keeps the laws because its requests do.
+ * used but an attribute's bit, and nothing there knows of it, so it keeps the laws because its
+ * requests do.
  *
  * The scope's done is the caller's own. Two halves of a buffer go round: one is filled while the
  * other is sent. A half is received into again when all of it was sent. What ends the relay is
@@ -11,6 +12,7 @@
 #include "cede/relay.h"
 #include "cede/file.h"
 #include "cede/net.h"
+#include "core.h"
 
 #undef cede_submit_relay
 
@@ -48,10 +50,11 @@ static void leave(cede_relay *relay)
     }
 }
 
-/* Nothing more will be received. The first reason counts; the scope ends behind the last send. */
+/* Nothing more will be received. The first failure counts, also when it is a send's behind the end
+ * of what was to be received; the scope ends behind the last send. */
 static void stop(cede_relay *relay, cede_status reason)
 {
-    if (!relay->ended_)
+    if (relay->reason_ == CEDE_OK)
         relay->reason_ = reason;
     relay->ended_ = true;
     if (!relay->busy_)
@@ -106,6 +109,15 @@ static void on_sent(cede_req *req, cede_result result)
     leave(relay);
 }
 
+/* A member, in the background if the relay is. */
+static void submit(cede_relay *relay, cede_req *req, cede_done *done)
+{
+    cede_in(req, relay->life_);
+    if (relay->background_)
+        cede_background(req);
+    (void)cede_submit_at(relay->loop_, req, done, relay->where_);
+}
+
 /* Into the half that is next, if it is free and more is wanted. */
 static void receive(cede_relay *relay)
 {
@@ -121,8 +133,7 @@ static void receive(cede_relay *relay)
     }
     relay->receiving_ = true;
     cede_prep_recv(&relay->receive_, relay->from_, half->base, length);
-    cede_in(&relay->receive_, relay->life_);
-    (void)cede_submit_at(relay->loop_, &relay->receive_, on_received, relay->where_);
+    submit(relay, &relay->receive_, on_received);
 }
 
 /* The half that is next, if there is something in it; behind the last comes the end. */
@@ -132,8 +143,7 @@ static void send_on(cede_relay *relay)
     if (half->filled) {
         relay->busy_ = true;
         cede_prep_send_all(&relay->send_, relay->to_, half->base, half->filled);
-        cede_in(&relay->send_, relay->life_);
-        (void)cede_submit_at(relay->loop_, &relay->send_, on_sent, relay->where_);
+        submit(relay, &relay->send_, on_sent);
     } else if (relay->ended_) {
         cede_fail(relay->life_, relay->reason_);
     }
@@ -146,6 +156,7 @@ cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *
     cede_ticket life;
     relay->loop_ = loop;
     relay->where_ = where;
+    relay->background_ = relay->req.attributes_ & CEDI_IS_BACKGROUND;
     life = relay->life_ = cede_submit_at(loop, &relay->req, done, where);
     if (relay->half_bytes_ == 0 || !relay->half_[0].base)
         stop(relay, CEDE_EINVAL);

@@ -249,6 +249,21 @@ CFT_CASE(relay_whose_sink_is_gone_hands_back_the_rest)
     nothing_is_lost(c, 6000);
 }
 
+/* All that was asked for was received; it is not moved before it is sent. */
+CFT_CASE(relay_whose_last_send_fails_says_so)
+{
+    chain *c = begin(t, 2000);
+    cft_rec *shut = cft_new(t);
+    cede_prep_shutdown(shut->req, c->out);
+    cft_do(shut);
+    feed(c, 2000);
+    start(c);
+    await(c);
+    cft_settle(t);
+    CFT_EXPECT(t, c->result.status == CEDE_EPIPE && c->result.count == 0);
+    nothing_is_lost(c, 2000);
+}
+
 CFT_CASE(relay_has_a_deadline)
 {
     chain *c = begin(t, CEDE_TO_END);
@@ -257,6 +272,23 @@ CFT_CASE(relay_has_a_deadline)
     await(c);
     CFT_EXPECT(t, c->result.status == CEDE_EDEADLINE && (c->result.flags & CEDE_BY_DEADLINE));
     cft_talk(t, c->source, c->in);
+}
+
+/* What it is made of does not hold the loop either. */
+CFT_CASE(relay_in_the_background_lets_the_loop_be_idle)
+{
+    chain *c = begin(t, CEDE_TO_END);
+    cft_fail(t, c->scope->ticket, CEDE_OK);
+    cft_await(t, c->scope);
+    feed(c, 3000);
+    cede_background(&c->relay->req);
+    c->life = cede_submit_relay(cft_loop(t), c->relay, on_relayed);
+    CFT_CHECK(t, cft_run(t, CEDE_FOREVER) >= 0); /* returns */
+    CFT_EXPECT(t, c->done == 0);
+    cede_cancel(c->life);
+    CFT_CHECK(t, cede_wait(cft_loop(t), c->life, CEDE_FOREVER) == CEDE_OK);
+    CFT_CHECK(t, c->done == 1);
+    CFT_EXPECT(t, c->result.status == CEDE_ECANCELED);
 }
 
 CFT_CASE(relay_ends_with_its_scope)
