@@ -1,6 +1,6 @@
-/* A terminal that nobody reads holds up its own writes, and not the loop: they end at their deadline,
- * by a cancel and by a close, with counts that are what the other side can read (laws 7, 10, 13). So
- * do reads that its settings keep waiting for more. */
+/* A terminal that nobody reads holds up its own writes, and not the loop: they end at their
+ * deadline, by a cancel and by a close, with counts that are what the other side can read (laws 7,
+ * 10, 13). So do reads that its settings keep waiting for more. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
