@@ -30,7 +30,7 @@ extern "C" {
 /* The offset that means: at the handle's own position. */
 #define CEDE_CURRENT ((int64_t)-1)
 
-/* A length for cede_prep_copy: up to the end of the source. */
+/* A length for cede_prep_copy, cede_prep_send_file and relays: up to the end of the source. */
 #define CEDE_TO_END UINT64_MAX
 
 /* Flags for cede_prep_open. One of READ, WRITE or both is needed; any unknown bit: CEDE_EINVAL. */

@@ -1,6 +1,6 @@
 /*
- * Handles: names of open files, pipes, terminals, directories and sockets, valid in the whole
- * process.
+ * Handles: names of open files, pipes, terminals, directories, sockets, child processes and
+ * watches, valid in the whole process.
  *
  * A handle is a value. It is bound to a loop by its first submission, so that handing it to another
  * loop before that is passing the value; afterwards it is release and import. On a handle of

@@ -131,7 +131,8 @@ CEDE_API void cede_prep_sendv(cede_req *, cede_handle, const cede_vec *, uint32_
  * copied all the same.
  * Cancelled, it sends no more; but what has gone keeps its memory until the peer has acknowledged
  * it, and done comes then, late. Closed before that (with the scope that owns it, too), the
- * connection is reset: so no peer keeps the memory by not reading. */
+ * connection is reset, also that of a borrowed handle: so no peer keeps the memory by not
+ * reading. */
 #define CEDE_ZERO_COPY_LEAST_BYTES 32768u
 CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buffer,
                                        uint64_t length_bytes);

@@ -61,7 +61,10 @@ CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, vo
  * CEDE_OK: all of it was moved; with CEDE_TO_END up to the end of `from`, which is not passed on
  * (submit a shutdown for that). CEDE_EEOF: it ended before. Where receiving failed, what was
  * received before is sent first. A cancel, a deadline, the end of a scope stop it between
- * transfers, as with every whole transfer.
+ * transfers, as with every whole transfer. (cede_fail on its ticket is what it says: with 0 it ends
+ * with CEDE_OK, whatever is left.)
+ *
+ * Others may be linked behind it, but not it behind others: only this call starts it.
  */
 CEDE_API cede_ticket cede_submit_relay(cede_loop *, cede_relay *, cede_done *);
 CEDE_API cede_ticket cede_submit_relay_at(cede_loop *, cede_relay *, cede_done *,

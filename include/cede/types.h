@@ -120,7 +120,8 @@ typedef struct cede_ticket {
     uint64_t generation;
 } cede_ticket;
 
-/* Names an open file, pipe, terminal, directory or socket in this process; 0 is none. */
+/* Names an open file, pipe, terminal, directory, socket, child process or watch in this process; 0
+ * is none. */
 typedef uint64_t cede_handle;
 
 /* ---- Time ---------------------------------------------------------------------------------- */
@@ -149,9 +150,11 @@ typedef uint64_t cede_handle;
 typedef struct cede_result {
     cede_status status; /* CEDE_OK, or why not */
     int32_t os_error;   /* the system's own number (errno), or 0 */
-    uint64_t count;     /* bytes moved; for scopes, members delivered; for pend, as completed */
+    uint64_t count;     /* bytes moved; for scopes, members delivered; for pend, as completed; for
+                           others what their preparation says */
     cede_handle handle; /* what was opened, now the callee's to close; 0 if nothing was */
-    void *buffer;       /* the caller's buffer for transfers of one buffer, else NULL */
+    void *buffer;       /* the caller's buffer for transfers of one buffer; the pool's that was
+                           picked, now the callee's to give back; else NULL */
     cede_ticket scope;  /* the scope that the request was a member of, or {0, 0} */
     uint32_t flags;     /* CEDE_BY_..., CEDE_CANCEL_ASKED */
 } cede_result;

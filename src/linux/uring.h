@@ -132,7 +132,8 @@ typedef struct uring_job {
             uint32_t length;        /* of what is being sent */
             uint8_t step;
             bool socket;
-            bool wished; /* it is to end */
+            uint8_t flags; /* of entries for the stream */
+            bool wished;   /* it is to end */
         } file;
         struct {
             int result;
@@ -278,6 +279,14 @@ static inline void cedi_uring_fill(struct io_uring_sqe *sqe, int opcode, int fd,
     sqe->splice_fd_in = 0;
     sqe->addr3 = 0;
     sqe->__pad2[0] = 0;
+}
+
+/* The flags of a transfer's entry. A terminal takes no word for "do not wait": a write larger than
+ * its room waits inside the submitting call, and so does a read that its line settings keep (VMIN,
+ * VTIME); on a worker they wait where a cancel finds them (docs/facts-linux.md). */
+static inline uint8_t cedi_uring_flags(const uring *self, uint32_t kind)
+{
+    return kind == CEDE_KIND_TTY ? IOSQE_ASYNC : self->work_flags;
 }
 
 static inline unsigned cedi_uring_unsubmitted(const uring *self)

@@ -106,6 +106,7 @@ static bool send_piece(uring *self, uring_job *job, uint32_t length)
     if (!sqe)
         return false;
     job->file.length = length;
+    sqe->flags |= job->file.flags;
     if (job->file.socket)
         sqe->msg_flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     else
@@ -216,6 +217,7 @@ bool cedi_uring_start_send_file(uring *self, const cede_work *work)
     job->file.moved = 0;
     job->file.piece_bytes = PIECE_BYTES;
     job->file.socket = work->kind == CEDE_KIND_STREAM;
+    job->file.flags = cedi_uring_flags(self, work->kind);
     job->file.wished = false;
     job->file.step = POLLING;
     /* Only sockets can be told not to wait: of others, first that there is room. */

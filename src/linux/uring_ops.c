@@ -31,7 +31,7 @@ static inline struct io_uring_sqe *entry(uring *self, const cede_work *work, int
     if (URING_UNLIKELY(!sqe))
         return NULL;
     cedi_uring_fill(sqe, opcode, (int)work->native, address, length, offset, work->token);
-    sqe->flags = self->work_flags;
+    sqe->flags = cedi_uring_flags(self, work->kind);
     return sqe;
 }
 

@@ -176,6 +176,7 @@ static void receive(uring *self, uring_job *job)
         sqe->msg_flags = MSG_DONTWAIT;
     else
         sqe->off = (uint64_t)CEDE_CURRENT;
+    sqe->flags = cedi_uring_flags(self, job->picked.kind);
 }
 
 void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
@@ -213,7 +214,7 @@ static bool start(uring *self, const cede_work *work, bool many)
         return false;
     cedi_uring_fill(sqe, socket ? IORING_OP_RECV : IORING_OP_READ, (int)work->native, NULL,
                     socket ? 0 : cede_core_pool(work)->buffer_bytes, 0, work->token);
-    sqe->flags = self->work_flags | IOSQE_BUFFER_SELECT;
+    sqe->flags = cedi_uring_flags(self, work->kind) | IOSQE_BUFFER_SELECT;
     sqe->buf_group = pool->group;
     if (!socket)
         sqe->off = (uint64_t)CEDE_CURRENT;

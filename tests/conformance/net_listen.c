@@ -457,6 +457,24 @@ CFT_CASE(shared_listeners_share_an_address_or_say_that_they_cannot)
     cft_closed(t, two->result.handle);
 }
 
+/* Where there is no such thing, it is a listener like any other. */
+CFT_CASE(fast_open_is_for_those_who_ask)
+{
+    cede_address at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
+    cft_rec *listen = listen_at(t, &at, 0, CEDE_LISTEN_FAST_OPEN);
+    CFT_OK(t, listen);
+    cft_name(t, listen->result.handle, CEDE_NAME_OWN, &at);
+    cft_rec *accept = cft_accept(t, listen->result.handle);
+    cft_rec *connect = cft_connect(t, &at);
+    cft_await(t, connect);
+    CFT_OK(t, connect);
+    cft_await(t, accept);
+    CFT_OK(t, accept);
+    if (!cft_faulted(t))
+        cft_talk(t, connect->result.handle, accept->result.handle);
+    cft_closed(t, listen->result.handle);
+}
+
 /* A8, law 15: the accept waits until there are descriptors again; the listener survives. */
 CFT_CASE(accept_at_the_descriptor_limit_waits)
 {
