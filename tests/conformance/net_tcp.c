@@ -147,7 +147,7 @@ CFT_CASE(reset_ends_a_pending_recv)
     cft_closed(t, b);
 }
 
-/* K5: what came before is counted, but that is not where the stream ended: there may have been more. */
+/* K5: what came before is counted, but the stream did not end there: there may have been more. */
 CFT_CASE(reset_within_a_recv_all_is_not_the_end)
 {
     cede_handle a = 0, b = 0;

@@ -1,5 +1,5 @@
-/* What is asked of the system: how many descriptors this process has; whether a reset can look like an
- * orderly end, which no receive can tell then. */
+/* What is asked of the system: how many descriptors this process has; whether a reset can look like
+ * an orderly end, which no receive can tell then. */
 #include "storm.h"
 
 #if defined(_WIN32)
