@@ -221,14 +221,17 @@ static void on_connected(record *rec, cede_result r)
     storm_submit(rec, on_relay_pair);
 }
 
+/* Some at once to the same listener, so that several clients wait there. */
 void storm_connect(station *at)
 {
     uint32_t port = storm_stations[storm_random(&at->random, STATIONS)].port;
-    record *rec = port ? storm_take(at, false) : NULL;
-    if (!rec)
-        return;
     cede_address to = cede_ipv4(127, 0, 0, 1, (uint16_t)port);
-    cede_prep_connect(&rec->as.req, &to, 0);
-    storm_perhaps_within(rec);
-    storm_submit(rec, on_connected);
+    for (uint32_t i = storm_random(&at->random, 4); port && i > 0; i--) {
+        record *rec = storm_take(at, false);
+        if (!rec)
+            return;
+        cede_prep_connect(&rec->as.req, &to, 0);
+        storm_perhaps_within(rec);
+        storm_submit(rec, on_connected);
+    }
 }

@@ -122,6 +122,8 @@ void storm_files(station *at)
             if (next->known < rec->bytes)
                 next->known = (uint32_t)rec->bytes;
             storm_submit_chain(rec, on_written, next, on_read_behind);
+            if (storm_random(&at->random, 4) == 0)
+                cede_cancel(rec->ticket);
         } else {
             storm_submit(rec, on_written);
         }

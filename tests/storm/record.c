@@ -138,11 +138,6 @@ void storm_records_check(station *at)
 
 /* ---- Done ----------------------------------------------------------------------------------- */
 
-static bool transfers_part(const record *rec)
-{
-    return !rec->stops;
-}
-
 static void check_result(record *rec, const cede_result *r)
 {
     uint32_t by = r->flags & CEDE_BY_ANY;
@@ -152,8 +147,7 @@ static void check_result(record *rec, const cede_result *r)
         storm_fail("cancelled by nobody");
     if (r->status == CEDE_EDEADLINE && by != CEDE_BY_DEADLINE)
         storm_fail("a deadline without one: %x", (unsigned)r->flags);
-    if ((r->status == CEDE_ECANCELED || r->status == CEDE_EDEADLINE) && r->count &&
-        !transfers_part(rec))
+    if ((r->status == CEDE_ECANCELED || r->status == CEDE_EDEADLINE) && r->count && rec->stops)
         storm_fail("cancelled, and %llu bytes were moved", (unsigned long long)r->count);
     switch (r->status) {
     case CEDE_EINVAL:

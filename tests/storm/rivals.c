@@ -75,6 +75,8 @@ static void act(rival *self, int phase)
             cede_complete(look(pends, PENDS, random, NULL).ticket, CEDE_OK, COUNT_OF_PEND);
     } else if (choice < 11) {
         cede_drop(look(handles, HANDLES, random, NULL).handle);
+    } else if (phase == STORM && choice < 12) {
+        cede_stop(storm_stations[storm_random(random, STATIONS)].loop);
     } else if (phase == STORM) {
         storm_small_remote(&storm_stations[storm_random(random, STATIONS)], random);
     }

@@ -92,6 +92,56 @@ static void begin_work(station *at)
     storm_submit(rec, on_worked);
 }
 
+/* Two of a chain, which keep until both are done: the second comes first only if it ends unstarted,
+ * by something of its own. */
+static void chain_part(record *rec, record *other)
+{
+    rec->known = 1;
+    if (other->known) {
+        storm_rest(other);
+        storm_rest(rec);
+    }
+}
+
+static void on_before(record *rec, cede_result r)
+{
+    rec->items = r.status == CEDE_OK;
+    rec->block = storm_phase < CLOSING;
+    chain_part(rec, rec->other);
+}
+
+static void on_behind(record *rec, cede_result r)
+{
+    const record *first = rec->other;
+    bool by_link = r.status == CEDE_ECANCELED && (r.flags & CEDE_BY_LINK);
+    if ((r.status == CEDE_OK && !first->items) || (by_link && (first->items || !first->known)))
+        storm_fail("the second of a chain says %s, and the first was %s",
+                   cede_status_name(r.status), first->items ? "completed" : "not completed");
+    if ((r.flags & CEDE_BY_LOOP) && first->known && first->block && !first->items)
+        storm_fail("the second of a chain was not told that the first failed");
+    if (by_link)
+        storm_totals.broken++;
+    chain_part(rec, rec->other);
+}
+
+static void begin_chain(station *at)
+{
+    record *rec = storm_take(at, false), *next = rec ? storm_take(at, false) : NULL;
+    if (!next) {
+        if (rec)
+            storm_rest(rec);
+        return;
+    }
+    cede_prep_pend(&rec->as.req);
+    cede_within(&rec->as.req, storm_random(&at->random, 20) * CEDE_MILLISECOND);
+    cede_prep_nop(&next->as.req);
+    rec->other = next;
+    next->other = rec;
+    rec->known = next->known = 0;
+    storm_submit_chain(rec, on_before, next, on_behind);
+    storm_show_pend(&at->random, rec->ticket);
+}
+
 /* A scope in a scope in a scope, with members on each level; a wish ends one of them. */
 static void begin_nest(station *at)
 {
@@ -148,7 +198,7 @@ static void on_spark(record *rec, cede_result r)
 void storm_small(station *at)
 {
     record *rec;
-    switch (storm_random(&at->random, 6)) {
+    switch (storm_random(&at->random, 7)) {
     case 0:
         begin_pend(at, NULL);
         break;
@@ -162,6 +212,9 @@ void storm_small(station *at)
         begin_nest(at);
         break;
     case 4:
+        begin_chain(at);
+        break;
+    case 5:
         rec = storm_take(at, false); /* so that the next begins in a callback */
         if (rec) {
             cede_prep_nop(&rec->as.req);

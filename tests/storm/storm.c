@@ -25,9 +25,13 @@ uint64_t storm_seed = 1;
 
 static _Atomic uint32_t meeting;
 
+/* The first reason is the one that is told. */
 void storm_fail(const char *format, ...)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
     va_list arguments;
+    while (atomic_flag_test_and_set(&told))
+        port_yield();
     va_start(arguments, format);
     (void)fflush(stdout);
     (void)fprintf(stderr, "storm: ");
@@ -137,6 +141,7 @@ static void print_totals(const char *backend)
         {"resets", storm_totals.resets},
         {"file operations", storm_totals.files},
         {"pends completed", storm_totals.completed},
+        {"chains broken", storm_totals.broken},
         {"waits in callbacks", storm_totals.waits},
         {"wishes of other threads", storm_totals.wishes},
         {"cancelled", storm_totals.canceled},

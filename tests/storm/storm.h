@@ -62,7 +62,7 @@ struct record {
     cede_pool *pool;
     cede_handle handle, second;
     uint64_t bytes, items; /* asked for; given by its items */
-    uint32_t block, known;
+    uint32_t block, known; /* of a file; or of a chain, see small.c */
     cede_vec vec[3];
     record *other, *next;
     unsigned char *buffer;
@@ -121,7 +121,7 @@ struct station {
 /* What was done, for the last line. */
 typedef struct totals {
     _Atomic uint64_t connections, accepted, bytes, streams, relays, resets, wishes, stale;
-    _Atomic uint64_t handed, waits, pooled, canceled, deadlines, files, completed;
+    _Atomic uint64_t handed, waits, pooled, canceled, deadlines, files, completed, broken;
 } totals;
 
 /* STORM: everything. HUSH: no remote submits of rivals any more. CLOSING: none at all; the loops
