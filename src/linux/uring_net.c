@@ -148,9 +148,11 @@ bool cedi_uring_start_recv(uring *self, const cede_work *work)
     return transfer(self, work, false, 0);
 }
 
+/* Not with MSG_WAITALL, which drops the error that ends it behind a part: a reset would look like
+ * the stream's end (docs/facts-linux.md). */
 bool cedi_uring_start_recv_all(uring *self, const cede_work *work)
 {
-    return transfer(self, work, false, MSG_WAITALL);
+    return transfer(self, work, false, 0);
 }
 
 bool cedi_uring_start_send(uring *self, const cede_work *work)

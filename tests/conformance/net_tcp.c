@@ -147,6 +147,23 @@ CFT_CASE(reset_ends_a_pending_recv)
     cft_closed(t, b);
 }
 
+/* K5: what came before is counted, but the stream did not end there: there may have been more. */
+CFT_CASE(reset_within_a_recv_all_is_not_the_end)
+{
+    cede_handle a = 0, b = 0;
+    cft_connected(t, CFT_TCP, &a, &b);
+    cft_rec *recv = cft_recv_all(t, b, 10);
+    cft_flush(t);
+    cft_await(t, cft_send_all(t, a, "hello", 5));
+    cft_flush(t);
+    reset(t, a);
+    cft_await(t, recv);
+    if (recv->result.status != CEDE_EEOF || !cft_deviates(t, "reset_is_no_news_later"))
+        CFT_STATUS(t, recv, CEDE_ECONNRESET);
+    CFT_EXPECT(t, recv->result.count <= 5);
+    cft_closed(t, b);
+}
+
 CFT_CASE(reset_is_told_to_a_later_recv)
 {
     cede_handle a = 0, b = 0;

@@ -39,6 +39,7 @@ read_as()
 
 for machine in x86_64 aarch64; do
     read_as "$machine" -DCEDE_BUILDING < <(files src/core src/pool src/sim src/win32 tests/unit)
-    read_as "$machine" -DCEDE_SHARED < <(files examples tests/check tests/conformance tests/regress)
+    read_as "$machine" -DCEDE_SHARED < <(files examples tests/check tests/conformance tests/regress \
+        tests/storm)
 done
 exit "$failed"

@@ -1,0 +1,201 @@
+/*
+ * A storm on a real kernel: loops on threads of their own that connect, accept, send, receive,
+ * relay, reset, read and write, begin timers, pends, work and scopes in scopes, wait inside
+ * callbacks; other threads that cancel, fail, complete and drop whatever they have heard of, and
+ * submit. Then the loops close with everything pending. At the end all of it must be accounted
+ * for: every request (done exactly once, on its thread, never inline, and nobody writes to its
+ * memory afterwards), every byte (what came is what was sent, in its place; the counts are true),
+ * every buffer of the pools, every descriptor, every number of cede_count.
+ *
+ *     storm [--seconds N] [--seed N] [--backend NAME]
+ *
+ * Chance decides what is done, by the seed; the kernel and the scheduler decide what comes of it,
+ * so that a seed brings a storm of the same kind, and not the same storm. The time decides how long
+ * it goes on, and never the verdict. Ends with 0 and a line of totals, or with 1 and the reason.
+ */
+#include "storm.h"
+
+#include <stdarg.h>
+
+totals storm_totals;
+station storm_stations[STATIONS];
+_Atomic int storm_phase;
+const char *storm_backend;
+uint64_t storm_seed = 1;
+
+static _Atomic uint32_t meeting;
+
+/* The first reason is the one that is told. */
+void storm_fail(const char *format, ...)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    va_list arguments;
+    while (atomic_flag_test_and_set(&told))
+        port_yield();
+    va_start(arguments, format);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "storm: ");
+    (void)vfprintf(stderr, format, arguments);
+    (void)fprintf(stderr, " (seed %llu)\n", (unsigned long long)storm_seed);
+    (void)fflush(stderr);
+    va_end(arguments);
+    _Exit(1);
+}
+
+void storm_meet(void)
+{
+    uint32_t number = ++meeting;
+    uint32_t all = (number + STATIONS - 1) / STATIONS * STATIONS;
+    while (meeting < all)
+        port_yield();
+}
+
+/* What the process makes once and keeps is made before descriptors are counted. */
+static cede_status warm_work(void *argument, uint64_t *count)
+{
+    (void)argument;
+    (void)count;
+    return CEDE_OK;
+}
+
+static _Atomic bool warm_done;
+
+static void on_warm(cede_req *req, cede_result r)
+{
+    (void)req;
+    (void)r;
+    warm_done = true;
+}
+
+static const char *warm_up(void)
+{
+    static char name[32];
+    cede_options options = CEDE_OPTIONS_INIT;
+    cede_loop *loop;
+    cede_req req, listen;
+    char why[256] = "";
+    cede_address any = cede_ipv4(127, 0, 0, 1, 0);
+    options.backend = storm_backend;
+    options.why = why;
+    options.why_bytes = sizeof why;
+    if (cede_loop_open(&options, &loop) != CEDE_OK) {
+        printf("storm: skipped: %s\n", why);
+        exit(77);
+    }
+    (void)snprintf(name, sizeof name, "%s", cede_backend_name(loop));
+    cede_prep_work(&req, warm_work, NULL);
+    (void)cede_submit(loop, &req, on_warm);
+    cede_prep_listen(&listen, &any, 0, 0);
+    (void)cede_submit(loop, &listen, on_warm);
+    (void)cede_run(loop, CEDE_FOREVER);
+    if (!warm_done || cede_loop_close(loop, CEDE_FOREVER) != CEDE_OK)
+        storm_fail("a loop that did next to nothing did not close");
+    return name;
+}
+
+static void start(const char *folder)
+{
+    for (uint32_t i = 0; i < STATIONS; i++) {
+        station *at = &storm_stations[i];
+        at->number = i;
+        at->random = storm_seed * 1000 + 100 + i;
+        (void)snprintf(at->folder, sizeof at->folder, "%s", folder);
+        port_start(&at->thread, storm_station_main, at);
+    }
+    while (meeting < STATIONS)
+        port_yield();
+    storm_rivals_start();
+}
+
+static void finish(void)
+{
+    storm_phase = HUSH;
+    storm_rivals_hush();
+    storm_phase = CLOSING;
+    for (uint32_t i = 0; i < STATIONS; i++)
+        port_join(&storm_stations[i].thread);
+    storm_phase = OVER;
+    storm_rivals_join();
+}
+
+static void print_totals(const char *backend)
+{
+    uint64_t requests = 0, items = 0;
+    for (uint32_t i = 0; i < STATIONS; i++) {
+        requests += storm_stations[i].done;
+        items += storm_stations[i].items;
+    }
+    const struct {
+        const char *what;
+        uint64_t count;
+    } rows[] = {
+        {"requests", requests},
+        {"items", items},
+        {"connections", storm_totals.connections},
+        {"accepted", storm_totals.accepted},
+        {"handed to another loop", storm_totals.handed},
+        {"bytes received", storm_totals.bytes},
+        {"streams to their end", storm_totals.streams},
+        {"pool buffers", storm_totals.pooled},
+        {"relays", storm_totals.relays},
+        {"resets", storm_totals.resets},
+        {"file operations", storm_totals.files},
+        {"pends completed", storm_totals.completed},
+        {"chains broken", storm_totals.broken},
+        {"waits in callbacks", storm_totals.waits},
+        {"wishes of other threads", storm_totals.wishes},
+        {"cancelled", storm_totals.canceled},
+        {"at their deadline", storm_totals.deadlines},
+    };
+    printf("storm on %s: ", backend);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        printf("%llu %s, ", (unsigned long long)rows[i].count, rows[i].what);
+    printf("all accounted for (seed %llu)\n", (unsigned long long)storm_seed);
+}
+
+static uint64_t number_after(const char *text)
+{
+    char *rest;
+    unsigned long long number = text ? strtoull(text, &rest, 10) : 0;
+    if (!text || *rest || rest == text) {
+        (void)fprintf(stderr, "usage: storm [--seconds N] [--seed N] [--backend NAME]\n");
+        exit(2);
+    }
+    return number;
+}
+
+int main(int count, char **words)
+{
+    uint64_t seconds = 3;
+    char folder[256];
+    port_event time;
+    for (int i = 1; i < count; i += 2) {
+        const char *value = i + 1 < count ? words[i + 1] : NULL;
+        if (strcmp(words[i], "--seed") == 0)
+            storm_seed = number_after(value);
+        else if (strcmp(words[i], "--backend") == 0 && value)
+            storm_backend = value;
+        else
+            seconds = number_after(strcmp(words[i], "--seconds") == 0 ? value : NULL);
+    }
+    const char *backend = warm_up();
+    port_event_init(&time);
+    storm_rivals_make();
+    port_folder(folder, sizeof folder);
+    uint64_t before = storm_count_descriptors();
+    start(folder);
+    port_event_wait(&time, seconds * CEDE_SECOND); /* which nobody sets */
+    finish();
+    uint64_t after = storm_count_descriptors();
+    if (before != after)
+        storm_fail("%llu descriptors before, and %llu after", (unsigned long long)before,
+                   (unsigned long long)after);
+    for (uint32_t i = 0; i < STATIONS; i++) {
+        storm_files_gone(&storm_stations[i]);
+        storm_records_check(&storm_stations[i]);
+    }
+    port_folder_gone(folder);
+    storm_ledger_check();
+    print_totals(backend);
+    return 0;
+}
