@@ -75,6 +75,13 @@ struct told {
     char said[CHILD_OUTPUT_MOST];
 };
 
+/* What valgrind says of itself: "--PID-- ". It warns of system calls that it does not know. */
+static bool is_of_the_tool(const char *line)
+{
+    size_t digits = strncmp(line, "--", 2) == 0 ? strspn(line + 2, "0123456789") : 0;
+    return digits > 0 && strncmp(line + 2 + digits, "-- ", 3) == 0;
+}
+
 static void sort_out(child_end *end, struct told *told)
 {
     char *at = told->said;
@@ -83,7 +90,7 @@ static void sort_out(child_end *end, struct told *told)
             told->lines[told->line_count++] = line + 6;
         } else if (strncmp(line, "@want ", 6) == 0 && told->want_count < WANTS_MOST) {
             told->wants[told->want_count++] = line + 6;
-        } else {
+        } else if (!is_of_the_tool(line)) {
             size_t length = strlen(line);
             memcpy(at, line, length);
             at += length;

@@ -121,7 +121,6 @@ static void looking(void *context, const char *host)
     (void)context;
     (void)host;
     cft_gate_lock(lookups.gate);
-    lookups.asked = true;
     while (lookups.held)
         cft_gate_wait(lookups.gate);
     cft_gate_unlock(lookups.gate);
@@ -137,17 +136,13 @@ static void hold_lookups(cft *t, void *state, bool hold)
     cft_gate_unlock(lookups.gate);
 }
 
-/* Those that were left have a thread, and descriptors, until the system has answered. */
+/* Loops have no threads when they are closed, but look-ups that were left have one, and descriptors,
+ * until the system has answered. */
 static void wait_for_lookups(cft *t, world *w)
 {
-    bool asked;
     hold_lookups(t, w, false);
-    cft_gate_lock(lookups.gate);
-    asked = lookups.asked;
-    cft_gate_unlock(lookups.gate);
-    while (asked && tasks() > w->tasks)
+    while (tasks() > w->tasks)
         cft_os_yield();
-    lookups.asked = false;
 }
 
 static void *one_thread(void *context)
@@ -283,17 +278,21 @@ static bool fault_hit(cft *t, void *state)
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-static int64_t open_natives(cft *t, void *state)
+static int64_t descriptors(cft *t, const world *w)
 {
     DIR *directory = opendir("/proc/self/fd");
-    world *w = state;
     int64_t count = w->uffd >= 0 ? -1 : 0; /* our own */
     CFT_CHECK(t, directory != NULL);
-    wait_for_lookups(t, w);
     while (readdir(directory))
         count++;
     closedir(directory);
     return count;
+}
+
+static int64_t open_natives(cft *t, void *state)
+{
+    wait_for_lookups(t, state);
+    return descriptors(t, state);
 }
 
 static void limit(cft *t, void *state, uint32_t more)
@@ -301,7 +300,7 @@ static void limit(cft *t, void *state, uint32_t more)
     world *w = state;
     CFT_CHECK(t, getrlimit(RLIMIT_NOFILE, &w->limit) == 0);
     struct rlimit low = w->limit;
-    low.rlim_cur = (rlim_t)open_natives(t, state) + more;
+    low.rlim_cur = (rlim_t)descriptors(t, w) + more;
     w->limited = true;
     CFT_CHECK(t, setrlimit(RLIMIT_NOFILE, &low) == 0);
 }
