@@ -60,7 +60,7 @@ static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k,
     return job->set->trial ? CFT_EXIT_FAILED : code; /* the trial should have ended it */
 }
 
-/* Variants that only differ in their seed; of these a slice has each so many-th. */
+/* Variants that only differ in their seed. */
 static uint32_t seeds_of(uint32_t schedule)
 {
     if (schedule == 5 || schedule == 10)
@@ -96,20 +96,19 @@ static void explore(const job *job)
 /* The first step of a slice: each case has another, so that all together see every kind. */
 static uint64_t first_step(const job *job)
 {
-    uint32_t sum = 0;
+    uint32_t sum = (unsigned char)job->world->name[strlen(job->world->name) - 1];
     for (const char *c = job->kase->name; *c; c++)
         sum = sum * 31 + (unsigned char)*c;
     return 1 + (uint64_t)(sum % job->set->every);
 }
 
-/* A schedule's variants, one after the other. */
+/* A schedule's variants, one after the other; of a slice each so many-th, and at least one. */
 static int run_schedule(const job *job)
 {
     const cft_settings *set = job->set;
     uint32_t variants = variants_of(job->world, job->schedule);
-    bool seeded = variants == seeds_of(job->schedule) && !set->only_variant;
-    uint32_t first = seeded ? (uint32_t)(first_step(job) - 1) % variants : 0;
-    uint32_t stride = seeded ? set->every : 1;
+    uint32_t first = set->only_variant ? 0 : (uint32_t)(first_step(job) - 1) % variants;
+    uint32_t stride = set->only_variant ? 1 : set->every;
     for (uint32_t round = 0; round < set->repeat; round++) {
         for (uint32_t v = first; v < variants; v += stride) {
             if (set->only_variant && set->variant != v)
