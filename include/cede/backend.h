@@ -204,6 +204,12 @@ CEDE_API void cede_core_unpick(cede_pool_view *, uint32_t number);
  * has been reported meanwhile. */
 CEDE_API void cede_core_cancel_again(cede_core *, uint64_t token);
 
+/* Of a send_zero_copy that was taken: all its bytes have gone, so what is sent behind it may start,
+ * though the work is not reported before its memory has been let go of. Whatever behind it is
+ * reported sooner keeps until then: its done comes in its turn (law 14). Not to be told if some of
+ * the work could be begun anew. Harmless if the work has been reported meanwhile. */
+CEDE_API void cede_core_gone(cede_core *, uint64_t token);
+
 /* Whether the handle of a work is on its way to be closed: by a close or drop, with the scope that
  * owns it, with its loop. What nothing but the end of a connection would end may be broken off
  * then. */

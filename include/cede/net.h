@@ -126,9 +126,10 @@ CEDE_API void cede_prep_sendv(cede_req *, cede_handle, const cede_vec *, uint32_
 
 /* Sends exactly length_bytes like send_all, from the buffer itself where the system can, without a
  * copy of its own. done comes when the system has let go of the buffer, which is later than when
- * the bytes have gone. It pays from some tens of kilobytes on; sends below
- * CEDE_ZERO_COPY_LEAST_BYTES, and streams that have nothing of the kind (local ones, pipes), are
- * copied all the same.
+ * the bytes have gone; what is sent behind it does not wait for that, but is told behind it (law
+ * 14), so several may be under way, each with its buffer. It pays from some tens of kilobytes on;
+ * sends below CEDE_ZERO_COPY_LEAST_BYTES, and streams that have nothing of the kind (local ones,
+ * pipes), are copied all the same.
  * Cancelled, it sends no more; but what has gone keeps its memory until the peer has acknowledged
  * it, and done comes then, late. Closed before that (with the scope that owns it, too), the
  * connection is reset, also that of a borrowed handle: so no peer keeps the memory by not

@@ -77,10 +77,13 @@ extern CEDE_API const struct cede_backend cede_sim_backend;
 
 /* ---- Settings -------------------------------------------------------------------------------- */
 
-#define CEDE_SIM_IN_ORDER 0x1u /* works are carried out in the order taken */
-#define CEDE_SIM_DEADLOCK_FAILS \
-    0x2u /* a wait that nothing can end returns CEDE_EDEADLK, after a
-                                        line to the loop's trace for each work that hangs */
+/* cede_sim_config.flags. IN_ORDER: works are carried out in the order taken. DEADLOCK_FAILS: a wait
+ * that nothing can end returns CEDE_EDEADLK, after a line to the loop's trace for each work that
+ * hangs. LENDS: each send_zero_copy keeps its memory when its bytes have gone, also little of it,
+ * and on any stream. */
+#define CEDE_SIM_IN_ORDER       0x1u
+#define CEDE_SIM_DEADLOCK_FAILS 0x2u
+#define CEDE_SIM_LENDS          0x4u
 
 /*
  * What a world is like. Zeros are defaults: a polite kernel with some delay. The fields that end in

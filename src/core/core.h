@@ -125,7 +125,7 @@ enum {
 
 /* slot.holds: why it is HELD */
 enum {
-    CEDI_HOLD_ORDER = 0x01,
+    CEDI_HOLD_ORDER = 0x01, /* READY: it is told behind those before it */
     CEDI_HOLD_LINK = 0x02,
     CEDI_HOLD_PARK = 0x04,
     CEDI_HOLD_CLOSE = 0x08,
@@ -210,6 +210,7 @@ typedef struct cedi_slot {
                                   signal_many: and what its items live in;
                                   recv_pool: the buffer that was picked, from 1 on */
                 uint32_t out;  /* CEDI_MANY_POOL_OPS with a credit: buffers not given back */
+                uint32_t gone; /* send_zero_copy: its bytes are, its memory is not back yet */
             };
         } on;
         struct {

@@ -20,8 +20,7 @@
 #define CHUNK_ENTRIES CEDI_ENTRY_CHUNK
 #define MAX_CHUNKS    (1u << (INDEX_BITS - ENTRY_SHIFT))
 #define END           UINT32_C(0xfffffffe)
-#define KEPT          64u   /* entries for what must not be lost */
-#define FREED         0x80u /* entry.flags: on the free list, or would be but for its inbox link */
+#define KEPT          64u /* entries for what must not be lost */
 
 _Atomic(cedi_entry *) cedi_entry_chunks[MAX_CHUNKS];
 
@@ -72,7 +71,7 @@ static bool grow(void)
     atomic_store_explicit(&cedi_entry_chunks[chunk_count], chunk, memory_order_release);
     for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) {
         atomic_init(&chunk[i].word, UINT64_C(2) << INDEX_BITS);
-        chunk[i].flags = FREED;
+        chunk[i].flags = CEDI_FREED;
         if (chunk_count || i)
             free_push(chunk_count << ENTRY_SHIFT | i);
     }
@@ -127,7 +126,7 @@ void cedi_entry_free(uint32_t index)
     uint64_t word = atomic_load_explicit(&entry->word, memory_order_relaxed);
     atomic_store_explicit(&entry->word, (word | INDEX_MASK) ^ INDEX_MASK, memory_order_release);
     cede_os_lock();
-    entry->flags = FREED;
+    entry->flags = CEDI_FREED;
     recycle(index);
     cede_os_unlock();
 }
@@ -432,7 +431,7 @@ void cedi_handle_drop_arrived(cede_loop *loop, uint32_t index)
     bool freed;
     cede_os_lock();
     atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
-    freed = entry->flags & FREED;
+    freed = entry->flags & CEDI_FREED;
     if (freed)
         recycle(index);
     cede_os_unlock();
@@ -454,7 +453,7 @@ static void drop_remote(cede_loop *loop, cedi_entry *entry, uint32_t index, uint
         return;
     cede_os_lock(); /* the loop has closed, and the handle with it */
     atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
-    if (entry->flags & FREED)
+    if (entry->flags & CEDI_FREED)
         recycle(index);
     cede_os_unlock();
 }

@@ -16,8 +16,9 @@ enum {
     CEDI_SHUT = 0x04,     /* closing: stale for everybody, waits for what is pending */
     CEDI_CLOSING = 0x08,  /* with the backend */
     CEDI_RESERVED = 0x10, /* for an operation that opens */
-    CEDI_QUEUED = 0x20,   /* in the loop's list of drops */
-    CEDI_TO_SCOPE = 0x40  /* its close is part of the end of scope `owner` */
+    CEDI_HAS_GONE = 0x20, /* on its outbound list there may be a send that is gone, not sealed */
+    CEDI_TO_SCOPE = 0x40, /* its close is part of the end of scope `owner` */
+    CEDI_FREED = 0x80     /* on the free list, or would be but for its inbox link */
 };
 
 /* One handle: 64 bytes. */
@@ -75,8 +76,9 @@ void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to 
 cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 
 void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
-void cedi_order_hold(cedi_slot *);                /* joined: unless all before it are sealed */
-void cedi_order_sealed(cede_loop *, cedi_slot *); /* lets the next start */
+void cedi_order_hold(cedi_slot *);                /* joined: unless all before it are over */
+void cedi_order_gone(cede_loop *, cedi_slot *);   /* lets the next start */
+void cedi_order_sealed(cede_loop *, cedi_slot *); /* the same, and tells it in its turn */
 void cedi_order_leave(cede_loop *, cedi_slot *);
 cedi_slot *cedi_order_before(const cedi_slot *); /* to be delivered before its items */
 

@@ -25,34 +25,89 @@ void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
         cedi_order_hold(slot);
 }
 
-/* Held, unless all before it are sealed; those form the front of the list but for requests that
- * ended unstarted, so the walk is short. */
+/* Nothing more comes of it on its stream, though it is not sealed: see cede_core_gone. */
+static bool is_gone(const cedi_slot *slot)
+{
+    return slot->op == CEDE_OP_SEND_ZERO_COPY && slot->at.on.gone;
+}
+
+/* Held, unless all before it are sealed or gone; those form the front of the list but for requests
+ * that ended unstarted, so the walk is short. */
 void cedi_order_hold(cedi_slot *slot)
 {
     for (uint32_t id = slot->at.on.prev; id; id = cedi_slot_at(id)->at.on.prev) {
-        if (!cedi_req_is_ready(cedi_slot_at(id)) && !CEDI_FAULT(NO_ORDER)) {
+        if (cedi_req_is_ready(cedi_slot_at(id)))
+            continue;
+        if (!is_gone(cedi_slot_at(id)) && !CEDI_FAULT(NO_ORDER))
             slot->holds |= CEDI_HOLD_ORDER;
-            return;
-        }
+        return;
     }
 }
 
-void cedi_order_sealed(cede_loop *loop, cedi_slot *slot)
+static void start_next(cede_loop *loop, const cedi_slot *slot)
 {
-    uint32_t id;
-    if (cedi_order_list_of(slot) == CEDI_LIST_FREE)
-        return;
-    if (slot->holds & CEDI_HOLD_ORDER) { /* it never was the first: nobody's turn changes */
-        slot->holds &= (uint8_t)~CEDI_HOLD_ORDER;
-        return;
-    }
-    for (id = slot->at.on.next; id; id = cedi_slot_at(id)->at.on.next) {
+    for (uint32_t id = slot->at.on.next; id; id = cedi_slot_at(id)->at.on.next) {
         cedi_slot *next = cedi_slot_at(id);
         if (!cedi_req_is_ready(next)) {
             cedi_req_unhold(loop, next, CEDI_HOLD_ORDER);
             return;
         }
     }
+}
+
+void cedi_order_gone(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->at.on.gone || cedi_req_is_ready(slot))
+        return;
+    slot->at.on.gone = 1;
+    cedi_entry_at(slot->at.on.entry)->flags |= CEDI_HAS_GONE;
+    start_next(loop, slot);
+}
+
+/* One before it is gone and not sealed, so it keeps. */
+static bool is_too_early(const cedi_slot *slot)
+{
+    uint32_t id = slot->at.on.prev;
+    while (id && cedi_req_is_ready(cedi_slot_at(id)) &&
+           !(cedi_slot_at(id)->holds & CEDI_HOLD_ORDER))
+        id = cedi_slot_at(id)->at.on.prev;
+    return id && !CEDI_FAULT(TOLD_OUT_OF_TURN);
+}
+
+/* Those that kept for it, up to the next that is not sealed. */
+static void tell_behind(cede_loop *loop, const cedi_slot *slot)
+{
+    uint32_t id = slot->at.on.next;
+    for (; id && cedi_req_is_ready(cedi_slot_at(id)); id = cedi_slot_at(id)->at.on.next) {
+        cedi_slot *next = cedi_slot_at(id);
+        if (next->holds & CEDI_HOLD_ORDER) {
+            next->holds &= (uint8_t)~CEDI_HOLD_ORDER;
+            cedi_slot_deliverable(loop, next);
+        }
+    }
+    if (!id || !is_gone(cedi_slot_at(id)))
+        cedi_entry_at(slot->at.on.entry)->flags &= (uint8_t)~CEDI_HAS_GONE;
+}
+
+void cedi_order_sealed(cede_loop *loop, cedi_slot *slot)
+{
+    bool gone_before = cedi_order_list_of(slot) == CEDI_LIST_OUT &&
+                       (cedi_entry_at(slot->at.on.entry)->flags & CEDI_HAS_GONE);
+    if (cedi_order_list_of(slot) == CEDI_LIST_FREE || (slot->holds & CEDI_HOLD_ORDER)) {
+        /* It never was the first: nobody's turn changes. */
+        slot->holds &= (uint8_t)~CEDI_HOLD_ORDER;
+        cedi_slot_deliverable(loop, slot);
+        return;
+    }
+    if (gone_before && is_too_early(slot)) {
+        slot->holds |= CEDI_HOLD_ORDER;
+        cedi_list_init(&slot->link);
+    } else {
+        cedi_slot_deliverable(loop, slot);
+        if (gone_before)
+            tell_behind(loop, slot);
+    }
+    start_next(loop, slot);
 }
 
 void cedi_order_leave(cede_loop *loop, cedi_slot *slot)

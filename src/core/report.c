@@ -1,5 +1,5 @@
 /*
- * What a backend's report means: the two doors of backend.h, and the outcome that follows from what
+ * What a backend's report means: the doors of backend.h, and the outcome that follows from what
  * kind of operation it was (law 7). Which step of the machine that is, request.c decides. On the
  * loop's thread, from inside a backend's start, cancel or wait.
  */
@@ -270,6 +270,18 @@ void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t
         reported_plain(loop, slot, slot->count + count);
     else
         reported(loop, slot, status, os_error, count);
+}
+
+void cede_core_gone(cede_core *core, uint64_t token)
+{
+    cede_loop *loop = (cede_loop *)core;
+    cedi_slot *slot = cedi_slot_at((uint32_t)token);
+    if (cedi_slot_token(slot) != token)
+        return;
+    CEDI_MUST(slot->op == CEDE_OP_SEND_ZERO_COPY, slot);
+    loop->reports++;
+    if (!CEDI_FAULT(GONE_IS_NOT_HEARD))
+        cedi_order_gone(loop, slot);
 }
 
 void cede_core_cancel_again(cede_core *core, uint64_t token)

@@ -85,10 +85,11 @@ static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, in
     }
     if (slot->bits & CEDI_TIMED)
         cedi_wheel_remove(loop, slot);
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
-    if ((slot->bits & CEDI_LISTED) && (slot->at.on.next || (slot->holds & CEDI_HOLD_ORDER)))
+    if ((slot->bits & CEDI_LISTED) &&
+        (slot->at.on.next || slot->at.on.prev || (slot->holds & CEDI_HOLD_ORDER)))
         cedi_order_sealed(loop, slot);
+    else
+        cedi_slot_deliverable(loop, slot);
 }
 
 cede_status cedi_req_reason(const cedi_slot *slot)
@@ -165,8 +166,7 @@ cede_ticket cedi_req_express(cede_loop *loop, cede_req *req, cede_done *done, co
     move(slot, READY);
     slot->status = CEDE_OK;
     slot->u.os_error = 0;
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
+    cedi_slot_deliverable(loop, slot);
     return cedi_slot_ticket(slot);
 }
 

@@ -174,8 +174,7 @@ void cedi_scope_resume(cede_loop *loop, cedi_slot *slot)
 {
     if (!cedi_list_empty(&slot->link))
         return; /* its turn had not come */
-    cedi_list_push(&loop->ready, &slot->link);
-    loop->ready_count++;
+    cedi_slot_deliverable(loop, slot);
 }
 
 /* ---- What comes too late --------------------------------------------------------------------- */

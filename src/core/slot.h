@@ -88,6 +88,13 @@ static inline void cedi_slot_recycle_plain(cede_loop *loop, cedi_slot *slot)
     loop->free.next = &slot->link;
 }
 
+/* Sealed, and all that must come before it is among what is to be delivered. */
+static inline void cedi_slot_deliverable(cede_loop *loop, cedi_slot *slot)
+{
+    cedi_list_push(&loop->ready, &slot->link);
+    loop->ready_count++;
+}
+
 /* The same for all; pends and scopes take wishes that carry a payload, see slot.c. Such a slot goes
  * back to the free list only when no wish is on its way to it any more. */
 void cedi_slot_retire(cede_loop *, cedi_slot *);

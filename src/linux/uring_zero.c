@@ -3,7 +3,8 @@
  *
  * Such an entry has two completions: one tells what went, and says "more"; the other, a
  * notification, that the kernel has let go of the memory, which on a stream is when the peer has
- * acknowledged it. The work is over with the second. One that failed may have both, too (a bad
+ * acknowledged it. What is sent behind it may start with the first, the work is over with the
+ * second. One that failed may have both, too (a bad
  * descriptor does: docs/facts-linux.md); one that says no "more" is over at once.
  *
  * A peer that does not read acknowledges nothing, and no cancel takes back what has gone. So a send
@@ -87,6 +88,8 @@ void cedi_uring_zero_told(uring *self, uint64_t token, int result)
         return;
     job->zero.told = true;
     job->zero.result = result;
+    if (result >= 0 && (uint64_t)result == job->work.args.io.length_bytes - job->work.moved)
+        cede_core_gone(self->core, token);
     if (job->zero.wished)
         cede_core_cancel_again(self->core, token); /* there is another way from here on */
     if (CEDI_FAULT(ZERO_COPY_TOLD_EARLY))

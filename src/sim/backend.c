@@ -257,6 +257,12 @@ static void deliver(sim_loop *loop)
     /* What is reported while we are at it keeps for the next wait: a bounded turn. */
     const sim_work *last = loop->done.last;
     bool more = last != NULL;
+    for (uint32_t left = loop->gone_count; left > 0; left--) {
+        uint64_t token = loop->gone[--loop->gone_count];
+        sim_unlock(loop->world);
+        cede_core_gone(loop->core, token);
+        sim_lock(loop->world);
+    }
     while (more && loop->done.first) {
         more = loop->done.first != last;
         report(loop, loop->done.first);

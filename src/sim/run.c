@@ -172,13 +172,16 @@ static bool makes_native(uint32_t op)
 
 void sim_seal(sim_work *work, cede_status status, uint64_t count)
 {
-    cede_sim *world = work->loop->world;
+    sim_loop *loop = work->loop;
+    cede_sim *world = loop->world;
     work->status = status;
     work->count = count;
     uint64_t told = status != CEDE_OK ? (uint64_t)(int64_t)status : count;
     sim_note(world, SIM_SEAL, work, status == CEDE_OK && makes_native(work->op) ? 0 : told);
     if (status == CEDE_OK && work->lent_bytes) {
         sim_lend(work);
+        if (count == work->args.io.length_bytes - work->moved && loop->gone_count < SIM_GONE_MOST)
+            loop->gone[loop->gone_count++] = work->token;
         sim_schedule(work, SIM_SEALED);
     } else if (sim_chance(world, world->config.late_permille)) {
         sim_schedule(work, SIM_SEALED);
@@ -283,7 +286,7 @@ bool sim_step(cede_sim *world, uint64_t until_ns, bool may_pass)
 
 bool sim_has_news(sim_loop *loop)
 {
-    return loop->done.first || loop->again_count > 0 || loop->telling > 0 ||
+    return loop->done.first || loop->again_count > 0 || loop->telling > 0 || loop->gone_count > 0 ||
            atomic_load(&loop->woken);
 }
 

@@ -82,8 +82,9 @@ bool sim_op_send_zero_copy(cede_sim *world, sim_work *work)
 {
     bool over = sim_op_send_all(world, work);
     const sim_socket *socket = work->file ? work->file->socket : NULL;
-    if (over && work->status == CEDE_OK && socket && socket->own.family != CEDE_ADDRESS_LOCAL &&
-        work->args.io.length_bytes >= CEDE_ZERO_COPY_LEAST_BYTES)
+    bool lends = socket && socket->own.family != CEDE_ADDRESS_LOCAL &&
+                 work->args.io.length_bytes >= CEDE_ZERO_COPY_LEAST_BYTES;
+    if (over && work->status == CEDE_OK && (lends || (world->config.flags & CEDE_SIM_LENDS)))
         work->lent_bytes = work->count;
     return over;
 }

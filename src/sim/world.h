@@ -107,6 +107,8 @@ enum { SIM_FRESH, SIM_UNHELD, SIM_BEGUN };
 
 /* ---- Loops ----------------------------------------------------------------------------------- */
 
+#define SIM_GONE_MOST 16u
+
 struct sim_loop {
     sim_loop *next;
     struct cede_sim *world;
@@ -123,7 +125,9 @@ struct sim_loop {
     uint64_t *again; /* tokens whose cancel is answered "not found" */
     size_t again_count;
     size_t again_room;
-    uint32_t telling; /* works with signals to be told */
+    uint32_t telling;             /* works with signals to be told */
+    uint64_t gone[SIM_GONE_MOST]; /* tokens of sends to be told of as gone; of more nobody is */
+    uint32_t gone_count;
 };
 
 /* ---- The world ------------------------------------------------------------------------------- */

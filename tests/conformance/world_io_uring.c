@@ -136,8 +136,8 @@ static void hold_lookups(cft *t, void *state, bool hold)
     cft_gate_unlock(lookups.gate);
 }
 
-/* Loops have no threads when they are closed, but look-ups that were left have one, and descriptors,
- * until the system has answered. */
+/* Loops have no threads when they are closed, but look-ups that were left have one, and
+ * descriptors, until the system has answered. */
 static void wait_for_lookups(cft *t, world *w)
 {
     hold_lookups(t, w, false);

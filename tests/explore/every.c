@@ -230,7 +230,7 @@ static void every_schedule(void)
 {
     cede_sim_config config = {.cancel_lose_permille = 500, .batch_permille = 500};
     uint64_t runs = 0;
-    config.flags = CEDE_SIM_DEADLOCK_FAILS;
+    config.flags = CEDE_SIM_DEADLOCK_FAILS | CEDE_SIM_LENDS;
     config.waits_most = 100000;
     config.look_ns = config.turn_ns = 1;
     set_clear(&seen);

@@ -67,7 +67,7 @@ cede_sim_config manners_of(const program *p)
         break;
     }
     c.seed = p->seed;
-    c.flags |= CEDE_SIM_DEADLOCK_FAILS;
+    c.flags |= CEDE_SIM_DEADLOCK_FAILS | CEDE_SIM_LENDS;
     c.waits_most = 200000;
     return c;
 }

@@ -57,6 +57,7 @@ static void mix_work(sim_work *work, void *unused)
     mix(work->count);
     mix(work->hold);
     mix(work->rest_bytes);
+    mix(work->lent_bytes);
 }
 
 static void mix_list(const sim_list *list)
@@ -88,6 +89,8 @@ static void mix_world(cede_sim *world)
         mix(loop->refused | (uint64_t)atomic_load(&loop->woken) << 1);
         for (size_t i = 0; i < loop->again_count; i++)
             mix(place_of((uint32_t)loop->again[i]));
+        for (uint32_t i = 0; i < loop->gone_count; i++)
+            mix(place_of((uint32_t)loop->gone[i]));
     }
     for (const cede_sim_pipe *pipe = world->pipes; pipe; pipe = pipe->next)
         mix_pipe(pipe);
@@ -147,6 +150,7 @@ static void mix_slot(const cedi_slot *slot)
     if (slot->bits & CEDI_LISTED) {
         mix(place_of(slot->at.on.next) << 32 | place_of(slot->at.on.prev));
         mix(entry_number(slot->at.on.entry));
+        mix(slot->op == CEDE_OP_SEND_ZERO_COPY && slot->at.on.gone);
     } else if (slot->op == CEDE_OP_CLOSE) {
         mix(entry_number(slot->at.on.entry));
     } else if (slot->op == CEDE_OP_SCOPE) {
