@@ -7,8 +7,12 @@
  *     tell     writes what it was started with
  *     big:N    writes N bytes of key 9
  *     handles  writes how many it has
+ *     own B    copies its input to its output, by a loop of backend B
+ *     pass B W starts a child W by such a loop, with its own streams, and ends as that one did
+ *     group    ends with 1 if it leads a group of its own, else with 0
  *
- * Each but the first ends when its standard input has ended, so that none outlives its case.
+ * Each that is there for longer ends when its standard input has ended, so that none outlives its
+ * case.
  */
 #include "inner.h"
 
@@ -84,6 +88,12 @@ int cft_child_main(const char *const *words)
     bool copies = false;
     if (strncmp(what, "exit:", 5) == 0)
         return atoi(what + 5);
+    if (strcmp(what, "group") == 0)
+        return cft_os_leads_a_group();
+    if (strcmp(what, "own") == 0 && words[1])
+        return cft_child_own(words[1]);
+    if (strcmp(what, "pass") == 0 && words[1])
+        return cft_child_pass(words[1], words + 2);
     if (strcmp(what, "cat") == 0) {
         copies = true;
     } else if (strcmp(what, "deaf") == 0) {

@@ -236,6 +236,51 @@ CFT_CASE(child_reads_and_writes_files)
     CFT_EXPECT(t, cft_file_read(t, "out", seen, 9000, 0) == 9000 && cft_filled(seen, 9000, 3, 0));
 }
 
+/* What comes back is what a child made of it whose words these are. */
+static void talks_through(cft *t, const char *const *words)
+{
+    cede_handle input, output;
+    cft_needs(t, CEDE_OP_SPAWN);
+    pipes p = {cft_half(t, CEDE_PAIR_TO_CHILD, &input), 0, 0};
+    p.from = cft_half(t, CEDE_PAIR_FROM_CHILD, &output);
+    cft_rec *rec = cft_prep_child(t, input, output, words);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    cft_drop(t, input);
+    cft_drop(t, output);
+    echo(t, &p, "one");
+    echo(t, &p, "and another");
+    cft_closed(t, p.to);
+    char rest[8];
+    CFT_EXPECT(t, all_of(t, p.from, rest, sizeof rest) == 0);
+    expect_end(t, rec->result.handle, 0);
+}
+
+CFT_CASE(child_gives_its_own_streams_to_a_loop)
+{
+    const char *words[] = {"own", cft_backend(t), NULL};
+    talks_through(t, words);
+}
+
+CFT_CASE(child_inherits_the_streams_of_its_parent)
+{
+    const char *words[] = {"pass", cft_backend(t), "cat", NULL};
+    talks_through(t, words);
+}
+
+CFT_CASE(child_leads_a_group_if_it_is_told_to)
+{
+    const char *words[] = {"group", NULL};
+    cft_needs(t, CEDE_OP_SPAWN);
+    for (uint32_t own = 0; own < 2; own++) {
+        cft_rec *rec = cft_prep_child(t, 0, 0, words);
+        ((cede_spawn *)rec->data)->flags = own ? CEDE_SPAWN_GROUP : 0;
+        cft_do(rec);
+        CFT_OK(t, rec);
+        expect_end(t, rec->result.handle, own || is_windows(t));
+    }
+}
+
 /* Fails, and leaves nothing. */
 static cede_status refused(cft *t, const char *program, const char *directory)
 {

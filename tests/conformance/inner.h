@@ -140,6 +140,9 @@ bool cft_faults_hit(const cft *);
 
 /* child.c */
 int cft_child_main(const char *const *words); /* an exit code */
+/* child_loop.c; exit codes. All of its input to its output; the end of a child with these words. */
+int cft_child_own(const char *backend);
+int cft_child_pass(const char *backend, const char *const *words);
 /* What the child "tell" writes; returns the length, like snprintf. */
 size_t cft_child_told(const char *const *words, const char *const *environment,
                       const char *directory, char *out, size_t room);

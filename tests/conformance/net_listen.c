@@ -273,6 +273,16 @@ CFT_CASE(connect_over_ipv6_where_nobody_listens_is_refused)
     CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
 }
 
+/* A group has no streams: no system sends anything there. */
+CFT_CASE(connect_to_where_no_way_leads_is_told)
+{
+    cede_address at = cede_ipv4(224, 0, 0, 1, 9);
+    cft_rec *connect = cft_connect(t, &at);
+    cft_await(t, connect);
+    CFT_EXPECT(t, connect->result.handle == 0);
+    CFT_STATUS(t, connect, CEDE_ENETUNREACH);
+}
+
 /* A5, law 8: with its handle, or without one and closed (the run's end counts descriptors). */
 LISTEN_CASE(connect_and_cancel_leak_no_socket)
 {

@@ -47,6 +47,10 @@ const char *cft_os_directory(char *out, size_t bytes);
 uint32_t cft_os_handles(void);
 /* Reads standard input: what there is; 0: the end. */
 size_t cft_os_input(void *out, size_t bytes);
+/* Standard input (0) or output (1), as the system names it. */
+intptr_t cft_os_standard(int which);
+/* Whether this process leads a group of its own; where that cannot be asked, it does. */
+bool cft_os_leads_a_group(void);
 /* What asks this process to end does not end it. */
 void cft_os_ignore_asks(void);
 

@@ -174,6 +174,16 @@ size_t cft_os_input(void *out, size_t bytes)
     return got > 0 ? (size_t)got : 0;
 }
 
+intptr_t cft_os_standard(int which)
+{
+    return which;
+}
+
+bool cft_os_leads_a_group(void)
+{
+    return getpgrp() == getpid();
+}
+
 void cft_os_ignore_asks(void)
 {
     (void)signal(SIGTERM, SIG_IGN);

@@ -295,6 +295,16 @@ size_t cft_os_input(void *out, size_t bytes)
     return got > 0 ? (size_t)got : 0;
 }
 
+intptr_t cft_os_standard(int which)
+{
+    return (intptr_t)GetStdHandle(which ? STD_OUTPUT_HANDLE : STD_INPUT_HANDLE);
+}
+
+bool cft_os_leads_a_group(void)
+{
+    return true;
+}
+
 void cft_os_ignore_asks(void)
 {
     /* By force is the only way here. */
