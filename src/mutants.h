@@ -59,9 +59,12 @@ enum {
     CEDI_ATTRIBUTES_STAY,       /* prep leaves the attributes of the time before */
     CEDI_SUBMIT_KEEPS_ALL,      /* a submit does not consume the preparation */
     CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
+    CEDI_GONE_IS_NOT_HEARD,     /* what is sent behind a send without a copy waits for its end */
+    CEDI_TOLD_OUT_OF_TURN,      /* and if it did not, is told before it */
     /* of src/linux */
-    CEDI_GONE_IS_NOT_HEARD,      /* what is sent behind a send without a copy waits for its end */
-    CEDI_TOLD_OUT_OF_TURN,       /* and if it did not, is told before it */
+    CEDI_PIECES_REPEAT,          /* a file is sent from its first piece again and again */
+    CEDI_END_HAS_NO_CODE,        /* a child's end is told without what it ended with */
+    CEDI_LOSS_IS_SILENT,         /* a watch does not tell that changes were lost */
     CEDI_ZERO_COPY_TOLD_EARLY,   /* a send without a copy is over before its notification */
     CEDI_NOTIFICATION_FORGOTTEN, /* and this one is never told */
     CEDI_FAILED_IS_NOT_NOTIFIED, /* a failed one is thought to have none */

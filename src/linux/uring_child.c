@@ -50,7 +50,7 @@ void cedi_uring_child_completed(uring *self, uring_job *job, int result)
     }
     self->works--;
     cede_core_done(self->core, token, error == EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_final(error),
-                   error, error ? 0 : count);
+                   error, error || CEDI_FAULT(END_HAS_NO_CODE) ? 0 : count);
 }
 
 bool cedi_uring_start_child_kill(uring *self, const cede_work *work)

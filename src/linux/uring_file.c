@@ -89,7 +89,8 @@ static uint32_t piece(const uring_job *job)
 
 static bool read_piece(uring *self, uring_job *job)
 {
-    uint64_t at = job->work.args.copy.from_offset + job->work.moved + job->file.moved;
+    uint64_t at = job->work.args.copy.from_offset + job->work.moved +
+                  (CEDI_FAULT(PIECES_REPEAT) ? 0 : job->file.moved);
     if (at > INT64_MAX - PIECE_BYTES) {
         at = INT64_MAX - PIECE_BYTES; /* no file reaches so far: the end, like any behind it */
     }

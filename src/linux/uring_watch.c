@@ -26,7 +26,7 @@
 static uint8_t change_of(const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW)
-        return CEDE_CHANGE_LOST;
+        return CEDI_FAULT(LOSS_IS_SILENT) ? 0 : CEDE_CHANGE_LOST;
     if (event->mask & THE_END)
         return CEDE_CHANGE_GONE;
     if (event->len == 0)
