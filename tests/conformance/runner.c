@@ -93,13 +93,18 @@ static void explore(const job *job)
     job->world->explore(explore_program, (void *)job);
 }
 
-/* The first step of a slice: each case has another, so that all together see every kind. */
-static uint64_t first_step(const job *job)
+/* What a slice takes of a case: of each something else, so that all together see every kind. */
+static uint32_t choice(const job *job)
 {
     uint32_t sum = (unsigned char)job->world->name[strlen(job->world->name) - 1];
     for (const char *c = job->kase->name; *c; c++)
         sum = sum * 31 + (unsigned char)*c;
-    return 1 + (uint64_t)(sum % job->set->every);
+    return sum;
+}
+
+static uint64_t first_step(const job *job)
+{
+    return 1 + (uint64_t)(choice(job) % job->set->every);
 }
 
 /* A schedule's variants, one after the other; of a slice each so many-th, and at least one. */
@@ -250,12 +255,17 @@ static bool run_child(const job *job, tally *sum, int *code)
     return judge(job, &end, sum);
 }
 
-/* Where each failing allocation needs a start of this program, a case of a slice has them fail once
- * or from then on: one of the two. */
-static bool leaves_out(const job *job)
+/* A case of a slice has one kind of call fail, once or from then on. Where each failing allocation
+ * needs a start of this program but all other calls share one: these, and each fourth case has one
+ * kind of allocations. */
+static bool leaves_out(const job *job, uint32_t modes)
 {
-    return !cft_os_copies && job->set->every > 1 && job->variant < CFT_ALLOC_MODES &&
-           job->variant != first_step(job) % CFT_ALLOC_MODES;
+    uint32_t other = choice(job) / job->set->every;
+    if (job->set->every == 1)
+        return false;
+    if (cft_os_copies)
+        return job->variant != other % modes;
+    return job->variant < CFT_ALLOC_MODES && job->variant != other % (4 * CFT_ALLOC_MODES);
 }
 
 static bool run_faults(job *job, tally *sum)
@@ -264,7 +274,7 @@ static bool run_faults(job *job, tally *sum)
     int code = 0;
     job->schedules = CFT_SCHEDULE(9);
     for (job->variant = 0; job->variant < modes; job->variant++) {
-        if (job->set->only_variant ? job->set->variant != job->variant : leaves_out(job))
+        if (job->set->only_variant ? job->set->variant != job->variant : leaves_out(job, modes))
             continue;
         if (job->variant >= CFT_ALLOC_MODES && !cft_os_copies && !job->set->k) {
             job->k = 0; /* the library keeps memory that it got, but no answers of the system */
