@@ -55,7 +55,6 @@ typedef struct world {
 static struct {
     cft_gate *gate;
     bool held;
-    bool asked; /* in this run */
 } lookups;
 
 static const int fault_errors[] = {EAGAIN, EINTR, EBUSY, ENOMEM, EPERM};
