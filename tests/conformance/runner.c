@@ -93,13 +93,14 @@ static void explore(const job *job)
     job->world->explore(explore_program, (void *)job);
 }
 
-/* What a slice takes of a case: of each something else, so that all together see every kind. */
+/* What a slice takes of a case: of each something else, so that all together see every kind; and
+ * with another seed the next one, so that many runs see all. */
 static uint32_t choice(const job *job)
 {
     uint32_t sum = (unsigned char)job->world->name[strlen(job->world->name) - 1];
     for (const char *c = job->kase->name; *c; c++)
         sum = sum * 31 + (unsigned char)*c;
-    return sum;
+    return sum + (uint32_t)job->set->seed;
 }
 
 static uint64_t first_step(const job *job)
