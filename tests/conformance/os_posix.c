@@ -79,6 +79,15 @@ static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
     }
 }
 
+/* A shell starts what shall stay in the background with some signals ignored, which children inherit;
+ * a case shall find what a program has that was started by hand. */
+static void forget_ignored(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        (void)signal(signals[i], SIG_DFL);
+}
+
 cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
 {
     cft_end end = {-1, 0, false, NULL, 0};
@@ -96,6 +105,7 @@ cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
+        forget_ignored();
         setvbuf(stdout, NULL, _IONBF, 0);
         exit(order->fn(order->context));
     }
