@@ -4,8 +4,8 @@
  * Such an entry has two completions: one tells what went, and says "more"; the other, a
  * notification, that the kernel has let go of the memory, which on a stream is when the peer has
  * acknowledged it. What is sent behind it may start with the first, the work is over with the
- * second. One that failed may have both, too (a bad
- * descriptor does: docs/facts-linux.md); one that says no "more" is over at once.
+ * second. One that failed may have both, too (a bad descriptor does: docs/facts-linux.md); one that
+ * says no "more" is over at once.
  *
  * A peer that does not read acknowledges nothing, and no cancel takes back what has gone. So a send
  * that was only cancelled completes late; one whose stream is about to be closed has the connection
