@@ -54,11 +54,12 @@ enum {
      CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP))
 
 /* Takes signals to this process, those in `signals` (an OR of CEDE_SIGNAL_BIT), until it is
- * cancelled: each is an item whose count is its number. One that comes again before its item was
- * called is told once. While it pends the signals' own effect is off; each signal goes to all the
- * requests, on all loops, that take it. Afterwards what was set before holds again (a disposition
- * that somebody else has set meanwhile stays). It is usually in the background (cede_background):
- * a watch for ctrl-C should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
+ * cancelled: each is an item whose count is its number. One that came before it began is told to
+ * those who were there, and not to it; one that comes again before its item was called is told
+ * once. While it pends the signals' own effect is off; each signal goes to all the requests, on all
+ * loops, that take it. Afterwards what was set before holds again (a disposition that somebody else
+ * has set meanwhile stays). It is usually in the background (cede_background): a watch for ctrl-C
+ * should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
  * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.
  * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
  * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and

@@ -14,6 +14,7 @@ static uint32_t wanted(const uring *self)
     return bits;
 }
 
+/* What has come before its beginning is told to those who were there, and not to it. */
 bool cedi_uring_start_signal_many(uring *self, const cede_work *work)
 {
     uring_job *job;
@@ -22,6 +23,7 @@ bool cedi_uring_start_signal_many(uring *self, const cede_work *work)
     job = self->listener ? cedi_uring_job_new(self, work, URING_SIGNAL) : NULL;
     if (!job)
         return false;
+    cedi_uring_signals_came(self);
     job->signal.next = self->signals;
     self->signals = job;
     self->signal_works++;

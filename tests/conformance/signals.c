@@ -141,6 +141,22 @@ CFT_CASE(signal_goes_to_all_who_take_it)
     hush(t, other);
 }
 
+/* Both are told in the turn in which the second begins. */
+CFT_CASE(signal_that_came_before_is_not_told_to_the_next)
+{
+    ear *first = listening(t, INTERRUPT), *next = prepared(t, INTERRUPT | QUIT);
+    raise_it(t, CEDE_SIGNAL_INTERRUPT);
+    cft_submit(next->rec);
+    until_heard(t, first, 1);
+    until_taken(t, next, CEDE_SIGNAL_QUIT);
+    raise_it(t, CEDE_SIGNAL_QUIT);
+    until_heard(t, next, 1);
+    CFT_EXPECT(t, first->heard[CEDE_SIGNAL_INTERRUPT] == 1 && first->items == 1);
+    CFT_EXPECT(t, next->heard[CEDE_SIGNAL_QUIT] == 1 && next->items == 1);
+    hush(t, first);
+    hush(t, next);
+}
+
 static void run_there(cft *t, cede_loop *second)
 {
     CFT_CHECK(t, cft_run_on(second, CEDE_MILLISECOND) >= 0 || cft_faulted(t));
