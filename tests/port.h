@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,23 @@ static inline void port_event_wait(port_event *event, uint64_t ns)
 {
     WaitForSingleObject(event->handle,
                         ns / 1000000 < 1000000 ? (DWORD)((ns + 999999) / 1000000) : INFINITE);
+}
+
+typedef SRWLOCK port_mutex;
+
+static inline void port_mutex_init(port_mutex *mutex)
+{
+    InitializeSRWLock(mutex);
+}
+
+static inline void port_lock(port_mutex *mutex)
+{
+    AcquireSRWLockExclusive(mutex);
+}
+
+static inline void port_unlock(port_mutex *mutex)
+{
+    ReleaseSRWLockExclusive(mutex);
 }
 
 /* A test that hangs is ended by CTest. */
@@ -247,6 +265,23 @@ static inline void port_event_wait(port_event *event, uint64_t ns)
     }
     event->set = false;
     (void)pthread_mutex_unlock(&event->mutex);
+}
+
+typedef pthread_mutex_t port_mutex;
+
+static inline void port_mutex_init(port_mutex *mutex)
+{
+    port_must(pthread_mutex_init(mutex, NULL) == 0, "a mutex");
+}
+
+static inline void port_lock(port_mutex *mutex)
+{
+    (void)pthread_mutex_lock(mutex);
+}
+
+static inline void port_unlock(port_mutex *mutex)
+{
+    (void)pthread_mutex_unlock(mutex);
 }
 
 static inline void port_limit(unsigned seconds)

@@ -57,6 +57,7 @@ void storm_end_leave(end *e, record *rec)
     rec->handle = e->handle;
     rec->of = NULL;
     rec->stops = false;
+    bool pipe = e->how & (END_SENDS | END_RECEIVES);
     settle(e);
     switch (storm_random(&at->random, 4)) {
     case 0:
@@ -64,10 +65,13 @@ void storm_end_leave(end *e, record *rec)
         storm_submit(rec, on_closed);
         break;
     case 1:
-        storm_totals.resets++;
-        cede_prep_set_option(&rec->as.req, rec->handle, CEDE_OPTION_LINGER, 0);
-        storm_submit(rec, on_linger);
-        break;
+        if (!pipe) {
+            storm_totals.resets++;
+            cede_prep_set_option(&rec->as.req, rec->handle, CEDE_OPTION_LINGER, 0);
+            storm_submit(rec, on_linger);
+            break;
+        }
+        /* fall through */
     default:
         cede_drop(rec->handle);
         storm_rest(rec);
@@ -98,40 +102,53 @@ static void begin_scope(end *e, record *life)
     cede_own(life->ticket, e->handle);
 }
 
-void storm_end_begin(station *at, cede_handle handle, bool relayed)
+/* Behind the first its turn comes, and so do its bytes (law 14). */
+static void begin_receiver(end *e, record *rec)
+{
+    rec->of = e;
+    storm_receiver(rec);
+}
+
+uint64_t storm_end_begin(station *at, cede_handle handle, uint32_t how)
 {
     bool scoped = storm_random(&at->random, 2);
-    record *sender = NULL, *receiver = NULL, *life = NULL;
+    bool sends = !(how & END_RECEIVES), receives = !(how & END_SENDS);
+    record *sender = NULL, *receiver = NULL, *second = NULL, *life = NULL;
     end *e = at->free_ends;
     if (e && storm_phase < CLOSING) {
-        sender = storm_take(at, storm_random(&at->random, 4) == 0);
-        receiver = storm_take(at, false);
+        sender = sends ? storm_take(at, storm_random(&at->random, 4) == 0) : NULL;
+        receiver = receives ? storm_take(at, false) : NULL;
         life = scoped ? storm_take(at, false) : NULL;
     }
-    if (!sender || !receiver || (scoped && !life)) {
+    if (!e || (sends && !sender) || (receives && !receiver) || (scoped && !life)) {
         give_up(handle, sender, receiver, life);
-        return;
+        return 0;
     }
     at->free_ends = e->next;
     memset(e, 0, sizeof *e);
     e->at = at;
+    e->how = how;
     e->handle = handle;
-    e->out_key = storm_key_new(relayed);
+    e->out_key = sends ? storm_key_new(how & END_RELAYED) : 0;
     e->out_goal = storm_random(&at->random, 8) ? storm_random(&at->random, 20000)
                                                : storm_random(&at->random, 400000);
-    record *second = storm_random(&at->random, 3) == 0 ? storm_take(at, false) : NULL;
-    e->active = second ? 3 : 2;
+    if (receives && storm_random(&at->random, 3) == 0)
+        second = storm_take(at, false);
+    e->active = (sender != NULL) + (receiver != NULL) + (second != NULL);
     if (life)
         begin_scope(e, life);
     if (storm_random(&at->random, 16) == 0)
         storm_show_handle(&at->random, handle);
-    sender->of = receiver->of = e;
-    storm_receiver(receiver);
-    if (second) { /* its turn comes behind the first's, and so do its bytes (law 14) */
-        second->of = e;
-        storm_receiver(second);
+    uint64_t key = e->out_key;
+    if (receiver)
+        begin_receiver(e, receiver);
+    if (second)
+        begin_receiver(e, second);
+    if (sender) {
+        sender->of = e;
+        storm_sender(sender);
     }
-    storm_sender(sender);
+    return key;
 }
 
 /* ---- Relays --------------------------------------------------------------------------------- */
@@ -172,14 +189,14 @@ static void on_relay_pair(record *rec, cede_result r)
     storm_perhaps_within(relay);
     storm_submit_relay(relay, on_relayed);
     storm_rest(rec);
-    storm_end_begin(at, r.handle, true);
+    (void)storm_end_begin(at, r.handle, END_LOCAL | END_RELAYED);
 }
 
 static void on_pair(record *rec, cede_result r)
 {
     if (r.status == CEDE_OK) {
-        storm_end_begin(rec->at, rec->second, false);
-        storm_end_begin(rec->at, r.handle, false);
+        (void)storm_end_begin(rec->at, rec->second, END_LOCAL);
+        (void)storm_end_begin(rec->at, r.handle, END_LOCAL);
     } else if (r.handle) {
         storm_fail("a pair that failed has a handle");
     }
@@ -209,9 +226,11 @@ static void on_connected(record *rec, cede_result r)
         storm_rest(rec);
         return;
     }
+    const door *d = rec->part;
     storm_totals.connections++;
+    storm_totals.locals += d->local;
     if (storm_phase >= CLOSING || storm_random(&at->random, 8)) {
-        storm_end_begin(at, r.handle, false);
+        (void)storm_end_begin(at, r.handle, d->local ? END_LOCAL : 0);
         storm_rest(rec);
         return;
     }
@@ -224,12 +243,16 @@ static void on_connected(record *rec, cede_result r)
 /* Some at once to the same listener, so that several clients wait there. */
 void storm_connect(station *at)
 {
-    uint32_t port = storm_stations[storm_random(&at->random, STATIONS)].port;
-    cede_address to = cede_ipv4(127, 0, 0, 1, (uint16_t)port);
-    for (uint32_t i = storm_random(&at->random, 4); port && i > 0; i--) {
+    station *there = &storm_stations[storm_random(&at->random, STATIONS)];
+    door *d = &there->doors[storm_random(&at->random, 3) == 0];
+    uint32_t open = d->open;
+    cede_address to = d->local ? cede_address_local(d->path) : storm_home();
+    to.port = d->local ? 0 : (uint16_t)open;
+    for (uint32_t i = storm_random(&at->random, 4); open && i > 0; i--) {
         record *rec = storm_take(at, false);
         if (!rec)
             return;
+        rec->part = d;
         cede_prep_connect(&rec->as.req, &to, 0);
         storm_perhaps_within(rec);
         storm_submit(rec, on_connected);

@@ -1,6 +1,7 @@
 /*
  * A file of blocks, each of which has always the same bytes: what is read was written or is not
- * there yet. And names that come, move and go.
+ * there yet. Names that come, move and go. And the file that streams are sent from, which is closed
+ * with sends of it pending, and opened anew.
  */
 #include "storm.h"
 
@@ -146,9 +147,40 @@ static void on_opened(record *rec, cede_result r)
     storm_rest(rec);
 }
 
+static void on_source(record *rec, cede_result r)
+{
+    if (r.status == CEDE_OK) {
+        cede_drop(rec->at->source); /* another open was as quick */
+        rec->at->source = r.handle;
+    }
+    storm_rest(rec);
+}
+
+/* What sends from it meanwhile is told that it was closed. */
+void storm_files_turn(station *at)
+{
+    record *rec = storm_random(&at->random, 300) == 0 ? storm_take(at, false) : NULL;
+    if (!rec)
+        return;
+    cede_drop(at->source);
+    at->source = 0;
+    cede_prep_open(&rec->as.req, at->source_path, CEDE_OPEN_READ, 0);
+    storm_perhaps_within(rec);
+    storm_submit(rec, on_source);
+}
+
+static void write_source(const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    port_must(file && fwrite(storm_pattern, 1, PATTERN_BYTES, file) == PATTERN_BYTES, "a file");
+    port_must(fclose(file) == 0, "a file");
+}
+
 void storm_files_open(station *at)
 {
     record *rec = storm_take(at, false);
+    snprintf(at->source_path, sizeof at->source_path, "%s/source-%u", at->folder, at->number);
+    write_source(at->source_path);
     for (uint32_t i = 0; i < NAMES; i++)
         snprintf(at->path[i], sizeof at->path[i], "%s/%u-%u", at->folder, at->number, i);
     char path[300];
@@ -164,6 +196,8 @@ void storm_files_gone(station *at)
     char path[300];
     snprintf(path, sizeof path, "%s/file-%u", at->folder, at->number);
     (void)remove(path);
+    (void)remove(at->source_path);
+    (void)remove(at->doors[1].path); /* where it is a file's */
     for (uint32_t i = 0; i < NAMES; i++)
         (void)remove(at->path[i]);
 }

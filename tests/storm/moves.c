@@ -40,7 +40,7 @@ static void sender_ends(record *rec)
 {
     end *e = rec->of;
     rec->stops = false;
-    switch (storm_random(&rec->at->random, 6)) {
+    switch (e->how & END_SENDS ? 5 : storm_random(&rec->at->random, 6)) {
     case 0:
     case 1:
     case 2:
@@ -59,7 +59,7 @@ static void sender_ends(record *rec)
     }
 }
 
-static void on_sent(record *rec, cede_result r)
+static void sender_goes_on(record *rec, cede_result r)
 {
     end *e = rec->of;
     if (r.count > rec->bytes || (r.status == CEDE_OK && !r.count) ||
@@ -68,8 +68,6 @@ static void on_sent(record *rec, cede_result r)
                    cede_status_name(r.status), (unsigned long long)r.count);
     storm_sent(e->out_key, r.count);
     e->out_at += r.count;
-    /* Whoever reads it still sends something else. */
-    memset(rec->buffer, 0xee, rec->bytes);
     /* The kernel may have kept to itself an error that it met behind the first part of a whole
      * transfer (docs/facts-linux.md), and a wish then have come before the rest could tell. */
     if (!rec->stops && r.status != CEDE_OK && r.count)
@@ -84,6 +82,53 @@ static void on_sent(record *rec, cede_result r)
     if (r.status != CEDE_ECANCELED && r.status != CEDE_EDEADLINE)
         e->failed = true;
     sender_ends(rec);
+}
+
+static void on_sent(record *rec, cede_result r)
+{
+    /* Whoever reads it still sends something else. */
+    memset(rec->buffer, 0xee, rec->bytes);
+    sender_goes_on(rec, r);
+}
+
+/* Its file may have ended before, and by itself: that is as it should be. */
+static void on_file_sent(record *rec, cede_result r)
+{
+    if (r.status == CEDE_EEOF) {
+        if (!rec->known || r.count != rec->bytes)
+            storm_fail("a file's end after %llu bytes, of %llu", (unsigned long long)r.count,
+                       (unsigned long long)rec->bytes);
+        r.status = CEDE_OK;
+    } else if (r.status == CEDE_OK && rec->known) {
+        storm_fail("more was sent of a file than there is");
+    }
+    storm_totals.files_sent++;
+    sender_goes_on(rec, r);
+}
+
+/* The pattern goes on for ever, and the file has some of it: a part, all that is left of it, or
+ * more than that. */
+static void send_file(record *rec)
+{
+    end *e = rec->of;
+    uint64_t place = storm_place(e->out_key, e->out_at), length = PATTERN_BYTES - place;
+    rec->bytes = length;
+    rec->known = 0;
+    switch (storm_random(&rec->at->random, 8)) {
+    case 0:
+        length = CEDE_TO_END;
+        break;
+    case 1:
+        length += 1 + storm_random(&rec->at->random, 1000);
+        rec->known = 1;
+        break;
+    default:
+        rec->bytes = length = 1 + storm_random(&rec->at->random, BIG_BYTES);
+        break;
+    }
+    cede_prep_send_file(&rec->as.req, e->handle, rec->at->source, place, length);
+    perhaps_in(rec);
+    storm_submit(rec, on_file_sent);
 }
 
 static void prep_pieces(record *rec, cede_handle to)
@@ -104,8 +149,12 @@ void storm_sender(record *rec)
     rec->bytes = storm_random(&rec->at->random, 3) ? most : 1 + storm_random(&rec->at->random, 999);
     if (rec->bytes > left)
         rec->bytes = left ? left : 1;
-    storm_fill(e->out_key, e->out_at, rec->buffer, rec->bytes);
     rec->stops = false;
+    if (e->out_at >= 8 && rec->at->source && storm_random(&rec->at->random, 12) == 0) {
+        send_file(rec);
+        return;
+    }
+    storm_fill(e->out_key, e->out_at, rec->buffer, rec->bytes);
     switch (storm_random(&rec->at->random, 4)) {
     case 0:
         rec->stops = true;

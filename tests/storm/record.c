@@ -23,17 +23,6 @@ uint32_t storm_random(uint64_t *state, uint32_t below)
 
 /* ---- Taking, resting ------------------------------------------------------------------------ */
 
-static void lock(shelf *s)
-{
-    while (atomic_flag_test_and_set_explicit(&s->busy, memory_order_acquire))
-        port_yield();
-}
-
-static void unlock(shelf *s)
-{
-    atomic_flag_clear_explicit(&s->busy, memory_order_release);
-}
-
 static uint64_t room_of(const record *rec)
 {
     return rec->big ? BIG_BYTES : SMALL_BYTES;
@@ -41,7 +30,7 @@ static uint64_t room_of(const record *rec)
 
 static void put(shelf *s, record *rec)
 {
-    lock(s);
+    port_lock(&s->mutex);
     rec->next = NULL;
     if (s->last)
         s->last->next = rec;
@@ -49,7 +38,7 @@ static void put(shelf *s, record *rec)
         s->first = rec;
     s->last = rec;
     s->count++;
-    unlock(s);
+    port_unlock(&s->mutex);
 }
 
 void storm_records_make(station *at)
@@ -59,8 +48,8 @@ void storm_records_make(station *at)
     port_must(memory && at->records, "memory");
     at->memory = memory;
     memset(memory, FILLED, RECORDS * SMALL_BYTES + BIG_RECORDS * BIG_BYTES);
-    atomic_flag_clear(&at->small.busy);
-    atomic_flag_clear(&at->big.busy);
+    port_mutex_init(&at->small.mutex);
+    port_mutex_init(&at->big.mutex);
     for (uint32_t i = 0; i < RECORDS + BIG_RECORDS; i++) {
         record *rec = &at->records[i];
         rec->at = at;
@@ -71,28 +60,39 @@ void storm_records_make(station *at)
     }
 }
 
+static void untouched(const record *rec, uint64_t from, const char *what)
+{
+    for (uint64_t i = from; i < room_of(rec); i++) {
+        if (rec->buffer[i] != FILLED)
+            storm_fail("a buffer was written to %s, at %u", what, (unsigned)i);
+    }
+}
+
+void storm_untouched(const record *rec, uint64_t from)
+{
+    untouched(rec, from, "behind what was told");
+}
+
 record *storm_take(station *at, bool big)
 {
     shelf *s = big ? &at->big : &at->small;
     record *rec = NULL;
-    lock(s);
+    port_lock(&s->mutex);
     if (s->count > (big ? 8 : QUARANTINED)) {
         rec = s->first;
         s->first = rec->next;
         s->count--;
     }
-    unlock(s);
+    port_unlock(&s->mutex);
     if (!rec)
         return NULL;
     if (atomic_exchange(&rec->where, MINE) != AT_REST)
         storm_fail("a record that rested was not at rest");
-    for (uint64_t i = 0; i < room_of(rec); i++) {
-        if (rec->buffer[i] != FILLED)
-            storm_fail("a buffer was written to after its done, at %u", (unsigned)i);
-    }
+    untouched(rec, 0, "after its done");
     rec->then = rec->item = NULL;
     rec->scope = rec->other = NULL;
     rec->of = NULL;
+    rec->part = NULL;
     rec->pool = NULL;
     rec->stops = false;
     rec->handle = rec->second = 0;
@@ -111,9 +111,9 @@ void storm_rest(record *rec)
 
 uint32_t storm_busy(station *at)
 {
-    lock(&at->small);
+    port_lock(&at->small.mutex);
     uint32_t count = RECORDS - at->small.count;
-    unlock(&at->small);
+    port_unlock(&at->small.mutex);
     return count;
 }
 
@@ -173,7 +173,7 @@ static void on_done(cede_req *req, cede_result r)
 {
     record *rec = CEDE_CONTAINER(req, record, as.req);
     int was = atomic_exchange(&rec->where, MINE);
-    if (was != CEDED && was != SENT)
+    if (was != CEDED && was != SENT && was != UNSEEN)
         storm_fail("a done that nobody waits for (%d): submitted %llu times, done %llu times", was,
                    (unsigned long long)rec->submitted, (unsigned long long)rec->done);
     if (running != rec->at || submitting)
@@ -195,7 +195,7 @@ static void on_done(cede_req *req, cede_result r)
 void storm_item(cede_req *req, cede_result r)
 {
     record *rec = CEDE_CONTAINER(req, record, as.req);
-    if (rec->where != CEDED || running != rec->at || submitting)
+    if ((rec->where != CEDED && rec->where != UNSEEN) || running != rec->at || submitting)
         storm_fail("an item of what is not in flight, or at the wrong place");
     rec->at->items++;
     rec->item(rec, r);
@@ -260,6 +260,14 @@ void storm_submit(record *rec, step *then)
     cede_ticket ticket = cede_submit(rec->at->loop, &rec->as.req, on_done);
     submitting = false;
     remember(rec, ticket);
+}
+
+void storm_submit_unseen(record *rec, step *then)
+{
+    cede_it(rec, then, UNSEEN);
+    submitting = true;
+    rec->ticket = cede_submit(rec->at->loop, &rec->as.req, on_done);
+    submitting = false;
 }
 
 void storm_submit_chain(record *rec, step *then, record *next, step *next_then)

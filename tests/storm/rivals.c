@@ -9,7 +9,6 @@
 #define HANDLES 32
 
 typedef struct seat {
-    atomic_flag busy;
     cede_ticket ticket;
     cede_handle handle;
 } seat;
@@ -21,65 +20,74 @@ typedef struct rival {
     _Atomic int seen; /* the phase in which it acts */
 } rival;
 
-static seat tickets[TICKETS], pends[PENDS], handles[HANDLES];
-static rival rivals[RIVALS];
+/* Each kind under its lock. */
+typedef struct board {
+    port_mutex mutex;
+    uint32_t count;
+    seat seats[TICKETS];
+} board;
 
-static seat look(seat *seats, uint32_t count, uint64_t *random, const seat *put)
+static board tickets, pends, handles;
+static rival rivals[RIVALS];
+static port_event seen; /* some rival has seen a new phase */
+
+static seat look(board *b, uint64_t *random, const seat *put)
 {
-    seat *s = &seats[storm_random(random, count)], out;
-    while (atomic_flag_test_and_set_explicit(&s->busy, memory_order_acquire))
-        port_yield();
-    out.ticket = s->ticket;
-    out.handle = s->handle;
-    if (put) {
-        s->ticket = put->ticket;
-        s->handle = put->handle;
-    }
-    atomic_flag_clear_explicit(&s->busy, memory_order_release);
+    seat *s = &b->seats[storm_random(random, b->count)], out;
+    port_lock(&b->mutex);
+    out = *s;
+    if (put)
+        *s = *put;
+    port_unlock(&b->mutex);
     return out;
 }
 
 void storm_show_ticket(uint64_t *random, cede_ticket ticket)
 {
     seat put = {.ticket = ticket};
-    (void)look(tickets, TICKETS, random, &put);
+    (void)look(&tickets, random, &put);
 }
 
 void storm_show_pend(uint64_t *random, cede_ticket ticket)
 {
     seat put = {.ticket = ticket};
-    (void)look(pends, PENDS, random, &put);
+    (void)look(&pends, random, &put);
 }
 
 void storm_show_handle(uint64_t *random, cede_handle handle)
 {
     seat put = {.handle = handle};
-    (void)look(handles, HANDLES, random, &put);
+    (void)look(&handles, random, &put);
 }
 
 static void act(rival *self, int phase)
 {
     uint64_t *random = &self->random;
-    uint32_t choice = storm_random(random, 16);
+    uint32_t choice = storm_random(random, 18);
     if (choice < 4) {
         for (uint32_t i = 0; i < choice; i++)
-            cede_cancel(look(tickets, TICKETS, random, NULL).ticket);
+            cede_cancel(look(&tickets, random, NULL).ticket);
         storm_totals.wishes += choice;
     } else if (choice < 5) {
-        cede_fail(look(tickets, TICKETS, random, NULL).ticket, CEDE_EIO);
+        cede_fail(look(&tickets, random, NULL).ticket, CEDE_EIO);
         storm_totals.wishes++;
     } else if (choice < 6) {
-        cede_complete(look(tickets, TICKETS, random, NULL).ticket, CEDE_OK, COUNT_OF_PEND);
+        cede_complete(look(&tickets, random, NULL).ticket, CEDE_OK, COUNT_OF_PEND);
     } else if (choice < 10) {
         for (uint32_t i = 0; i < choice; i++)
-            cede_complete(look(pends, PENDS, random, NULL).ticket, CEDE_OK, COUNT_OF_PEND);
+            cede_complete(look(&pends, random, NULL).ticket, CEDE_OK, COUNT_OF_PEND);
     } else if (choice < 11) {
-        cede_drop(look(handles, HANDLES, random, NULL).handle);
+        cede_drop(look(&handles, random, NULL).handle);
     } else if (phase == STORM && choice < 12) {
         cede_stop(storm_stations[storm_random(random, STATIONS)].loop);
     } else if (phase == STORM) {
-        storm_small_remote(&storm_stations[storm_random(random, STATIONS)], random);
+        if (choice < 16)
+            storm_small_remote(&storm_stations[storm_random(random, STATIONS)], random);
+        else if (choice == 16)
+            storm_raise_some(random);
     }
+    if (choice == 17)
+        storm_lookups_stir();
 }
 
 static void rival_main(void *context)
@@ -87,7 +95,10 @@ static void rival_main(void *context)
     rival *self = context;
     for (;;) {
         int phase = storm_phase;
-        self->seen = phase;
+        if (self->seen != phase) {
+            self->seen = phase;
+            port_event_set(&seen);
+        }
         if (phase == OVER)
             return;
         for (int i = 0; i < 8; i++)
@@ -103,12 +114,13 @@ void storm_rivals_make(void)
         rivals[i].random = storm_seed * 1000 + i;
         port_event_init(&rivals[i].event);
     }
-    for (uint32_t i = 0; i < TICKETS; i++)
-        atomic_flag_clear(&tickets[i].busy);
-    for (uint32_t i = 0; i < PENDS; i++)
-        atomic_flag_clear(&pends[i].busy);
-    for (uint32_t i = 0; i < HANDLES; i++)
-        atomic_flag_clear(&handles[i].busy);
+    port_event_init(&seen);
+    port_mutex_init(&tickets.mutex);
+    port_mutex_init(&pends.mutex);
+    port_mutex_init(&handles.mutex);
+    tickets.count = TICKETS;
+    pends.count = PENDS;
+    handles.count = HANDLES;
 }
 
 void storm_rivals_start(void)
@@ -127,7 +139,7 @@ void storm_rivals_hush(void)
     for (uint32_t i = 0; i < RIVALS; i++) {
         while (rivals[i].seen < HUSH) {
             storm_rivals_stir(i);
-            port_yield();
+            port_event_wait(&seen, 20 * CEDE_MILLISECOND);
         }
     }
 }

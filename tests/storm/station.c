@@ -1,4 +1,4 @@
-/* One loop with its thread: its listener, its pools, what it begins at each turn, how it closes. */
+/* One loop with its thread: its pools, what it begins at each turn, how it closes. */
 #include "storm.h"
 
 static void say_nothing(void *context, const char *line)
@@ -44,156 +44,25 @@ static uint32_t held_of_pool(const station *at)
     return count;
 }
 
-/* ---- Clients -------------------------------------------------------------------------------- */
-
-static void on_handed(record *rec, cede_result r)
-{
-    (void)r;
-    storm_totals.handed++;
-    storm_end_begin(rec->at, rec->handle, false);
-    storm_rest(rec);
-}
-
-void storm_hand_over(station *to, cede_handle handle)
-{
-    record *rec = storm_phase < CLOSING ? storm_take(to, false) : NULL;
-    if (!rec) {
-        cede_drop(handle);
-        return;
-    }
-    rec->handle = handle;
-    cede_prep_nop(&rec->as.req);
-    (void)storm_send(rec, on_handed);
-}
-
-static void accepted(station *at, cede_handle handle)
-{
-    storm_totals.accepted++;
-    station *to = &storm_stations[storm_random(&at->random, STATIONS)];
-    if (to != at && storm_random(&at->random, 2))
-        storm_hand_over(to, handle);
-    else
-        storm_end_begin(at, handle, false);
-}
-
-static void on_accepted(record *rec, cede_result r)
-{
-    if ((r.status == CEDE_OK) != (r.handle != 0))
-        storm_fail("accept says %s, and handle %llx", cede_status_name(r.status),
-                   (unsigned long long)r.handle);
-    if (r.handle)
-        accepted(rec->at, r.handle);
-    storm_rest(rec);
-}
-
-static void on_client(record *rec, cede_result r)
-{
-    if (!r.handle)
-        return; /* no descriptors for now */
-    rec->items++;
-    accepted(rec->at, r.handle);
-    if (storm_random(&rec->at->random, 32) == 0)
-        cede_cancel(rec->ticket); /* others may have come by now, and are not lost (law 8) */
-}
-
-static void begin_accept(station *at)
-{
-    record *rec = at->port ? storm_take(at, false) : NULL;
-    if (!rec)
-        return;
-    rec->stops = true;
-    cede_prep_accept(&rec->as.req, at->listener, NULL);
-    storm_perhaps_within(rec);
-    storm_submit(rec, on_accepted);
-}
-
-/* ---- The listener: listens, learns its port, takes clients; now and then anew --------------- */
-
-static void begin_listener(record *);
-
-static void on_clients(record *rec, cede_result r)
-{
-    station *at = rec->at;
-    if (r.count != rec->items)
-        storm_fail("accept_many says %llu, and there were %llu", (unsigned long long)r.count,
-                   (unsigned long long)rec->items);
-    if (storm_phase >= CLOSING) {
-        storm_rest(rec);
-    } else if (storm_random(&at->random, 32) == 0 ||
-               !(r.flags & (CEDE_BY_WISH | CEDE_BY_DEADLINE))) {
-        at->port = 0;
-        cede_drop(at->listener);
-        begin_listener(rec);
-    } else {
-        rec->items = 0;
-        cede_prep_accept_many(&rec->as.req, at->listener, storm_item);
-        storm_perhaps_within(rec);
-        storm_submit(rec, on_clients);
-    }
-}
-
-static void on_port(record *rec, cede_result r)
-{
-    station *at = rec->at;
-    cede_address address;
-    if (r.status != CEDE_OK) {
-        cede_drop(at->listener);
-        begin_listener(rec);
-        return;
-    }
-    memcpy(&address, rec->buffer, sizeof address);
-    at->port = address.port;
-    rec->items = 0;
-    rec->item = on_client;
-    cede_prep_accept_many(&rec->as.req, at->listener, storm_item);
-    storm_submit(rec, on_clients);
-}
-
-static void on_listening(record *rec, cede_result r)
-{
-    if (r.status != CEDE_OK) {
-        begin_listener(rec);
-        return;
-    }
-    rec->at->listener = r.handle;
-    cede_prep_name(&rec->as.req, r.handle, CEDE_NAME_OWN, (cede_address *)(void *)rec->buffer);
-    storm_submit(rec, on_port);
-}
-
-static void begin_listener(record *rec)
-{
-    cede_address any = cede_ipv4(127, 0, 0, 1, 0);
-    if (storm_phase >= CLOSING) {
-        storm_rest(rec);
-        return;
-    }
-    cede_prep_listen(&rec->as.req, &any, 0, 0);
-    storm_submit(rec, on_listening);
-}
-
 /* ---- The loop ------------------------------------------------------------------------------- */
+
+/* Of fifty. */
+static const struct {
+    uint32_t share;
+    void (*begin)(station *);
+} things[] = {{12, storm_connect}, {4, storm_pair},     {4, storm_accept}, {7, storm_files},
+              {10, storm_small},   {5, storm_datagram}, {2, storm_lookup}, {3, storm_watch},
+              {2, storm_signal},   {1, storm_child}};
 
 static void begin_something(station *at)
 {
-    switch (storm_random(&at->random, 10)) {
-    case 0:
-    case 1:
-    case 2:
-        storm_connect(at);
-        break;
-    case 3:
-        storm_pair(at);
-        break;
-    case 4:
-        begin_accept(at);
-        break;
-    case 5:
-    case 6:
-        storm_files(at);
-        break;
-    default:
-        storm_small(at);
-        break;
+    uint32_t choice = storm_random(&at->random, 50);
+    for (size_t i = 0; i < sizeof things / sizeof things[0]; i++) {
+        if (choice < things[i].share) {
+            things[i].begin(at);
+            return;
+        }
+        choice -= things[i].share;
     }
 }
 
@@ -204,6 +73,9 @@ static void turn(station *at)
         begin_something(at);
     for (uint32_t i = busy < RECORDS / 2 ? 2 : 16; i > 0; i--)
         storm_cull(at);
+    storm_files_turn(at);
+    storm_datagrams_turn(at);
+    storm_ear_turn(at);
     give_some(at, storm_random(&at->random, 8));
     if (storm_random(&at->random, 500) == 0) {
         cede_pool_close(at->pool); /* with buffers out, and receives that wait for one */
@@ -220,6 +92,7 @@ static void begin(station *at)
     options.trace = say_nothing;
     options.why = why;
     options.why_bytes = sizeof why;
+    options.backend_config = storm_config(at->number);
     options.queue_entries = 32u << storm_random(&at->random, 4);
     if (cede_loop_open(&options, &at->loop) != CEDE_OK)
         storm_fail("no loop: %s", why);
@@ -230,7 +103,10 @@ static void begin(station *at)
     storm_records_make(at);
     storm_files_open(at);
     open_pool(at);
-    begin_listener(storm_take(at, false));
+    storm_doors_open(at);
+    storm_datagrams_begin(at);
+    storm_watch_begin(at);
+    storm_ear_begin(at);
 }
 
 static void check_counts(station *at)
@@ -248,6 +124,20 @@ static void check_counts(station *at)
                    (unsigned long long)at->done, (unsigned long long)at->items);
 }
 
+/* What must still be told, though nobody has begun anything any more. The time is for what is lost:
+ * that would never be. */
+static void hear_the_last(station *at)
+{
+    uint64_t until = port_now() + 60 * CEDE_SECOND;
+    while (at->ear_waits || storm_watch_waits(at)) {
+        (void)storm_run(at, CEDE_MILLISECOND);
+        give_some(at, POOLED);
+        if (port_now() > until)
+            storm_fail("station %u: %s was not told", at->number,
+                       at->ear_waits ? "a signal" : "a change of its directory");
+    }
+}
+
 /* With everything pending. At first with a limit that may be too short. */
 static void close_it(station *at)
 {
@@ -259,6 +149,7 @@ static void close_it(station *at)
     }
     if (status != CEDE_OK)
         storm_fail("the loop's close says %s", cede_status_name(status));
+    cede_drop(at->source); /* it may have come last, and belong to nobody yet */
     if (cede_pool_out(at->pool) != held_of_pool(at))
         storm_fail("station %u: %u buffers are out, and it holds %u", at->number,
                    cede_pool_out(at->pool), held_of_pool(at));
@@ -272,9 +163,10 @@ void storm_station_main(void *context)
 {
     station *at = context;
     begin(at);
-    storm_meet();
+    storm_meet(at);
     while (storm_phase < CLOSING)
         turn(at);
-    storm_meet(); /* who sent something to another loop has done so */
+    storm_meet(at); /* who sent something to another loop has done so */
+    hear_the_last(at);
     close_it(at);
 }

@@ -1,10 +1,12 @@
 /*
- * A storm on a real kernel: loops on threads of their own that connect, accept, send, receive,
- * relay, reset, read and write, begin timers, pends, work and scopes in scopes, wait inside
- * callbacks; other threads that cancel, fail, complete and drop whatever they have heard of, and
- * submit. Then the loops close with everything pending. At the end all of it must be accounted
- * for: every request (done exactly once, on its thread, never inline, and nobody writes to its
- * memory afterwards), every byte (what came is what was sent, in its place; the counts are true),
+ * A storm on a real kernel: loops on threads of their own that connect and accept (TCP, and local
+ * names), send, receive, relay, reset, send files and datagrams, read and write, look hosts up,
+ * watch a directory, begin and end children, take signals, begin timers, pends, work and scopes in
+ * scopes, wait inside callbacks; other threads that cancel, fail, complete and drop whatever they
+ * have heard of, raise signals, and submit. Then the loops close with everything pending. At the
+ * end all of it must be accounted for: every request (done exactly once, on its thread, never
+ * inline, and nobody writes to its memory afterwards), every byte and datagram (what came is what
+ * was sent, in its place; the counts are true), every change of a watched directory, every child,
  * every buffer of the pools, every descriptor, every number of cede_count.
  *
  *     storm [--seconds N] [--seed N] [--backend NAME]
@@ -23,7 +25,11 @@ _Atomic int storm_phase;
 const char *storm_backend;
 uint64_t storm_seed = 1;
 
-static _Atomic uint32_t meeting;
+static struct {
+    port_mutex mutex;
+    uint32_t there;
+    port_event gates[STATIONS], met;
+} meeting;
 
 /* The first reason is the one that is told. */
 void storm_fail(const char *format, ...)
@@ -42,12 +48,18 @@ void storm_fail(const char *format, ...)
     _Exit(1);
 }
 
-void storm_meet(void)
+/* Nobody spins, here or elsewhere: who yields and yields may keep the kernel's own threads from
+ * running (docs/facts-linux.md). */
+void storm_meet(const station *at)
 {
-    uint32_t number = ++meeting;
-    uint32_t all = (number + STATIONS - 1) / STATIONS * STATIONS;
-    while (meeting < all)
-        port_yield();
+    port_lock(&meeting.mutex);
+    bool last = ++meeting.there % STATIONS == 0;
+    port_unlock(&meeting.mutex);
+    for (uint32_t i = 0; i < STATIONS && last; i++)
+        port_event_set(&meeting.gates[i]);
+    port_event_wait(&meeting.gates[at->number], CEDE_FOREVER);
+    if (last)
+        port_event_set(&meeting.met);
 }
 
 /* What the process makes once and keeps is made before descriptors are counted. */
@@ -58,24 +70,35 @@ static cede_status warm_work(void *argument, uint64_t *count)
     return CEDE_OK;
 }
 
-static _Atomic bool warm_done;
+static _Atomic uint32_t warm_done;
 
 static void on_warm(cede_req *req, cede_result r)
 {
     (void)req;
+    cede_drop(r.handle);
+    warm_done++;
+}
+
+static void on_no_signal(cede_req *req, cede_result r)
+{
+    (void)req;
     (void)r;
-    warm_done = true;
 }
 
 static const char *warm_up(void)
 {
+    enum { WARM = 5 };
+    static const char *words[] = {NULL, "--child", "0", NULL};
     static char name[32];
     cede_options options = CEDE_OPTIONS_INIT;
     cede_loop *loop;
-    cede_req req, listen;
+    cede_req reqs[WARM + 1];
     char why[256] = "";
-    cede_address any = cede_ipv4(127, 0, 0, 1, 0);
+    cede_address any = storm_home(), found;
+    cede_spawn how = {.program = storm_program(), .arguments = words};
+    words[0] = how.program;
     options.backend = storm_backend;
+    options.backend_config = storm_config(0);
     options.why = why;
     options.why_bytes = sizeof why;
     if (cede_loop_open(&options, &loop) != CEDE_OK) {
@@ -83,14 +106,28 @@ static const char *warm_up(void)
         exit(77);
     }
     (void)snprintf(name, sizeof name, "%s", cede_backend_name(loop));
-    cede_prep_work(&req, warm_work, NULL);
-    (void)cede_submit(loop, &req, on_warm);
-    cede_prep_listen(&listen, &any, 0, 0);
-    (void)cede_submit(loop, &listen, on_warm);
+    cede_prep_work(&reqs[0], warm_work, NULL);
+    cede_prep_listen(&reqs[1], &any, 0, 0);
+    cede_prep_datagram(&reqs[2], &any, 0);
+    cede_prep_lookup(&reqs[3], "localhost", 1, CEDE_LOOKUP_IPV4, &found, 1);
+    cede_prep_spawn(&reqs[4], &how, NULL);
+    for (uint32_t i = 0; i < WARM; i++)
+        (void)cede_submit(loop, &reqs[i], on_warm);
+    cede_prep_signal_many(&reqs[WARM], storm_signals, on_no_signal);
+    cede_background(&reqs[WARM]);
+    (void)cede_submit(loop, &reqs[WARM], on_warm);
     (void)cede_run(loop, CEDE_FOREVER);
-    if (!warm_done || cede_loop_close(loop, CEDE_FOREVER) != CEDE_OK)
+    if (warm_done != WARM || cede_loop_close(loop, CEDE_FOREVER) != CEDE_OK)
         storm_fail("a loop that did next to nothing did not close");
     return name;
+}
+
+static void meeting_make(void)
+{
+    port_mutex_init(&meeting.mutex);
+    port_event_init(&meeting.met);
+    for (uint32_t i = 0; i < STATIONS; i++)
+        port_event_init(&meeting.gates[i]);
 }
 
 static void start(const char *folder)
@@ -102,8 +139,7 @@ static void start(const char *folder)
         (void)snprintf(at->folder, sizeof at->folder, "%s", folder);
         port_start(&at->thread, storm_station_main, at);
     }
-    while (meeting < STATIONS)
-        port_yield();
+    port_event_wait(&meeting.met, CEDE_FOREVER);
     storm_rivals_start();
 }
 
@@ -116,6 +152,20 @@ static void finish(void)
         port_join(&storm_stations[i].thread);
     storm_phase = OVER;
     storm_rivals_join();
+    storm_lookups_over();
+}
+
+/* What was left behind of the look-ups ends by itself, and may have a file open until then. */
+static void check_descriptors(uint64_t before, port_event *never)
+{
+    uint64_t after, until = port_now() + 60 * CEDE_SECOND;
+    while ((after = storm_count_descriptors()) != before && port_now() < until)
+        port_event_wait(never, CEDE_MILLISECOND);
+    if (before != after)
+        storm_tell_descriptors();
+    if (before != after)
+        storm_fail("%llu descriptors before, and %llu after", (unsigned long long)before,
+                   (unsigned long long)after);
 }
 
 static void print_totals(const char *backend)
@@ -132,12 +182,25 @@ static void print_totals(const char *backend)
         {"requests", requests},
         {"items", items},
         {"connections", storm_totals.connections},
+        {"by local names", storm_totals.locals},
         {"accepted", storm_totals.accepted},
         {"handed to another loop", storm_totals.handed},
         {"bytes received", storm_totals.bytes},
         {"streams to their end", storm_totals.streams},
         {"pool buffers", storm_totals.pooled},
         {"relays", storm_totals.relays},
+        {"files sent", storm_totals.files_sent},
+        {"datagrams sent", storm_totals.datagrams},
+        {"datagrams received", storm_totals.datagrams_got},
+        {"look-ups", storm_totals.lookups},
+        {"that hung", storm_totals.hung},
+        {"changes told", storm_totals.changes},
+        {"watches to their end", storm_totals.eras},
+        {"children", storm_totals.children},
+        {"ends of children told", storm_totals.waited},
+        {"kills", storm_totals.killed},
+        {"signals raised", storm_totals.raised},
+        {"signals told", storm_totals.heard},
         {"resets", storm_totals.resets},
         {"file operations", storm_totals.files},
         {"pends completed", storm_totals.completed},
@@ -169,6 +232,8 @@ int main(int count, char **words)
     uint64_t seconds = 3;
     char folder[256];
     port_event time;
+    if (count == 3 && strcmp(words[1], "--child") == 0)
+        return storm_child_main(words[2]);
     for (int i = 1; i < count; i += 2) {
         const char *value = i + 1 < count ? words[i + 1] : NULL;
         if (strcmp(words[i], "--seed") == 0)
@@ -178,24 +243,29 @@ int main(int count, char **words)
         else
             seconds = number_after(strcmp(words[i], "--seconds") == 0 ? value : NULL);
     }
+    storm_os_make();
+    storm_ledger_make();
+    storm_lookups_make();
     const char *backend = warm_up();
     port_event_init(&time);
+    meeting_make();
     storm_rivals_make();
     port_folder(folder, sizeof folder);
     uint64_t before = storm_count_descriptors();
     start(folder);
     port_event_wait(&time, seconds * CEDE_SECOND); /* which nobody sets */
     finish();
-    uint64_t after = storm_count_descriptors();
-    if (before != after)
-        storm_fail("%llu descriptors before, and %llu after", (unsigned long long)before,
-                   (unsigned long long)after);
+    storm_children_gone();
+    check_descriptors(before, &time);
+    storm_signals_check();
     for (uint32_t i = 0; i < STATIONS; i++) {
+        storm_watch_gone(&storm_stations[i]);
         storm_files_gone(&storm_stations[i]);
         storm_records_check(&storm_stations[i]);
     }
     port_folder_gone(folder);
     storm_ledger_check();
+    storm_datagrams_check();
     print_totals(backend);
     return 0;
 }
