@@ -169,7 +169,9 @@ CEDE_API void cede_prep_recvfrom(cede_req *, cede_handle, void *buffer, uint64_t
 CEDE_API void cede_prep_sendto(cede_req *, cede_handle, const void *buffer, uint64_t length_bytes,
                                const cede_address *to);
 
-/* Joins or leaves a group on the interface with this index (0: the system's choice). */
+/* Joins or leaves a group on the interface with this index (0: the system's choice; the loopback
+ * interface has 1). A socket that cede made hears the groups that it has joined, and no others.
+ * Whom it sends to a group by is an option (CEDE_OPTION_MULTICAST_INTERFACE). */
 enum { CEDE_GROUP_JOIN, CEDE_GROUP_LEAVE };
 CEDE_API void cede_prep_group(cede_req *, cede_handle, const cede_address *group,
                               uint32_t interface_index, uint32_t what);
@@ -193,11 +195,20 @@ enum {
     CEDE_OPTION_KEEP_ALIVE_COUNT,   /* unanswered probes until it counts as lost */
     CEDE_OPTION_SEND_BYTES,         /* the system's buffer; it may take another size */
     CEDE_OPTION_RECV_BYTES,
-    CEDE_OPTION_LINGER,         /* what close does with unsent data: -1 sends it behind the scenes
+    CEDE_OPTION_LINGER,    /* what close does with unsent data: -1 sends it behind the scenes
                                    (the default), 0 drops it and resets, more: up to that time */
-    CEDE_OPTION_BROADCAST,      /* 1: a datagram socket may send to broadcast addresses */
-    CEDE_OPTION_MULTICAST_HOPS, /* how far a multicast datagram goes; 1: this network */
-    CEDE_OPTION_MULTICAST_LOOP, /* 1: also to receivers on this machine */
+    CEDE_OPTION_BROADCAST, /* 1: a datagram socket may send to broadcast addresses */
+    /* The next three are of datagram sockets, for what goes to groups of the socket's own family,
+     * IPv6 also where it is CEDE_DATAGRAM_DUAL. */
+    CEDE_OPTION_MULTICAST_HOPS, /* how far it goes: 0: this machine, 1 (the default): this network,
+                                   up to 255. Linux lets what has 0 out where nobody on this machine
+                                   is a member; IPv6's ff01::/16 never goes out. */
+    CEDE_OPTION_MULTICAST_LOOP, /* 1 (the default): also to receivers on this machine. Linux goes by
+                                   the sender's, Windows by the receiver's: set it at both. What is
+                                   sent by the loopback interface is heard all the same. */
+    CEDE_OPTION_MULTICAST_INTERFACE, /* the interface that it is sent by, by its index; 0 (the
+                                        default): the system's choice. CEDE_ENODEV: there is none.
+                                        Linux does not tell that of an IPv4 socket: CEDE_ENOTSUP. */
     CEDE_OPTION_COUNT
 };
 

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__linux__) && !defined(IPV6_MULTICAST_ALL) /* 4.20 */
+#define IPV6_MULTICAST_ALL 29
+#endif
 #ifndef IPV6_ADD_MEMBERSHIP
 #define IPV6_ADD_MEMBERSHIP  IPV6_JOIN_GROUP
 #define IPV6_DROP_MEMBERSHIP IPV6_LEAVE_GROUP
@@ -150,11 +153,24 @@ int cedi_net_listen(const cede_args *args)
     return fd < 0 ? fd : made(fd, listen_at(fd, args));
 }
 
+/* Linux gives a socket what is sent to any group that anybody on this machine has joined, if it is
+ * bound to the any-address, unless it is told not to (ip(7)). IPv6 sockets may have both. */
+static void only_its_groups(int fd)
+{
+#ifdef IP_MULTICAST_ALL
+    (void)set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+#endif
+#ifdef IPV6_MULTICAST_ALL
+    (void)set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+#endif
+}
+
 int cedi_net_datagram(const cede_args *args)
 {
     int fd = cedi_net_socket(&args->net.address, SOCK_DGRAM), error = 0;
     if (fd < 0)
         return fd;
+    only_its_groups(fd);
     if (args->net.flags & CEDE_DATAGRAM_SHARED)
         error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (error >= 0)
@@ -257,6 +273,8 @@ static const option options[CEDE_OPTION_COUNT] = {
                                     0},
     [CEDE_OPTION_MULTICAST_LOOP] = {IPPROTO_IP, IPPROTO_IPV6, IP_MULTICAST_LOOP,
                                     IPV6_MULTICAST_LOOP, 0},
+    [CEDE_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IPPROTO_IPV6, IP_MULTICAST_IF,
+                                         IPV6_MULTICAST_IF, 0},
 };
 
 /* Which option it is for this socket. */
@@ -266,6 +284,8 @@ static int find(int fd, uint32_t name, option *out)
     *out = options[name];
     if (domain < 0)
         return domain;
+    if (out->level == IPPROTO_IP && ask(fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM)
+        return -EOPNOTSUPP;
     if (domain == AF_INET6 && out->level_6) {
         out->level = out->level_6;
         out->name = out->name_6;
@@ -289,6 +309,16 @@ static int set_linger(int fd, int64_t value)
     return answer(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
 }
 
+/* IPv4 has a structure for it. What it cannot find it has two words for. */
+static int set_interface(int fd, const option *found, int index)
+{
+    struct ip_mreqn of = {.imr_ifindex = index};
+    int error = found->level == IPPROTO_IPV6
+                    ? set(fd, found->level, found->name, index)
+                    : answer(setsockopt(fd, found->level, found->name, &of, sizeof of));
+    return error == -EADDRNOTAVAIL ? -ENODEV : error;
+}
+
 int cedi_net_set_option(int fd, uint32_t name, int64_t value)
 {
     option found;
@@ -300,7 +330,11 @@ int cedi_net_set_option(int fd, uint32_t name, int64_t value)
         return error;
     if (found.unit_ns)
         value = value / (int64_t)found.unit_ns + (value % (int64_t)found.unit_ns > 0);
-    return known(set(fd, found.level, found.name, value > INT32_MAX ? INT32_MAX : (int)value));
+    if (value > INT32_MAX)
+        value = INT32_MAX;
+    if (name == CEDE_OPTION_MULTICAST_INTERFACE)
+        return set_interface(fd, &found, (int)value);
+    return known(set(fd, found.level, found.name, (int)value));
 }
 
 static int get_linger(int fd, int64_t *value)
@@ -321,6 +355,8 @@ int cedi_net_get_option(int fd, uint32_t name, int64_t *value)
     result = find(fd, name, &found);
     if (result < 0)
         return result;
+    if (name == CEDE_OPTION_MULTICAST_INTERFACE && found.level == IPPROTO_IP)
+        return -EOPNOTSUPP; /* it tells an address, and 0 if it was set by its index: measured */
     result = known(ask(fd, found.level, found.name));
     *value = found.unit_ns ? (int64_t)found.unit_ns * result : result;
     return result < 0 ? result : 0;

@@ -24,13 +24,16 @@ static const struct {
     [CEDE_OPTION_BROADCAST] = {0, 0, 1, 1, ON_ALL},
     [CEDE_OPTION_MULTICAST_HOPS] = {1, 0, 255, 1, ON_DATAGRAMS},
     [CEDE_OPTION_MULTICAST_LOOP] = {1, 0, 1, 1, ON_DATAGRAMS},
+    [CEDE_OPTION_MULTICAST_INTERFACE] = {0, 0, 1, 1, ON_DATAGRAMS},
 };
 
-/* Sizes are cut to what the system has, switches are on or off; other values are right or wrong. */
+/* Sizes are cut to what the system has, switches are on or off; other values are right or wrong.
+ * There is one interface. */
 static bool is_cut(uint32_t name)
 {
-    return options[name].most == 1 || name == CEDE_OPTION_SEND_BYTES ||
-           name == CEDE_OPTION_RECV_BYTES || name == CEDE_OPTION_LINGER;
+    return (options[name].most == 1 && name != CEDE_OPTION_MULTICAST_INTERFACE) ||
+           name == CEDE_OPTION_SEND_BYTES || name == CEDE_OPTION_RECV_BYTES ||
+           name == CEDE_OPTION_LINGER;
 }
 
 void sim_option_defaults(sim_socket *socket)
@@ -71,7 +74,7 @@ bool sim_op_set_option(cede_sim *world, sim_work *work)
     if (is_cut(name) && value > options[name].most)
         value = options[name].most;
     if (value < options[name].least || value > options[name].most)
-        work->status = CEDE_EINVAL;
+        work->status = name == CEDE_OPTION_MULTICAST_INTERFACE ? CEDE_ENODEV : CEDE_EINVAL;
     else
         work->file->socket->option[name] = value;
     return true;

@@ -288,14 +288,15 @@ uint32_t cedi_win_socket_shutdown(const win *self, SOCKET socket)
     }
 }
 
-/* An interface by its index: as an IPv4 address below 1.0.0.0 (IP_MREQ). */
+#define INDEX_MOST 0xffffffu /* an interface by its index: as an IPv4 address below 1.0.0.0 */
+
 uint32_t cedi_win_socket_group(const win *self, SOCKET socket, const cede_args *args)
 {
     const cede_address *group = &args->net.address;
     bool join = args->net.flags == CEDE_GROUP_JOIN;
     if (group->family == CEDE_ADDRESS_IPV4) {
         struct ip_mreq wanted = {0};
-        if (args->net.count > 0xffffff)
+        if (args->net.count > INDEX_MOST)
             return WSAEADDRNOTAVAIL;
         memcpy(&wanted.imr_multiaddr, group->ip, 4);
         wanted.imr_interface.s_addr = htonl(args->net.count);
@@ -331,13 +332,15 @@ static const option options[CEDE_OPTION_COUNT] = {
                                     0},
     [CEDE_OPTION_MULTICAST_LOOP] = {IPPROTO_IP, IPPROTO_IPV6, IP_MULTICAST_LOOP,
                                     IPV6_MULTICAST_LOOP, 0},
+    [CEDE_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IPPROTO_IPV6, IP_MULTICAST_IF,
+                                         IPV6_MULTICAST_IF, 0},
 };
 
 /* Which option it is for this socket. */
 static uint32_t find(const win_file *file, uint32_t name, option *out)
 {
     *out = options[name];
-    if (out->level == IPPROTO_TCP && file->kind == CEDE_KIND_DATAGRAM)
+    if (file->kind == CEDE_KIND_DATAGRAM ? out->level == IPPROTO_TCP : out->level == IPPROTO_IP)
         return WSAENOPROTOOPT;
     if (file->family == AF_INET6 && out->level_6) {
         out->level = out->level_6;
@@ -401,6 +404,24 @@ static uint32_t keep(const win *self, win_file *file, uint32_t name, int64_t val
     return keep_alive(self, file);
 }
 
+/* What it cannot find it has several words for. */
+static uint32_t set_interface(const win *self, SOCKET socket, const option *found, DWORD index)
+{
+    bool is_4 = found->level == IPPROTO_IP;
+    uint32_t error = WSAEADDRNOTAVAIL;
+    if (!is_4 || index <= INDEX_MOST)
+        error = set(self, socket, found->level, found->name, is_4 ? htonl(index) : index);
+    return error == WSAEADDRNOTAVAIL || error == WSAEINVAL ? ERROR_DEV_NOT_EXIST : error;
+}
+
+/* One that was set by its address, which cede does not do, has no index here. */
+static uint32_t get_interface(const option *found, DWORD *number)
+{
+    if (found->level == IPPROTO_IP)
+        *number = ntohl(*number);
+    return found->level == IPPROTO_IP && *number > INDEX_MOST ? WSAEOPNOTSUPP : 0;
+}
+
 uint32_t cedi_win_socket_set(const win *self, win_file *file, uint32_t name, int64_t value)
 {
     SOCKET socket = (SOCKET)file->native;
@@ -414,8 +435,11 @@ uint32_t cedi_win_socket_set(const win *self, win_file *file, uint32_t name, int
         return error;
     if (found.unit_ns)
         number = value / (int64_t)found.unit_ns + (value % (int64_t)found.unit_ns > 0);
-    error =
-        set(self, socket, found.level, found.name, number > INT32_MAX ? INT32_MAX : (DWORD)number);
+    if (number > INT32_MAX)
+        number = INT32_MAX;
+    if (name == CEDE_OPTION_MULTICAST_INTERFACE)
+        return set_interface(self, socket, &found, (DWORD)number);
+    error = set(self, socket, found.level, found.name, (DWORD)number);
     if (kept_here(name, error))
         return keep(self, file, name, value);
     return error == 0 && name == CEDE_OPTION_KEEP_ALIVE ? keep_alive(self, file) : error;
@@ -460,6 +484,8 @@ uint32_t cedi_win_socket_get(const win_file *file, uint32_t name, int64_t *value
     if (error)
         return error;
     error = ask(socket, found.level, found.name, &number);
+    if (error == 0 && name == CEDE_OPTION_MULTICAST_INTERFACE)
+        error = get_interface(&found, &number);
     if (kept_here(name, error)) {
         bool idle = name == CEDE_OPTION_KEEP_ALIVE_IDLE;
         number = idle ? file->keep_idle_ms : file->keep_between_ms;

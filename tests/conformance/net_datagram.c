@@ -340,31 +340,3 @@ CFT_CASE(dual_datagram_sockets_hear_ipv4)
     cft_closed(t, four);
     cft_closed(t, dual->result.handle);
 }
-
-static cft_rec *grouped(cft *t, cede_handle handle, const cede_address *group, uint32_t what)
-{
-    cft_rec *rec = cft_new(t);
-    cede_prep_group(rec->req, handle, group, 0, what);
-    cft_do(rec);
-    return rec;
-}
-
-/* Whether there is an interface for it is the machine's affair; the rest is not. */
-CFT_CASE(groups_are_joined_and_left)
-{
-    cede_address at, group = cede_ipv4(239, 77, 7, 7, 0), no_group = cede_ipv4(127, 0, 0, 1, 0);
-    cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at);
-    cft_rec *wrong = grouped(t, socket, &no_group, CEDE_GROUP_JOIN);
-    CFT_STATUS(t, wrong, CEDE_EINVAL);
-    cft_rec *early = grouped(t, socket, &group, CEDE_GROUP_LEAVE);
-    CFT_EXPECT(t, early->result.status != CEDE_OK);
-    cft_rec *join = grouped(t, socket, &group, CEDE_GROUP_JOIN);
-    if (join->result.status == CEDE_OK) {
-        CFT_OK(t, grouped(t, socket, &group, CEDE_GROUP_LEAVE));
-        CFT_OK(t, grouped(t, socket, &group, CEDE_GROUP_JOIN));
-    } else {
-        CFT_EXPECT(t,
-                   join->result.status == CEDE_ENODEV || join->result.status == CEDE_EADDRNOTAVAIL);
-    }
-    cft_closed(t, socket);
-}

@@ -90,6 +90,22 @@ CFT_CASE(buffer_sizes_can_be_asked_for)
     cft_closed(t, b);
 }
 
+/* The loopback interface has the index 1. Linux does not tell the one of an IPv4 socket. */
+static void expect_interface(cft *t, cede_handle socket, uint16_t family)
+{
+    bool is_told = family == CEDE_ADDRESS_IPV6 || strcmp(cft_backend(t), "io_uring") != 0;
+    bool by_index = family == CEDE_ADDRESS_IPV6 || !cft_deviates(t, "no_interface_by_index");
+    for (int64_t index = 1; index >= 0; index--) {
+        cft_rec *set = cft_set(t, socket, CEDE_OPTION_MULTICAST_INTERFACE, index);
+        CFT_STATUS(t, set, by_index || index == 0 ? CEDE_OK : CEDE_ENODEV);
+        cft_rec *rec = cft_set(t, socket, CEDE_OPTION_MULTICAST_INTERFACE, INT64_MAX - index);
+        CFT_STATUS(t, rec, CEDE_ENODEV);
+        rec = ask(t, socket, CEDE_OPTION_MULTICAST_INTERFACE);
+        CFT_STATUS(t, rec, is_told ? CEDE_OK : CEDE_ENOTSUP);
+        CFT_EXPECT(t, !is_told || rec->result.count == (by_index ? (uint64_t)index : 0));
+    }
+}
+
 CFT_CASE(datagram_options_are_kept)
 {
     static const uint16_t families[] = {CEDE_ADDRESS_IPV4, CEDE_ADDRESS_IPV6};
@@ -99,6 +115,7 @@ CFT_CASE(datagram_options_are_kept)
         expect_option(t, socket, CEDE_OPTION_MULTICAST_HOPS, 9, 9);
         expect_option(t, socket, CEDE_OPTION_MULTICAST_LOOP, 0, 0);
         expect_option(t, socket, CEDE_OPTION_MULTICAST_LOOP, 1, 1);
+        expect_interface(t, socket, families[i]);
         if (i == 0) {
             expect_option(t, socket, CEDE_OPTION_BROADCAST, 1, 1);
             expect_option(t, socket, CEDE_OPTION_BROADCAST, 0, 0);
@@ -112,18 +129,24 @@ CFT_CASE(options_that_a_socket_has_not_are_not_supported)
     static const uint32_t of_tcp[] = {CEDE_OPTION_NO_DELAY, CEDE_OPTION_KEEP_ALIVE_IDLE,
                                       CEDE_OPTION_KEEP_ALIVE_BETWEEN, CEDE_OPTION_KEEP_ALIVE_COUNT};
     cede_address at;
-    cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at), a = 0, b = 0;
-    cft_connected(t, CFT_LOCAL, &a, &b);
+    cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at), streams[6] = {0};
+    cft_connected(t, CFT_LOCAL, &streams[0], &streams[5]);
     for (uint32_t i = 0; i < 4; i++) {
         CFT_STATUS(t, cft_set(t, socket, of_tcp[i], 1), CEDE_ENOTSUP);
         CFT_STATUS(t, ask(t, socket, of_tcp[i]), CEDE_ENOTSUP);
-        CFT_STATUS(t, cft_set(t, a, of_tcp[i], 1), CEDE_ENOTSUP);
-        CFT_STATUS(t, ask(t, a, of_tcp[i]), CEDE_ENOTSUP);
+        CFT_STATUS(t, cft_set(t, streams[0], of_tcp[i], 1), CEDE_ENOTSUP);
+        CFT_STATUS(t, ask(t, streams[0], of_tcp[i]), CEDE_ENOTSUP);
     }
-    CFT_STATUS(t, cft_set(t, a, CEDE_OPTION_MULTICAST_HOPS, 1), CEDE_ENOTSUP);
+    cft_connected(t, CFT_TCP, &streams[1], &streams[3]);
+    cft_connected(t, CFT_TCP6, &streams[2], &streams[4]);
+    for (uint32_t i = 0; i < 9; i++) {
+        uint32_t option = CEDE_OPTION_MULTICAST_HOPS + i % 3;
+        CFT_STATUS(t, cft_set(t, streams[i / 3], option, 1), CEDE_ENOTSUP);
+        CFT_STATUS(t, ask(t, streams[i / 3], option), CEDE_ENOTSUP);
+    }
     cft_closed(t, socket);
-    cft_drop(t, a);
-    cft_drop(t, b);
+    for (uint32_t i = 0; i < 6; i++)
+        cft_drop(t, streams[i]);
 }
 
 /* ---- What is refused ------------------------------------------------------------------------ */
