@@ -61,6 +61,11 @@ enum {
     CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
     CEDI_GONE_IS_NOT_HEARD,     /* what is sent behind a send without a copy waits for its end */
     CEDI_TOLD_OUT_OF_TURN,      /* and if it did not, is told before it */
+    /* of look-ups, wherever */
+    CEDI_LOOKUP_IS_AWAITED,   /* a cancel is not heard until the answer has come */
+    CEDI_LEFT_ANSWER_IS_TOLD, /* the late answer of one that was left is delivered all the same */
+    CEDI_LEFT_LOOKUP_LEAKS,   /* nobody frees what was left */
+    CEDI_CLOSE_AWAITS_STRAYS, /* the close of a loop waits for what was left */
     /* of src/linux */
     CEDI_PIECES_REPEAT,          /* a file is sent from its first piece again and again */
     CEDI_END_HAS_NO_CODE,        /* a child's end is told without what it ended with */

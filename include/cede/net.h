@@ -40,8 +40,7 @@ extern "C" {
 /* ---- Listening, connecting ------------------------------------------------------------------ */
 
 /* Several sockets may listen at one address, each with a share of the clients: for one loop per
- * thread. Who waits at one that is closed is reset, and does not come to the others; so to end
- * without a loss, take no new clients elsewhere first. CEDE_ENOTSUP on Windows, and of local
+ * thread. Who waits at one that is closed is reset, and does not come to the others. CEDE_ENOTSUP on Windows, and of local
  * addresses; there accept on one loop and hand the handle over, which is to pass its value to a
  * request on the other (cede_submit_remote). */
 #define CEDE_LISTEN_SHARED 0x1u

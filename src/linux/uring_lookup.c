@@ -33,6 +33,8 @@ static void run(cedi_stray *stray)
 static void forsaken(cedi_stray *stray)
 {
     uring_lookup *self = (uring_lookup *)stray;
+    if (CEDI_FAULT(LEFT_LOOKUP_LEAKS))
+        return;
     cedi_lookup_free(&self->ask);
     cedi_memory_free(self);
 }
@@ -137,7 +139,8 @@ int cedi_uring_lookup_cancel(uring *self, uring_job *job)
 {
     uint64_t token = job->token;
     uring_lookup *lookup = job->lookup;
-    if (!cedi_strays_leave(self->strays, &lookup->stray))
+    if (CEDI_FAULT(LOOKUP_IS_AWAITED) ||
+        (!CEDI_FAULT(LEFT_ANSWER_IS_TOLD) && !cedi_strays_leave(self->strays, &lookup->stray)))
         return CEDE_CANCEL_NEVER;
     cedi_uring_job_free(self, job);
     report(self, token, CEDE_ECANCELED, ECANCELED, 0);

@@ -6,6 +6,7 @@
  */
 #include "strays.h"
 
+#include "../mutants.h"
 #include "os_sync.h" /* by the include path */
 
 #include <stddef.h>
@@ -183,7 +184,7 @@ void cedi_strays_close(cedi_strays *self)
     cede_os_mutex_lock(&self->lock);
     for (unsigned i = 0; i < THREADS_MOST; i++) {
         stray_thread *thread = &self->threads[i];
-        bool inside = thread->state == WORKS && thread->job;
+        bool inside = thread->state == WORKS && thread->job && !CEDI_FAULT(CLOSE_AWAITS_STRAYS);
         ends[i] = thread->state != NONE && !inside;
         if (inside) {
             cede_os_thread_detach(thread->id);

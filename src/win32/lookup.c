@@ -43,7 +43,7 @@ static _Atomic uint32_t threads;
 
 static void let_go(win_question *question)
 {
-    if (atomic_fetch_sub(&question->holders, 1) > 1)
+    if (atomic_fetch_sub(&question->holders, 1) > 1 || CEDI_FAULT(LEFT_LOOKUP_LEAKS))
         return;
     if (question->found_ex)
         FreeAddrInfoExW(question->found_ex);
@@ -176,8 +176,8 @@ static bool leave(win_question *question)
 {
     bool left;
     AcquireSRWLockExclusive(&question->lock);
-    left = !question->answered;
-    if (left)
+    left = !question->answered && !CEDI_FAULT(LOOKUP_IS_AWAITED);
+    if (left && !CEDI_FAULT(LEFT_ANSWER_IS_TOLD))
         question->self = NULL;
     ReleaseSRWLockExclusive(&question->lock);
     return left;

@@ -117,6 +117,8 @@ cede_status cft_close(cft *, uint64_t at_most_ns);
  * so
  * for each request in memory of pages of its own; the case has none of that from here on. */
 uint64_t cft_allocations(void);
+/* How many blocks of it the library has. */
+int64_t cft_blocks(void);
 void cft_plain_memory(cft *);
 
 /* ---- Requests under record ------------------------------------------------------------------ */

@@ -12,6 +12,7 @@ static struct {
     _Atomic uint64_t calls; /* allocations since armed */
     _Atomic uint64_t k;     /* 0: off */
     _Atomic uint64_t all;   /* allocations ever */
+    _Atomic int64_t blocks; /* not given back */
     _Atomic bool on;        /* from then on */
     _Atomic bool hit;
 } faults;
@@ -20,6 +21,7 @@ static void *resize(void *context, void *memory, size_t bytes)
 {
     (void)context;
     if (bytes == 0) {
+        atomic_fetch_sub(&faults.blocks, memory != NULL);
         free(memory);
         return NULL;
     }
@@ -32,12 +34,19 @@ static void *resize(void *context, void *memory, size_t bytes)
             return NULL;
         }
     }
-    return realloc(memory, bytes);
+    void *got = realloc(memory, bytes);
+    atomic_fetch_add(&faults.blocks, !memory && got);
+    return got;
 }
 
 uint64_t cft_allocations(void)
 {
     return atomic_load(&faults.all);
+}
+
+int64_t cft_blocks(void)
+{
+    return atomic_load(&faults.blocks);
 }
 
 void cft_faults_install(void)

@@ -257,6 +257,36 @@ CFT_CASE(lookups_that_hang_hold_up_no_other_work)
     }
 }
 
+/* Records that were left go with their answers. Those of the first round are kept for the next
+ * ones, and are as many as the library should ever have. */
+CFT_CASE(lookups_that_were_left_leave_nothing)
+{
+    enum { LOOKUPS = 8 };
+    cft_rec *all[LOOKUPS];
+    int64_t most = 0;
+    cft_needs(t, CEDE_OP_LOOKUP);
+    cft_plain_memory(t);
+    for (uint32_t round = 0; round < 4; round++) {
+        cft_hold_lookups(t);
+        for (uint32_t i = 0; i < LOOKUPS; i++)
+            all[i] = lookup(t, "localhost", 0, 4);
+        cft_flush(t);
+        for (uint32_t i = 0; round > 0 && i < LOOKUPS; i++)
+            cft_cancel(t, all[i]->ticket);
+        if (round == 0)
+            cft_release_lookups(t);
+        for (uint32_t i = 0; i < LOOKUPS; i++) {
+            cft_await(t, all[i]);
+            CFT_STATUS(t, all[i], round ? CEDE_ECANCELED : CEDE_OK);
+        }
+        cft_turn(t);
+        most = round ? most : cft_blocks();
+        cft_release_lookups(t);
+        while (cft_blocks() > most) /* their threads are on their way; lost, it hangs */
+            cft_flush(t);
+    }
+}
+
 /* ---- Every way to end it -------------------------------------------------------------------- */
 
 static void lookup_prepare(cft *t, stage *s)
