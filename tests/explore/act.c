@@ -35,13 +35,13 @@ static block *block_new(uint32_t bytes)
 static block *memory_for(const action *a, const kind *k)
 {
     block *mine = now.frame_count ? now.frames[now.frame_count - 1].call->memory : NULL;
-    uint32_t bytes = length_of(a->size) < 16 ? 16 : length_of(a->size);
+    uint32_t least = k->op == CEDE_OP_READDIR ? CEDE_READDIR_BYTES : 16;
+    uint32_t bytes = length_of(a->size) < least ? least : length_of(a->size);
     if ((a->attr & A_REUSE) && mine && mine->room >= bytes &&
         !now.frames[now.frame_count - 1].item) {
         now.frames[now.frame_count - 1].call->memory = NULL;
         return mine; /* as it was left, but for what prep is to set anew */
     }
-    (void)k;
     return block_new(bytes);
 }
 
@@ -62,7 +62,7 @@ static void attributes(call *c, const action *a)
 
 static call *prepare(const action *a)
 {
-    bool pool = kinds[a->kind].group == G_POOL;
+    bool pool = kinds[a->kind].traits & T_POOL;
     if (now.call_count == CALLS_MOST || (pool && now.pool_closed && now.out_count == 0))
         return NULL; /* a closed pool may be named while a buffer of it is out */
     call *c = &now.calls[now.call_count++];
@@ -265,7 +265,7 @@ static void on_world(const action *a)
         cede_sim_limit_open(now.world, (uint32_t)counts.open + a->size % 3u);
         break;
     case V_SIGNAL:
-        (void)cede_sim_signal(now.world, 1 + a->size % 3u);
+        system_raise(1 + a->size % SIGNALS);
         break;
     default:
         cede_sim_advance(now.world, time_of(a->time));

@@ -7,7 +7,9 @@
  *     laws.c       what holds for each request: once, not inline, truthful, in order
  *     waits.c      what holds for calls that run callbacks: wait, run, loop close
  *     truth.c      what moved: streams, files, names, buffers
- *     stage.c      the world and the things in it, and what must be true at the end
+ *     system.c     what children, watches and signals must tell
+ *     setup.c      the world, and what is in it at first
+ *     stage.c      one run: memory, callbacks, and what must be true at the end
  *     elsewhere.c  calls on another thread, one after the other, so that runs repeat
  *     child.c      a run in a process of its own: what it said, how it ended
  *     shrink.c     the shortest program that still fails
@@ -50,7 +52,7 @@ enum kind_name {
 #define BYTES_MOST   (HEAD_BYTES + ACTIONS_MOST * ACTION_BYTES)
 #define DEPTH_MOST   2u
 #define REGISTERS    8u
-#define THINGS       16u
+#define THINGS       32u
 
 /* What makes a submit more than a submit. */
 enum {
@@ -101,6 +103,8 @@ uint32_t offset_of(uint8_t index);
 #define PORT       4000
 #define POOL_COUNT 3u
 #define POOL_BYTES 64u
+#define NAMES      6u   /* in /tmp: four files, two directories */
+#define SIGNALS    3u   /* those that programs know, from 1 on */
 #define GONE       0xdd /* what the oracle writes over memory that came back */
 
 /* ---- Things: what handles name --------------------------------------------------------------- */
@@ -116,13 +120,18 @@ enum role {
     R_LISTENER = 0x080, /* */
     R_DATAGRAM = 0x100, /* */
     R_OTHER = 0x200,    /* what was opened, for closing */
+    R_DIR = 0x400,      /* a directory, open */
+    R_CHILD = 0x800,    /* a child process */
+    R_WATCH = 0x1000,   /* of a directory */
+    R_FOREIGN = 0x2000, /* a descriptor that is somebody else's, to be polled */
     R_INPUTS = R_SOURCE | R_PIPE_IN | R_STREAM,
     R_OUTPUTS = R_SINK | R_PIPE_OUT | R_STREAM,
     R_STREAMS_IN = R_PIPE_IN | R_STREAM,
     R_STREAMS_OUT = R_PIPE_OUT | R_STREAM,
     R_SYNCS = R_FILE | R_LOG | R_SINK,
     R_SOCKETS = R_STREAM | R_LISTENER | R_DATAGRAM,
-    R_ALL = 0x3ff
+    R_POLLED = R_PIPE_IN | R_PIPE_OUT | R_SOCKETS | R_FOREIGN,
+    R_ALL = 0x3fff
 };
 
 typedef struct bytes {
@@ -139,17 +148,35 @@ typedef struct thing {
     bytes in, out;      /* what was received from it and sent into it, by what results told */
     bool accepted;      /* by whom it was connected is found out at the end */
     bool connected;
-    bool ended;          /* a receive met the end */
-    bool maybe_shut;     /* a close was asked for: operations may say that it is none */
-    bool asked_to_close; /* and not only given to a scope */
-    bool shut;           /* it is stale for sure */
-    bool closed;         /* a close of it was delivered */
-    call *owner;         /* a scope, if it took it */
+    bool ended;           /* a receive met the end */
+    bool maybe_shut;      /* a close was asked for: operations may say that it is none */
+    bool asked_to_close;  /* and not only given to a scope */
+    bool shut;            /* it is stale for sure */
+    bool closed;          /* a close of it was delivered */
+    bool relayed;         /* what comes here a child has copied */
+    call *owner;          /* a scope, if it took it */
+    struct thing *lender; /* whose descriptor it is */
+    struct {
+        const struct behaviour *runs;
+        uint64_t id;
+        bool asked, forced; /* somebody may have asked it to end, or ended it */
+        bool ends;          /* it has, or will soon, for sure */
+        bool told;          /* a wait was, ... */
+        uint64_t outcome;   /* ... this */
+    } child;
+    struct {
+        uint8_t name[NAMES]; /* as it was told last: NAME_... */
+        uint8_t where;       /* 0: /tmp; else which directory in it, from 1 on */
+        bool lost;           /* not all was told */
+        bool gone;           /* the directory is, and this was told */
+    } watch;
 } thing;
+
+enum { NAME_UNKNOWN, NAME_THERE, NAME_ABSENT };
 
 /* ---- Calls: submissions ---------------------------------------------------------------------- */
 
-enum { T_ENDS = 0x1, T_IN = 0x2, T_OUT = 0x4 };
+enum { T_ENDS = 0x1, T_IN = 0x2, T_OUT = 0x4, T_POOL = 0x8 };
 
 typedef struct kind {
     const char *name;
@@ -163,7 +190,7 @@ typedef struct kind {
     const char *text;
 } kind;
 
-enum { G_CORE, G_STREAM, G_FILE, G_NET, G_POOL, G_COUNT };
+enum { G_CORE, G_STREAM, G_FILE, G_NET, G_POOL, G_SYSTEM, G_COUNT };
 
 extern const kind kinds[KIND_COUNT];
 
@@ -177,6 +204,8 @@ typedef struct block {
     cede_address address;
     cede_handle second;
     cede_stat stat;
+    cede_spawn spawn;
+    uint64_t id;
     uint8_t data[];
 } block;
 
@@ -202,6 +231,11 @@ struct call {
     uint32_t dones, items, item_bytes, out, ran, members, received;
     cede_status why; /* scope: the first reason, if known; pend: as completed */
     uint64_t completed_count;
+    const struct behaviour *runs; /* spawn: what it starts, ... */
+    bool has_pipes;               /* ... and whether with now.child_in, child_out */
+    uint32_t raised[SIGNALS];     /* signal_many: as often when it was submitted, ... */
+    uint32_t heard[SIGNALS];      /* ... and told so often */
+    uint32_t owed;                /* bits of those that are still to be told */
     uint32_t mark;
     cede_result result;
 };
@@ -240,6 +274,7 @@ typedef struct stage {
     caller callers[FRAMES];
     uint32_t caller_count;
     cede_pool *pool;
+    uint32_t pool_bytes;
     bool pool_closed;
     struct {
         void *buffer;
@@ -248,12 +283,16 @@ typedef struct stage {
     uint32_t out_count;
     block *blocks;
     cede_handle source;
-    bool closing, closed, faulted, starved, hungry, limited, narrow;
+    bool closing, closed, faulted, starved, hungry, limited, narrow, forgetful;
     bool bound, own_world, flooded, settled, keeping, stop_asked;
     uint32_t drops;
     uint64_t last_ns;  /* when the last callback came */
     uint64_t finished; /* a hash of how it ended, for comparisons */
     uint32_t names[4], directories[2];
+    uint32_t removed[2]; /* of the directories */
+    uint32_t raised[SIGNALS];
+    cede_handle child_in, child_out; /* for the first child that copies; 0: it has them */
+    thing *copier;
 } stage;
 
 extern stage now;
@@ -268,8 +307,12 @@ cede_sim_config manners_of(const program *);
 void stage_allocator(void); /* once a process */
 
 void stage_open(const program *, cede_sim *world);
+void setup_world(const program *); /* what is in it at first, once the loop is open */
+const cede_backend *setup_backend(void);
 void stage_settle(void); /* nothing is held back any more: what must end has ended */
-void stage_close(void);  /* the loop is closed: nothing is left */
+/* Whether somebody before it in its chain or on its handle may still hold it back. */
+bool held_back(const call *);
+void stage_close(void); /* the loop is closed: nothing is left */
 thing *thing_new(uint32_t role, cede_handle);
 void stage_flood(void);         /* more requests than one chunk of slots holds */
 extern uint32_t stage_starving; /* so many allocations fail */
@@ -318,6 +361,18 @@ void truth_read(const call *, uint64_t count);
 void truth_final(void);
 void truth_buffer(call *, void *buffer);
 void truth_give(void);
+
+/* What a program that children run does. */
+typedef struct behaviour {
+    const char *path;
+    cede_sim_behaviour does;
+} behaviour;
+
+extern const behaviour behaviours[8];
+bool copies_its_input(const action *); /* a spawn */
+void system_raise(uint32_t signal);
+const char *system_overdue(const call *); /* why it should be back; NULL: it need not be */
+void system_final(void);                  /* nothing is held back any more: all was told */
 
 /* ---- Runs in processes of their own (child.c) ------------------------------------------------ */
 

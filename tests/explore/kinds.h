@@ -23,6 +23,22 @@ void judge_opened(call *, const cede_result *); /* handles that are made */
 void judge_datagram(call *, const cede_result *);
 void judge_pooled(call *, const cede_result *);
 void judge_many(call *, const cede_result *);
+void judge_read_link(call *, const cede_result *);
+void judge_entries(call *, const cede_result *); /* of a directory */
+void judge_polled(call *, const cede_result *);
+void judge_looked_up(call *, const cede_result *);
+void judge_signals(call *, const cede_result *);
+void judge_spawned(call *, const cede_result *);
+void judge_child_ended(call *, const cede_result *);
+void judge_child_killed(call *, const cede_result *);
+void judge_changes(call *, const cede_result *);
+
+/* A handle that it has made becomes a thing, in a register of its choice. */
+thing *made(call *, cede_handle);
+/* A buffer that came with an item. */
+void arrived(call *, const cede_result *);
+/* The number of a name in /tmp; NAMES: it is none. */
+uint32_t name_number(const char *);
 
 /* The handle of what it is on; 0 if there is nothing. */
 static inline cede_handle handle_of(const call *c)

@@ -76,13 +76,6 @@ void judge_scope(call *c, const cede_result *r)
         cede_status_name(r->status));
 }
 
-/* ---- Signals --------------------------------------------------------------------------------- */
-
-void prep_signal_many(call *c)
-{
-    cede_prep_signal_many(c->req, CEDE_SIGNAL_BIT(1 + c->how->place % 3u), on_item);
-}
-
 /* ---- Work ------------------------------------------------------------------------------------ */
 
 static cede_status run_work(void *argument, uint64_t *count)

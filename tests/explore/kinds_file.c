@@ -6,6 +6,17 @@
 static const char *const names[4] = {"/tmp/n0", "/tmp/n1", "/tmp/n2", "/tmp/n3"};
 static const char *const directories[2] = {"/tmp/d0", "/tmp/d1"};
 
+#define LINK_TEXT "anything"
+
+uint32_t name_number(const char *name)
+{
+    static const char *const all[NAMES] = {"n0", "n1", "n2", "n3", "d0", "d1"};
+    uint32_t i = 0;
+    while (i < NAMES && strcmp(name, all[i]) != 0)
+        i++;
+    return i;
+}
+
 static uint32_t first_name(const call *c)
 {
     return c->how->place % 4u;
@@ -40,6 +51,7 @@ void judge_named(call *c, const cede_result *r)
         break;
     default:
         now.directories[c->how->place % 2u]--;
+        now.removed[c->how->place % 2u]++;
         break;
     }
 }
@@ -97,7 +109,7 @@ void prep_link(call *c)
 
 void prep_symlink(call *c)
 {
-    cede_prep_symlink(c->req, "anything", names[first_name(c)]);
+    cede_prep_symlink(c->req, LINK_TEXT, names[first_name(c)]);
 }
 
 void prep_mkdir(call *c)
@@ -108,4 +120,48 @@ void prep_mkdir(call *c)
 void prep_rmdir(call *c)
 {
     cede_prep_rmdir(c->req, directories[c->how->place % 2u]);
+}
+
+void prep_readlink(call *c)
+{
+    cede_prep_readlink(c->req, names[first_name(c)], room_for(c), c->length);
+}
+
+void judge_read_link(call *c, const cede_result *r)
+{
+    size_t length = strlen(LINK_TEXT);
+    LAW(7, c, r->status != CEDE_OK || r->count == length, "%" PRIu64 " bytes", r->count);
+    LAW(7, c, r->status != CEDE_OK || !memcmp(c->memory->data, LINK_TEXT, length),
+        "the text of a link is another");
+}
+
+void prep_readdir(call *c)
+{
+    cede_prep_readdir(c->req, handle_of(c), c->memory->data, CEDE_READDIR_BYTES);
+}
+
+void judge_entries(call *c, const cede_result *r)
+{
+    const cede_entry *entry;
+    uint64_t at = 0;
+    uint32_t seen = 0;
+    if (r->status != CEDE_OK)
+        return;
+    LAW(7, c, r->count <= CEDE_READDIR_BYTES, "%" PRIu64 " bytes", r->count);
+    while ((entry = cede_next_entry(c->memory->data, r->count, &at))) {
+        uint32_t number = name_number(entry->name);
+        LAW(7, c, number < NAMES, "a name that nobody made");
+        LAW(7, c, !(seen >> number & 1), "%s, twice", entry->name);
+        seen |= 1u << number;
+    }
+}
+
+void prep_set_mode(call *c)
+{
+    cede_prep_set_mode(c->req, handle_of(c), 0600);
+}
+
+void prep_set_times(call *c)
+{
+    cede_prep_set_times(c->req, handle_of(c), c->offset, c->offset);
 }

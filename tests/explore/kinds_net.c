@@ -15,16 +15,16 @@ static thing *keep(const call *c, uint32_t role, cede_handle handle)
     return t;
 }
 
-static void made(call *c, cede_handle handle)
+thing *made(call *c, cede_handle handle)
 {
     static const uint32_t roles[CEDE_OP_COUNT] = {
         [CEDE_OP_OPEN] = R_OTHER,         [CEDE_OP_CONNECT] = R_STREAM, [CEDE_OP_ACCEPT] = R_STREAM,
         [CEDE_OP_ACCEPT_MANY] = R_STREAM, [CEDE_OP_PAIR] = R_STREAM,    [CEDE_OP_LISTEN] = R_OTHER,
-        [CEDE_OP_DATAGRAM] = R_OTHER};
+        [CEDE_OP_DATAGRAM] = R_OTHER,     [CEDE_OP_SPAWN] = R_CHILD,    [CEDE_OP_WATCH] = R_WATCH};
     uint32_t op = c->kind->op;
     thing *t = keep(c, roles[op], handle);
     if (!t)
-        return;
+        return NULL;
     t->connected = op == CEDE_OP_CONNECT;
     t->accepted = op == CEDE_OP_ACCEPT || op == CEDE_OP_ACCEPT_MANY;
     if (op == CEDE_OP_PAIR) {
@@ -33,6 +33,8 @@ static void made(call *c, cede_handle handle)
         if (second)
             second->peer = t;
     }
+    t->watch.where = c->how->place % 3u;
+    return t;
 }
 
 void judge_opened(call *c, const cede_result *r)
@@ -40,7 +42,7 @@ void judge_opened(call *c, const cede_result *r)
     LAW(8, c, (r->status == CEDE_OK) == (r->handle != 0), "%s, and %s handle",
         cede_status_name(r->status), r->handle ? "a" : "no");
     if (r->status == CEDE_OK)
-        made(c, r->handle);
+        (void)made(c, r->handle);
     if (c->kind->op == CEDE_OP_OPEN)
         judge_named(c, r);
 }
@@ -78,9 +80,37 @@ void prep_datagram(call *c)
     cede_prep_datagram(c->req, &c->memory->address, 0);
 }
 
+/* The last is a name that nobody has. */
+static const struct host {
+    const char *name;
+    uint32_t flags;
+} hosts[4] = {{"localhost", 0}, {"LocalHost", CEDE_LOOKUP_IPV4}, {"127.0.0.1", 0}, {"nobody", 0}};
+
 void prep_lookup(call *c)
 {
-    cede_prep_lookup(c->req, "localhost", PORT, 0, &c->memory->address, 1);
+    const struct host *host = &hosts[c->how->place % 4u];
+    cede_prep_lookup(c->req, host->name, PORT, host->flags, &c->memory->address, 1);
+}
+
+void judge_looked_up(call *c, const cede_result *r)
+{
+    const cede_address *found = &c->memory->address;
+    uint32_t which = c->how->place % 4u;
+    LAW(7, c, which != 3 || r->status != CEDE_OK, "a host that is not there was found");
+    LAW(7, c, which == 3 || r->status != CEDE_ENONAME || now.faulted, "a host was not found");
+    if (r->status != CEDE_OK)
+        return;
+    LAW(7, c, r->count == (which == 0 ? 2u : 1u), "%" PRIu64 " addresses", r->count);
+    LAW(7, c, found->port == PORT, "another port");
+    LAW(7, c, found->family == (which == 0 ? CEDE_ADDRESS_IPV6 : CEDE_ADDRESS_IPV4),
+        "an address of another family");
+}
+
+void prep_group(call *c)
+{
+    uint32_t what = c->how->place & 1 ? CEDE_GROUP_LEAVE : CEDE_GROUP_JOIN;
+    c->memory->address = cede_ipv4(239, 0, 0, 1, 0);
+    cede_prep_group(c->req, handle_of(c), &c->memory->address, 0, what);
 }
 
 void prep_name(call *c)
@@ -148,10 +178,12 @@ void prep_recv_many(call *c)
     cede_prep_recv_many(c->req, handle_of(c), now.pool, c->how->place % 3u, on_item);
 }
 
-static void arrived(call *c, const cede_result *r)
+void arrived(call *c, const cede_result *r)
 {
-    LAW(7, c, r->count > 0 && r->count <= POOL_BYTES, "a buffer with %" PRIu64 " bytes", r->count);
-    truth_received(c, r->buffer, r->count);
+    LAW(7, c, r->count > 0 && r->count <= now.pool_bytes, "a buffer with %" PRIu64 " bytes",
+        r->count);
+    if (c->kind->op != CEDE_OP_WATCH_MANY)
+        truth_received(c, r->buffer, r->count);
     truth_buffer(c, r->buffer);
 }
 
@@ -183,7 +215,7 @@ void judge_many(call *c, const cede_result *r)
     } else if (r->status == CEDE_OK) {
         c->item_bytes++;
         LAW(8, c, r->handle, "an item without a handle");
-        made(c, r->handle);
+        (void)made(c, r->handle);
     } else {
         LAW(15, c, now.limited || now.faulted || now.starved, "there were descriptors");
     }

@@ -174,11 +174,6 @@ void prep_send_file(call *c)
     cede_prep_send_file(c->req, handle_of(c), now.source, c->offset, c->length);
 }
 
-void prep_poll(call *c)
-{
-    cede_prep_poll(c->req, handle_of(c), 1 + c->how->place % 3u);
-}
-
 void prep_shutdown(call *c)
 {
     cede_prep_shutdown(c->req, handle_of(c));

@@ -71,7 +71,7 @@ void laws_submitted(call *c)
         c->due_ns += at;
     c->stale_handle = c->kind->roles && (!c->on || c->on->shut);
     c->bad_scope = c->scope && c->scope->kind->op != CEDE_OP_SCOPE;
-    c->shut_pool = c->kind->group == G_POOL && now.pool_closed;
+    c->shut_pool = (c->kind->traits & T_POOL) && now.pool_closed;
     scope_at_submit(c);
     if (c->kind->op == CEDE_OP_CLOSE && c->on)
         laws_closing(c->on, !c->remote && !c->before);
@@ -165,7 +165,7 @@ static bool may_be(const call *c, uint32_t by)
     case CEDE_BY_SCOPE:
         return (c->scope && (now.closing || scope_may_end(c->scope))) || (c->on && c->on->owner);
     case CEDE_BY_CLOSE:
-        return (c->on && c->on->maybe_shut) || (c->kind->group == G_POOL && now.pool_closed);
+        return (c->on && c->on->maybe_shut) || ((c->kind->traits & T_POOL) && now.pool_closed);
     case CEDE_BY_LINK:
         return c->before && (!c->before->dones || !complete(c->before) || now.starved);
     case CEDE_BY_LOOP:
@@ -192,12 +192,15 @@ static void status_agrees(const call *c, const cede_result *r)
         LAW(12, c, by == CEDE_BY_LOOP || by == CEDE_BY_SCOPE, "ended, and nothing says why");
         break;
     case CEDE_EBADF:
-        LAW(10, c, c->kind->roles && (!c->on || c->on->maybe_shut || now.closing),
+        LAW(10, c,
+            c->kind->roles && (!c->on || c->on->maybe_shut || now.closing ||
+                               (c->on->lender && c->on->lender->maybe_shut)),
             "CEDE_EBADF on a handle that is open");
         break;
     case CEDE_EINVAL:
         LAW(16, c,
             c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
+                c->kind == &kinds[K_readlink] || /* of what is no symbolic link */
                 (c->after && c->after->kind == &kinds[K_again]),
             "CEDE_EINVAL, and all was valid");
         break;

@@ -41,7 +41,7 @@ static action action_from(const uint8_t *b)
                     .kind = (uint8_t)(b[1] % KIND_COUNT),
                     .reg = b[2] & 7,
                     .scope = b[2] >> 3 & 7,
-                    .thing = b[3] & 15,
+                    .thing = b[3] & 31,
                     .size = b[4] & 7,
                     .place = b[5] & 7,
                     .time = b[6] & 7,
@@ -123,6 +123,13 @@ static uint8_t draw_kind(uint64_t *seed, uint32_t group)
     }
 }
 
+/* Names come and go for watches to tell of, and children copy what somebody writes. */
+static uint32_t draw_other(uint64_t *seed, uint32_t group)
+{
+    static const uint32_t others[6] = {G_FILE, G_STREAM, G_SYSTEM, G_SYSTEM, G_SYSTEM, G_SYSTEM};
+    return group == G_SYSTEM ? others[below(seed, 6)] : group;
+}
+
 static uint8_t draw_attributes(uint64_t *seed)
 {
     static const uint8_t one_in[8] = {4, 6, 14, 9, 8, 3, 3, 2};
@@ -144,7 +151,7 @@ void program_from_seed(program *p, uint64_t seed)
         action *a = &p->action[i];
         bool core = below(&seed, 4) == 0;
         a->verb = draw_verb(&seed);
-        a->kind = draw_kind(&seed, core ? G_CORE : group);
+        a->kind = draw_kind(&seed, core ? G_CORE : draw_other(&seed, group));
         a->reg = (uint8_t)below(&seed, registers);
         a->scope = (uint8_t)below(&seed, registers);
         a->thing = (uint8_t)below(&seed, THINGS);
@@ -218,7 +225,7 @@ static void print_submit(const action *a, FILE *out)
     }
     fputs(a->attr & A_BACKGROUND ? ", background" : "", out);
     fputs(a->attr & A_REUSE && a->depth ? ", in the same memory" : "", out);
-    fputs(a->attr & A_KEEP && kinds[a->kind].group == G_POOL ? ", buffers are kept" : "", out);
+    fputs(a->attr & A_KEEP && kinds[a->kind].traits & T_POOL ? ", buffers are kept" : "", out);
     fputs(a->attr & A_LINK ? ", linked to the next" : "", out);
     fputc(')', out);
 }

@@ -8,8 +8,7 @@
 #define ROUNDS_LEAST 3
 #define ROUNDS_MOST  400 /* a kernel may be slow to hear a cancel, and a stream long */
 
-/* Whether somebody before it in its chain or on its handle may still hold it back. */
-static bool held_back(const call *c)
+bool held_back(const call *c)
 {
     if (c->before && !c->before->dones)
         return true;
@@ -27,7 +26,8 @@ static bool starves(const call *c)
     const thing *from = c->on ? c->on->peer : NULL;
     bool all = c->kind->op == CEDE_OP_READ_ALL || c->kind->op == CEDE_OP_RECV_ALL;
     if (!from || !(c->on->role & R_STREAMS_IN) || !(c->kind->traits & T_IN) || held_back(c) ||
-        c->on->maybe_shut || from->maybe_shut || now.pool_closed || now.narrow)
+        c->on->maybe_shut || from->maybe_shut || now.pool_closed || now.narrow ||
+        (c->on->relayed && (!now.copier || now.copier->child.asked || now.copier->child.forced)))
         return false;
     return from->out.used >= c->on->in.used + (all ? c->length : 1);
 }
@@ -53,6 +53,8 @@ static const char *overdue(const call *c, unsigned *law)
     *law = 14;
     if (starves(c))
         return "there is something to receive";
+    if (!held_back(c) && !now.narrow && system_overdue(c))
+        return system_overdue(c);
     if ((c->kind->traits & T_ENDS) && !held_back(c) && !now.narrow)
         return "nothing holds it back";
     return NULL;
@@ -122,4 +124,5 @@ void stage_settle(void)
         const char *why = overdue(c, &law);
         LAW(law, c, !why, "%s, and it does not come back", why);
     }
+    system_final();
 }

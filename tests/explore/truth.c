@@ -117,10 +117,17 @@ static bool is_prefix(const bytes *part, const bytes *whole)
            (!part->used || !memcmp(part->data, whole->data, part->used));
 }
 
+/* The child that copied what came here was never there, or ended before all had come. */
+static bool was_cut_off(const thing *t)
+{
+    return t->relayed && (!now.copier || now.copier->child.asked || now.copier->child.forced);
+}
+
 /* What one end received is what the other sent, as far as it came. */
 static bool agree(const thing *from, const thing *to)
 {
-    return is_prefix(&to->in, &from->out) && (!to->ended || to->in.used == from->out.used);
+    return is_prefix(&to->in, &from->out) &&
+           (!to->ended || to->in.used == from->out.used || was_cut_off(to));
 }
 
 static void stream_final(const thing *t)
