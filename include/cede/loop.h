@@ -158,7 +158,8 @@ CEDE_API void cede_stop(cede_loop *);
  * cede_run. May be called inside a callback: the one place where callbacks nest.
  * CEDE_OK: its done has returned (or the ticket was stale already). CEDE_EDEADLK: it, or one that
  * must come before it, is on this thread's callback stack. CEDE_EDEADLINE: at_most_ns passed.
- * CEDE_EINVAL: another loop's ticket. In all these the request is as it was. */
+ * CEDE_EINVAL: the ticket of another loop, whose done does not run now. In all these the request is
+ * as it was. */
 CEDE_API cede_status cede_wait(cede_loop *, cede_ticket, uint64_t at_most_ns);
 
 /* The loop's monotonic clock, in nanoseconds, read at most once a turn. */

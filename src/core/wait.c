@@ -168,6 +168,28 @@ static bool orphan_scope_before(const cede_loop *loop, const cedi_slot *target)
     return false;
 }
 
+/* Whether the callback is that of the ticket: its done (then the ticket is stale), or an item. */
+static bool is_of(const cedi_frame *frame, cede_ticket ticket)
+{
+    return frame->slot->id == (uint32_t)ticket.id &&
+           cedi_slot_generation(frame->slot) ==
+               ticket.generation + (!frame->item || CEDI_FAULT(ITEM_AWAITS_ITSELF));
+}
+
+/* The same of another loop of this thread: its ticket is stale, and its done has not returned. */
+static bool runs_elsewhere(const cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
+{
+    const cede_loop *home = target ? cedi_slot_loop(target) : NULL;
+    if (!home || home == loop ||
+        atomic_load_explicit(&home->owner, memory_order_relaxed) != cede_os_thread())
+        return false;
+    for (const cedi_frame *frame = home->frame; frame; frame = frame->outer) {
+        if (is_of(frame, ticket))
+            return true;
+    }
+    return false;
+}
+
 static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
                                   const cedi_slot *target)
 {
@@ -176,9 +198,7 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
         const cedi_slot *slot = frame->slot;
         if (CEDI_FAULT(WAITS_FOR_ITSELF))
             break;
-        if (!orphan && slot->id == (uint32_t)ticket.id &&
-            cedi_slot_generation(slot) ==
-                ticket.generation + (!frame->item || CEDI_FAULT(ITEM_AWAITS_ITSELF)))
+        if (!orphan && is_of(frame, ticket))
             return true;
         if (target && frame->item && !CEDI_FAULT(ITEM_AWAITS_ITSELF) &&
             comes_before((cedi_slot *)(uintptr_t)slot, target))
@@ -315,7 +335,7 @@ static cede_status wait_by_ticket(cede_loop *loop, cede_ticket ticket, uint64_t 
         if (would_wait_for_itself(loop, ticket, stale ? NULL : target))
             return CEDE_EDEADLK;
         if (stale)
-            return CEDE_OK;
+            return runs_elsewhere(loop, target, ticket) ? CEDE_EDEADLK : CEDE_OK;
         if (cedi_slot_loop(target) != loop)
             return CEDE_EINVAL;
     } else if (would_wait_for_itself(loop, ticket, NULL)) {

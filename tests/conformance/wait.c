@@ -92,6 +92,28 @@ CFT_CASE(wait_for_itself_in_a_callback_is_a_deadlock)
     CFT_OK(t, nop);
 }
 
+static void wait_by_another_loop(cft_rec *rec)
+{
+    cft *t = rec->t;
+    CFT_CHECK(t,
+              cft_faulted(t) || cft_wait_on(rec->data, rec->ticket, CEDE_FOREVER) == CEDE_EDEADLK);
+}
+
+CFT_CASE(wait_for_what_another_loop_runs_now_is_a_deadlock)
+{
+    cede_options options;
+    cft_options(t, &options);
+    cede_loop *other = cft_open(t, &options);
+    cft_rec *nop = cft_new(t);
+    nop->then = wait_by_another_loop;
+    nop->data = other;
+    cede_prep_nop(nop->req);
+    cft_do(nop);
+    CFT_OK(t, nop);
+    CFT_EXPECT(t, cft_wait_on(other, nop->ticket, CEDE_FOREVER) == CEDE_OK);
+    CFT_CHECK(t, cft_close_on(t, other, CEDE_FOREVER) == CEDE_OK);
+}
+
 static void wait_for_the_scope(cft_rec *rec)
 {
     cft *t = rec->t;
