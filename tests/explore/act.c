@@ -60,14 +60,14 @@ static void attributes(call *c, const action *a)
         cede_background(c->req);
 }
 
-static call *prepare(const action *a)
+static call *prepare(const action *a, home *h)
 {
     bool pool = kinds[a->kind].traits & T_POOL;
     if (now.call_count == CALLS_MOST || (pool && now.pool_closed && now.out_count == 0))
         return NULL; /* a closed pool may be named while a buffer of it is out */
     call *c = &now.calls[now.call_count++];
     const kind *k = &kinds[a->kind];
-    *c = (call){.how = a, .kind = k, .serial = now.call_count};
+    *c = (call){.how = a, .kind = k, .serial = now.call_count, .home = h};
     c->due_ns = c->deadline_ns = CEDE_FOREVER;
     c->length = length_of(a->size);
     c->offset = offset_of(a->place);
@@ -82,6 +82,7 @@ static call *prepare(const action *a)
 }
 
 struct sending {
+    cede_loop *loop;
     cede_req *req;
     cede_ticket ticket;
 };
@@ -89,19 +90,20 @@ struct sending {
 static void send_remote(void *context)
 {
     struct sending *sending = context;
-    cede_submit_remote(now.loop, sending->req, on_done, &sending->ticket);
+    cede_submit_remote(sending->loop, sending->req, on_done, &sending->ticket);
 }
 
 /* An action and those that it is linked to, which follow it. Returns the last of them. */
 static uint32_t submit(const program *p, uint32_t first)
 {
-    call *head = prepare(&p->action[first]), *last = head;
+    home *h = &now.homes[p->action[first].home]; /* a chain has one */
+    call *head = prepare(&p->action[first], h), *last = head;
     uint32_t at = first;
     if (!head)
         return first;
     while ((p->action[at].attr & A_LINK) && at + 1 < p->count && p->action[at].kind != K_again &&
            p->action[at + 1].verb == V_SUBMIT && p->action[at + 1].depth == p->action[at].depth) {
-        call *next = prepare(&p->action[at + 1]);
+        call *next = prepare(&p->action[at + 1], h);
         if (!next)
             break;
         cede_link(last->req, next->req, on_done);
@@ -116,14 +118,14 @@ static uint32_t submit(const program *p, uint32_t first)
     }
     uint32_t starved = stage_starved;
     if (head->remote) {
-        struct sending sending = {head->req, {0, 0}};
+        struct sending sending = {head->home->loop, head->req, {0, 0}};
         if (p->action[first].attr & A_BACKGROUND)
             elsewhere(send_remote, &sending);
         else
             send_remote(&sending);
         head->ticket = sending.ticket;
     } else {
-        head->ticket = cede_submit_at(now.loop, head->req, on_done, head->kind->name);
+        head->ticket = cede_submit_at(head->home->loop, head->req, on_done, head->kind->name);
     }
     for (call *c = head; c; c = c->after)
         c->orphan = stage_starved != starved || now.hungry;
@@ -185,7 +187,7 @@ static void wish(const action *a)
         cede_pending seen;
         copy.completed_count = a->size;
         if (c->kind->op == CEDE_OP_PEND && !c->dones) {
-            bool sure = here && now.bound && !c->completed && laws_pending(c, &seen);
+            bool sure = here && c->home->bound && !c->completed && laws_pending(c, &seen);
             if (!c->completed)
                 c->completed_count = a->size;
             else if (!c->ended_sure)
@@ -201,7 +203,7 @@ static void extend(const action *a)
 {
     call *c = now.reg[a->reg];
     uint64_t ns = time_of(a->time);
-    if (!c || c->before || !now.loop)
+    if (!c || c->before || c->home->closed)
         return;
     bool timer = c->kind->op == CEDE_OP_TIMER;
     uint64_t *due = timer ? &c->due_ns : &c->deadline_ns, at = cede_sim_now(now.world) + ns;
@@ -218,7 +220,7 @@ static void drop_or_own(const action *a)
     if (!t)
         return;
     if (a->verb == V_DROP) {
-        laws_closing(t, !(a->attr & A_ELSEWHERE));
+        handles_closing(t, !(a->attr & A_ELSEWHERE));
         now.drops++;
         here_or_elsewhere(a, drop, t);
     } else if (now.reg[a->scope] && !now.reg[a->scope]->before) {
@@ -228,9 +230,10 @@ static void drop_or_own(const action *a)
                      !(seen.wishes & CEDE_BY_ANY);
         t->maybe_shut = true; /* from when on, the scope knows */
         if (!lives)
-            laws_closing(t, false); /* it may be dropped */
+            handles_closing(t, false); /* it may be dropped */
         if (!t->owner && scope->kind->op == CEDE_OP_SCOPE)
             t->owner = scope;
+        t->named |= home_bit(scope->home);
         now.drops++;
         cede_own(scope->ticket, t->handle);
     }
@@ -275,22 +278,30 @@ static void on_world(const action *a)
 
 /* ---- One action ------------------------------------------------------------------------------ */
 
+static home *other(const home *h)
+{
+    return &now.homes[h == now.homes];
+}
+
 static void call_back(const action *a)
 {
     call *c = now.reg[a->reg];
+    home *h = &now.homes[a->home];
     if (a->verb == V_WAIT) {
-        if (c && !c->before && now.caller_count < FRAMES - 1)
-            (void)waits_wait(c, time_of(a->time));
+        h = c && (a->attr & A_OTHER) && now.home_count > 1 ? other(c->home) : c ? c->home : h;
+        if (c && !c->before && !h->closed && now.caller_count < FRAMES - 1)
+            (void)waits_wait(h, c, time_of(a->time));
     } else if (now.frame_count == 0 && a->verb == V_RUN) {
-        waits_run(time_of(a->time));
+        waits_run(h, time_of(a->time));
     } else if (now.frame_count == 0) {
-        (void)waits_close(time_of(a->time));
+        (void)waits_close(h, time_of(a->time));
     }
 }
 
 static void act(const action *a)
 {
     uint64_t timeout_ns;
+    home *h = &now.homes[a->home];
     switch (a->verb) {
     case V_RUN:
     case V_WAIT:
@@ -310,11 +321,11 @@ static void act(const action *a)
         drop_or_own(a);
         break;
     case V_STOP:
-        now.stop_asked = true;
-        cede_stop(now.loop);
+        h->stop_asked = true;
+        cede_stop(h->loop);
         break;
     case V_FLUSH:
-        (void)cede_loop_waitable(now.loop, &timeout_ns);
+        (void)cede_loop_waitable(h->loop, &timeout_ns);
         break;
     case V_GIVE:
         truth_give();
@@ -328,7 +339,7 @@ static void act(const action *a)
         stage_starving = now.settled ? 0 : 1 + a->size % 4u;
         break;
     case V_FLOOD:
-        stage_flood();
+        stage_flood(h);
         break;
     default:
         on_world(a);
@@ -342,8 +353,8 @@ static uint32_t step(const program *p, uint32_t at)
 {
     const action *a = &p->action[at];
     now.step++;
-    if (now.closed && a->verb != V_CANCEL && a->verb != V_FAIL && a->verb != V_COMPLETE &&
-        a->verb != V_GIVE)
+    if (now.homes[a->home].closed && a->verb != V_CANCEL && a->verb != V_FAIL &&
+        a->verb != V_COMPLETE && a->verb != V_GIVE)
         return at;
     if (explore_trace) {
 

@@ -106,6 +106,34 @@ static const action file_ends[] = {
     DO(LOOP_CLOSE, .time = US_5),
 };
 
+/* Two loops of one thread: a pipe that each may get hold of, what one sends to the other, also from
+ * a done, waits by the wrong one, and the end of one while the other goes on. */
+static const action two_loops[] = {
+    SUBMIT(read, .reg = 0, .thing = 4),
+    SUBMIT(read, .reg = 0, .thing = 4, .home = 1),
+    SUBMIT(write, .reg = 1, .thing = 5, .home = 1),
+    SUBMIT(close, .reg = 3, .thing = 4, .home = 1),
+    SUBMIT(roundtrip, .reg = 2, .attr = A_ELSEWHERE, .home = 1),
+    SUBMIT(roundtrip, .reg = 2, .attr = A_WITHIN, .time = US_5),
+    SUBMIT(nop, .reg = 3, .attr = A_ELSEWHERE, .depth = 1, .home = 1),
+    SUBMIT(scope, .reg = 4, .home = 1),
+    SUBMIT(pend, .reg = 5, .attr = A_IN, .scope = 4),
+    SUBMIT(pend, .reg = 5, .attr = A_IN, .scope = 4, .home = 1),
+    DO(OWN, .scope = 4, .thing = 4),
+    DO(DROP, .thing = 4),
+    DO(CANCEL, .reg = 0),
+    DO(CANCEL, .reg = 0, .depth = 1),
+    DO(CANCEL, .reg = 4),
+    DO(WAIT, .reg = 0, .time = US_60),
+    DO(WAIT, .reg = 2, .time = US_60),
+    DO(WAIT, .reg = 2, .time = US_60, .depth = 1),
+    DO(WAIT, .reg = 2, .attr = A_OTHER, .depth = 1),
+    DO(RUN, .time = US_20),
+    DO(RUN, .time = US_20, .home = 1),
+    DO(LOOP_CLOSE, .time = US_5),
+    DO(LOOP_CLOSE, .time = US_5, .home = 1),
+};
+
 static const struct alphabet {
     const char *name;
     const action *letters;
@@ -114,6 +142,7 @@ static const struct alphabet {
     {"life", life, sizeof life / sizeof *life},
     {"pipe", pipe_ends, sizeof pipe_ends / sizeof *pipe_ends},
     {"file", file_ends, sizeof file_ends / sizeof *file_ends},
+    {"two", two_loops, sizeof two_loops / sizeof *two_loops},
 };
 
 /* ---- Sets of hashes -------------------------------------------------------------------------- */
@@ -290,7 +319,8 @@ static bool makes_sense(const program *p)
         if ((scope && !(submitted >> a->scope & 1)) || (names && !(submitted >> a->reg & 1)) ||
             (a->depth && !deep))
             return false;
-        if ((a->attr & A_LINK) && (i + 1 == p->count || p->action[i + 1].verb != V_SUBMIT))
+        if (a->verb == V_SUBMIT && (a->attr & A_LINK) &&
+            (i + 1 == p->count || p->action[i + 1].verb != V_SUBMIT))
             return false;
         if (a->verb == V_SUBMIT) {
             submitted |= 1u << a->reg;

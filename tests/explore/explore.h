@@ -5,6 +5,7 @@
  *     act.c        runs one: each action is a call of the library
  *     kinds_*.c    what the requests are: preparing one, judging its result
  *     laws.c       what holds for each request: once, not inline, truthful, in order
+ *     handles.c    which loop a handle is bound to
  *     waits.c      what holds for calls that run callbacks: wait, run, loop close
  *     truth.c      what moved: streams, files, names, buffers
  *     system.c     what children, watches and signals must tell
@@ -63,6 +64,7 @@ enum {
     A_LINK = 0x10,       /* the next submit of the same depth is its follower */
     A_REUSE = 0x20,      /* in a done: in the memory of the request that came back */
     A_KEEP = 0x40,       /* buffers of a pool are kept a while */
+    A_OTHER = A_LINK,    /* of a wait: by the other loop */
     A_ITEM = 0x80        /* what is to be done in its done is done in its first item */
 };
 
@@ -78,6 +80,7 @@ typedef struct action {
     uint8_t place;
     uint8_t time;
     uint8_t attr;
+    uint8_t home; /* which loop */
 } action;
 
 typedef struct program {
@@ -140,6 +143,7 @@ typedef struct bytes {
 } bytes;
 
 typedef struct call call;
+typedef struct home home;
 
 typedef struct thing {
     uint32_t role;
@@ -152,6 +156,8 @@ typedef struct thing {
     bool maybe_shut;      /* a close was asked for: operations may say that it is none */
     bool asked_to_close;  /* and not only given to a scope */
     bool shut;            /* it is stale for sure */
+    uint8_t named;        /* the homes that named it; it is bound to one of them, ... */
+    uint8_t ran;          /* ... that where something on it began */
     bool closed;          /* a close of it was delivered */
     bool relayed;         /* what comes here a child has copied */
     call *owner;          /* a scope, if it took it */
@@ -212,6 +218,7 @@ typedef struct block {
 struct call {
     const action *how;
     const kind *kind;
+    home *home;
     block *memory;
     cede_req *req;
     uint32_t serial; /* from 1 on */
@@ -225,7 +232,7 @@ struct call {
     uint32_t causes;              /* CEDE_BY_ that may have been recorded */
     uint32_t recorded;            /* the one that was, for sure */
     bool asked_while_pending;     /* a cancel, for sure */
-    bool remote, background, orphan, stale_handle, bad_scope, shut_pool, behind_close, behind_item;
+    bool remote, background, orphan, stale_handle, bad_scope, bad_pool, behind_close, behind_item;
     bool must_be_refused, must_be_open, sure_member;
     bool entered, returned, item_done, completed, ended_sure;
     uint32_t dones, items, item_bytes, out, ran, members, received;
@@ -253,15 +260,25 @@ typedef struct frame {
 
 /* A call of the library that may call back: a run, a loop close, or a wait for somebody. */
 typedef struct caller {
+    const home *home;
     const call *target; /* NULL: not a wait */
     uint32_t callbacks;
     uint32_t frames; /* that were on the stack when it began */
 } caller;
 
+/* A loop. Programs have one or two, in one thread. */
+struct home {
+    cede_loop *loop;
+    bool bound, stop_asked, closing, closed;
+    bool keeping; /* its keeper pends: see settle.c */
+    cede_req keeper;
+};
+
+#define HOMES 2u
+
 typedef struct stage {
     const program *program;
     cede_sim *world;
-    cede_loop *loop;
     uint64_t step;
     call calls[CALLS_MOST];
     uint32_t call_count;
@@ -282,11 +299,12 @@ typedef struct stage {
     } out[OUT_MOST];
     uint32_t out_count;
     block *blocks;
-    cede_handle source;
-    bool closing, closed, faulted, starved, hungry, limited, narrow, forgetful;
-    bool bound, own_world, flooded, settled, keeping, stop_asked;
+    home homes[HOMES];
+    uint32_t home_count;
+    thing source, pipes; /* named beside a request's own handle: what is sent, a child's */
+    bool faulted, starved, hungry, limited, narrow, forgetful;
+    bool own_world, flooded, settled;
     uint32_t drops;
-    uint64_t last_ns;  /* when the last callback came */
     uint64_t finished; /* a hash of how it ended, for comparisons */
     uint32_t names[4], directories[2];
     uint32_t removed[2]; /* of the directories */
@@ -296,6 +314,11 @@ typedef struct stage {
 } stage;
 
 extern stage now;
+
+static inline uint8_t home_bit(const home *h)
+{
+    return (uint8_t)(1u << (h - now.homes));
+}
 
 /* Called between the actions of a program; see every.c. */
 extern void (*explore_between)(uint32_t next);
@@ -314,7 +337,7 @@ void stage_settle(void); /* nothing is held back any more: what must end has end
 bool held_back(const call *);
 void stage_close(void); /* the loop is closed: nothing is left */
 thing *thing_new(uint32_t role, cede_handle);
-void stage_flood(void);         /* more requests than one chunk of slots holds */
+void stage_flood(home *);       /* more requests than one chunk of slots holds */
 extern uint32_t stage_starving; /* so many allocations fail */
 extern uint32_t stage_starved;  /* so many did */
 
@@ -345,12 +368,20 @@ void laws_returned(call *);
 void laws_item(call *, const cede_result *);
 void laws_asked(call *, cede_status why, bool here); /* before a wish; a scope's reason */
 void laws_closing(thing *, bool sure);
+void laws_named(thing *, const home *);          /* it is bound to it, if it was to none */
 bool call_owns(const call *);                    /* a scope: handles */
 bool laws_pending(const call *, cede_pending *); /* by cede_dump */
 
-cede_status waits_wait(const call *, uint64_t at_most_ns);
-void waits_run(uint64_t at_most_ns);
-cede_status waits_close(uint64_t at_most_ns);
+void handles_named(call *);             /* by its submit */
+bool handles_are_foreign(const call *); /* what it names may be bound to another loop */
+bool handles_may_be_shut(const call *); /* or stale */
+void handles_of_one_loop(const call *); /* something on its handle began */
+void handles_closing(thing *, bool sure);
+void handles_shut_with(const home *); /* a loop's close */
+
+cede_status waits_wait(home *, const call *, uint64_t at_most_ns);
+void waits_run(home *, uint64_t at_most_ns);
+cede_status waits_close(home *, uint64_t at_most_ns);
 void waits_callback(const call *); /* may it run now? */
 
 uint8_t pattern(uint32_t serial, uint64_t at);

@@ -171,7 +171,7 @@ void prep_send_zero_copy(call *c)
 
 void prep_send_file(call *c)
 {
-    cede_prep_send_file(c->req, handle_of(c), now.source, c->offset, c->length);
+    cede_prep_send_file(c->req, handle_of(c), now.source.handle, c->offset, c->length);
 }
 
 void prep_shutdown(call *c)
@@ -218,5 +218,5 @@ void prep_append(call *c)
 
 void prep_copy(call *c)
 {
-    cede_prep_copy(c->req, now.source, 0, handle_of(c), c->offset, c->length);
+    cede_prep_copy(c->req, now.source.handle, 0, handle_of(c), c->offset, c->length);
 }

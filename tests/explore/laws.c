@@ -70,11 +70,12 @@ void laws_submitted(call *c)
     if (c->due_ns != CEDE_FOREVER)
         c->due_ns += at;
     c->stale_handle = c->kind->roles && (!c->on || c->on->shut);
-    c->bad_scope = c->scope && c->scope->kind->op != CEDE_OP_SCOPE;
-    c->shut_pool = (c->kind->traits & T_POOL) && now.pool_closed;
+    c->bad_scope = c->scope && (c->scope->kind->op != CEDE_OP_SCOPE || c->scope->home != c->home);
+    c->bad_pool = (c->kind->traits & T_POOL) && (now.pool_closed || c->home != now.homes);
     scope_at_submit(c);
+    handles_named(c);
     if (c->kind->op == CEDE_OP_CLOSE && c->on)
-        laws_closing(c->on, !c->remote && !c->before);
+        handles_closing(c->on, !c->remote && !c->before && !handles_are_foreign(c));
 }
 
 struct sought {
@@ -96,9 +97,9 @@ static void look(void *context, const cede_pending *pending)
 bool laws_pending(const call *c, cede_pending *out)
 {
     struct sought sought = {c->ticket, out, false};
-    if (now.closed || c->orphan)
+    if (c->home->closed || c->orphan)
         return false;
-    cede_dump(now.loop, look, &sought);
+    cede_dump(c->home->loop, look, &sought);
     return sought.any && strcmp(out->state, "READY") != 0;
 }
 
@@ -118,7 +119,7 @@ void laws_asked(call *c, cede_status why, bool here)
     if (c->dones)
         return;
     c->causes |= CEDE_BY_WISH;
-    if (!here || !now.bound || c->kind->op == CEDE_OP_CLOSE || !laws_pending(c, &seen))
+    if (!here || !c->home->bound || c->kind->op == CEDE_OP_CLOSE || !laws_pending(c, &seen))
         return;
     if (call_owns(c)) /* it may have ended, and only wait for what it owns (1b: Scopes) */
         return;
@@ -129,12 +130,6 @@ void laws_asked(call *c, cede_status why, bool here)
         c->why = why;
         c->ended_sure = true;
     }
-}
-
-void laws_closing(thing *t, bool sure)
-{
-    t->maybe_shut = t->asked_to_close = true;
-    t->shut = t->shut || sure;
 }
 
 /* ---- What may have been the cause ------------------------------------------------------------ */
@@ -163,13 +158,14 @@ static bool may_be(const call *c, uint32_t by)
     case CEDE_BY_DEADLINE:
         return c->deadline_ns <= cede_sim_now(now.world);
     case CEDE_BY_SCOPE:
-        return (c->scope && (now.closing || scope_may_end(c->scope))) || (c->on && c->on->owner);
+        return (c->scope && (c->home->closing || scope_may_end(c->scope))) ||
+               (c->on && c->on->owner);
     case CEDE_BY_CLOSE:
         return (c->on && c->on->maybe_shut) || ((c->kind->traits & T_POOL) && now.pool_closed);
     case CEDE_BY_LINK:
         return c->before && (!c->before->dones || !complete(c->before) || now.starved);
     case CEDE_BY_LOOP:
-        return now.closing;
+        return c->home->closing;
     default:
         return false;
     }
@@ -192,14 +188,11 @@ static void status_agrees(const call *c, const cede_result *r)
         LAW(12, c, by == CEDE_BY_LOOP || by == CEDE_BY_SCOPE, "ended, and nothing says why");
         break;
     case CEDE_EBADF:
-        LAW(10, c,
-            c->kind->roles && (!c->on || c->on->maybe_shut || now.closing ||
-                               (c->on->lender && c->on->lender->maybe_shut)),
-            "CEDE_EBADF on a handle that is open");
+        LAW(10, c, handles_may_be_shut(c), "CEDE_EBADF on a handle that is open");
         break;
     case CEDE_EINVAL:
         LAW(16, c,
-            c->bad_scope || c->shut_pool || c->kind == &kinds[K_again] ||
+            c->bad_scope || c->bad_pool || handles_are_foreign(c) || c->kind == &kinds[K_again] ||
                 c->kind == &kinds[K_readlink] || /* of what is no symbolic link */
                 (c->after && c->after->kind == &kinds[K_again]),
             "CEDE_EINVAL, and all was valid");
@@ -253,6 +246,11 @@ static void agrees(const call *c, const cede_result *r)
         !nothing || r->count == 0 || shape == WHOLE || shape == MANY ||
             c->kind->op == CEDE_OP_SCOPE,
         "%s, and a count of %" PRIu64, cede_status_name(r->status), r->count);
+    if (has_started(c))
+        handles_of_one_loop(c);
+    LAW(12, c, !c->bad_scope || r->status != CEDE_OK || c->kind->op == CEDE_OP_CLOSE,
+        "it joined what is no scope of its loop, and succeeded");
+    LAW(15, c, !c->bad_pool || r->status != CEDE_OK, "no pool of its loop, and it succeeded");
     LAW(10, c, !c->stale_handle || !has_started(c) || c->kind->op == CEDE_OP_CLOSE,
         "it reached a handle that was closed before");
     LAW(7, c, !r->handle || shape == OPENS, "a handle, from an operation that makes none");
@@ -300,11 +298,11 @@ static void close_comes_last(call *c)
             "it was pending on a handle whose close was delivered before");
         return;
     }
-    if (!c->on || status == CEDE_EBADF || c->orphan)
+    if (!c->on || status == CEDE_EBADF || status == CEDE_EINVAL || c->orphan)
         return;
     for (call *d = now.calls; d < now.calls + now.call_count; d++) {
         if (d->on == c->on && !d->dones && d->kind->op != CEDE_OP_CLOSE && !d->stale_handle &&
-            taken_before(d, c))
+            d->home == c->home && taken_before(d, c))
             d->behind_close = true; /* it never was on the handle, or a law is broken */
     }
     c->on->closed = c->on->shut = c->on->maybe_shut = true;
@@ -325,13 +323,13 @@ static void push(call *c, bool item)
 {
     caller *by = now.caller_count ? &now.callers[now.caller_count - 1] : NULL;
     LAW(3, c, by, "called back from inside a call that does not call back");
+    LAW(3, c, by->home == c->home, "called back by another loop");
     LAW(3, c, by->frames == now.frame_count, "called back from inside another callback");
     by->callbacks++;
     waits_callback(c);
     if (now.frame_count < FRAMES)
         now.frames[now.frame_count++] = (frame){c, item};
     now.step++;
-    now.last_ns = cede_sim_now(now.world);
 }
 
 static void mix(uint64_t value)

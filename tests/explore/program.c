@@ -43,6 +43,7 @@ static action action_from(const uint8_t *b)
                     .scope = b[2] >> 3 & 7,
                     .thing = b[3] & 31,
                     .size = b[4] & 7,
+                    .home = b[4] >> 3 & 1,
                     .place = b[5] & 7,
                     .time = b[6] & 7,
                     .attr = b[7]};
@@ -73,7 +74,7 @@ size_t program_to_bytes(const program *p, uint8_t b[BYTES_MOST])
         at[1] = a->kind;
         at[2] = (uint8_t)(a->reg | a->scope << 3);
         at[3] = a->thing;
-        at[4] = a->size;
+        at[4] = (uint8_t)(a->size | a->home << 3);
         at[5] = a->place;
         at[6] = a->time;
         at[7] = a->attr;
@@ -147,6 +148,7 @@ void program_from_seed(program *p, uint64_t seed)
     p->count = 3 + below(&seed, below(&seed, 4) == 0 ? ACTIONS_MOST - 3 : 18);
     uint32_t group = below(&seed, G_COUNT + 1), registers = 2 + below(&seed, REGISTERS - 1);
     uint8_t depth = 0, mine[DEPTH_MOST + 1] = {0};
+    bool two = below(&seed, 4) == 0; /* loops */
     for (uint32_t i = 0; i < p->count; i++) {
         action *a = &p->action[i];
         bool core = below(&seed, 4) == 0;
@@ -159,6 +161,7 @@ void program_from_seed(program *p, uint64_t seed)
         a->place = (uint8_t)below(&seed, 8);
         a->time = (uint8_t)below(&seed, 8);
         a->attr = draw_attributes(&seed);
+        a->home = two && below(&seed, 5) < 2;
         a->depth = i > 0 && below(&seed, 3) == 0 ? (uint8_t)(1 + below(&seed, depth + 1u)) : 0;
         if (a->depth > DEPTH_MOST)
             a->depth = DEPTH_MOST;
@@ -197,6 +200,12 @@ static void print_text(const char *text, const action *a, FILE *out)
         case 'h':
             fprintf(out, "h%u", a->thing);
             break;
+        case 'l':
+            fputs(a->home ? "second" : "loop", out);
+            break;
+        case 'w':
+            fputs(a->attr & A_OTHER ? "the other loop" : "its loop", out);
+            break;
         case 'p':
             fprintf(out, "%u", a->place);
             break;
@@ -215,7 +224,8 @@ static void print_text(const char *text, const action *a, FILE *out)
 
 static void print_submit(const action *a, FILE *out)
 {
-    fprintf(out, "r%u = cede_submit%s(loop, ", a->reg, a->attr & A_ELSEWHERE ? "_remote" : "");
+    fprintf(out, "r%u = cede_submit%s(%s, ", a->reg, a->attr & A_ELSEWHERE ? "_remote" : "",
+            a->home ? "second" : "loop");
     print_text(kinds[a->kind].text, a, out);
     if (a->attr & A_IN)
         fprintf(out, ", in r%u", a->scope);

@@ -38,7 +38,7 @@ static const char *overdue(const call *c, unsigned *law)
     uint64_t at = cede_sim_now(now.world);
     bool closes = c->kind->op == CEDE_OP_CLOSE, scope = c->kind->op == CEDE_OP_SCOPE;
     *law = 6;
-    if (c->dones || now.starved || now.closed)
+    if (c->dones || now.starved || c->home->closed)
         return NULL;
     if (c->asked_while_pending && !scope)
         return "a cancel was asked";
@@ -72,29 +72,29 @@ static bool any_overdue(void)
 
 static void on_keeper(cede_req *req, cede_result result)
 {
-    (void)req;
     (void)result;
-    now.keeping = false;
+    CEDE_CONTAINER(req, home, keeper)->keeping = false;
     now.callers[now.caller_count - 1].callbacks++;
 }
 
 /* A while, whatever there is to do: background requests, too, get on. */
-static void run_on(void)
+static void run_on(home *h)
 {
-    static cede_req keeper;
-    if (now.closing) {
-        (void)waits_close(20 * CEDE_MILLISECOND);
+    cede_counts before, after;
+    if (h->closed)
+        return;
+    if (h->closing) {
+        (void)waits_close(h, 20 * CEDE_MILLISECOND);
         return;
     }
-    cede_counts before, after;
-    cede_count(now.loop, &before);
-    if (!now.keeping) { /* else the run before was stopped */
-        now.keeping = true;
-        cede_prep_timer(&keeper, 20 * CEDE_MILLISECOND);
-        (void)cede_submit(now.loop, &keeper, on_keeper);
+    cede_count(h->loop, &before);
+    if (!h->keeping) { /* else the run before was stopped */
+        h->keeping = true;
+        cede_prep_timer(&h->keeper, 20 * CEDE_MILLISECOND);
+        (void)cede_submit(h->loop, &h->keeper, on_keeper);
     }
-    waits_run(30 * CEDE_MILLISECOND);
-    cede_count(now.loop, &after);
+    waits_run(h, 30 * CEDE_MILLISECOND);
+    cede_count(h->loop, &after);
     LAW(15, NULL, after.turns - before.turns < 3000, "%" PRIu64 " turns, where nothing goes on",
         after.turns - before.turns);
     while (now.out_count > 0)
@@ -103,21 +103,24 @@ static void run_on(void)
 
 void stage_settle(void)
 {
+    home *const end = now.homes + now.home_count;
     now.settled = true;
-    if (now.closed)
-        return;
     stage_starving = 0;
     cede_sim_release(now.world, 0);
     cede_sim_heal(now.world);
     cede_sim_limit_open(now.world, 0);
     while (now.out_count > 0)
         truth_give();
-    if (now.stop_asked)
-        waits_run(0);
+    for (home *h = now.homes; h < end; h++) {
+        if (h->stop_asked && !h->closed)
+            waits_run(h, 0);
+    }
     for (uint32_t i = 0; i < ROUNDS_LEAST || (i < ROUNDS_MOST && any_overdue()); i++) {
-        if (explore_between)
-            explore_between(now.program->count + i);
-        run_on();
+        for (home *h = now.homes; h < end; h++) {
+            if (explore_between && !h->closed)
+                explore_between(now.program->count + i * HOMES + (uint32_t)(h - now.homes));
+            run_on(h);
+        }
     }
     for (const call *c = now.calls; c < now.calls + now.call_count; c++) {
         unsigned law;

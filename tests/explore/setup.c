@@ -71,10 +71,11 @@ static void on_setup(cede_req *req, cede_result result)
 static cede_handle set_up(void (*prep)(cede_req *, const void *), const void *what)
 {
     cede_req req;
-    now.bound = true;
+    home *h = &now.homes[0];
+    h->bound = true;
     for (int tries = 0; tries < 1000; tries++) {
         prep(&req, what);
-        (void)cede_wait(now.loop, cede_submit(now.loop, &req, on_setup), CEDE_FOREVER);
+        (void)cede_wait(h->loop, cede_submit(h->loop, &req, on_setup), CEDE_FOREVER);
         if (setup_result.status == CEDE_OK)
             return setup_result.handle;
     }
@@ -135,10 +136,10 @@ static void set_files(uint32_t roles)
             place(i, R_FILE << i, set_up(prep_setup_file, &files[i]));
     }
     if (roles & R_STREAMS_OUT)
-        now.source = set_up(prep_setup_file, &files[2]);
+        now.source.handle = set_up(prep_setup_file, &files[2]);
     if (roles & R_FILE) {
-        if (!now.source)
-            now.source = set_up(prep_setup_file, &files[2]);
+        if (!now.source.handle)
+            now.source.handle = set_up(prep_setup_file, &files[2]);
         place(11, R_FILE, set_up(prep_setup_file, &files[0]));
     }
 }
@@ -251,6 +252,7 @@ static void prep_setup_name(cede_req *req, const void *what)
 static void set_foreign(void)
 {
     (void)set_up(prep_setup_name, &now.at[6]->handle);
+    now.at[6]->named = home_bit(&now.homes[0]);
     cede_handle handle =
         cede_core_adopt(&cede_sim_backend, last_attached, CEDE_KIND_STREAM, CEDE_IMPORT_BORROW);
     LAW(0, NULL, handle, "no handle for a foreign descriptor");
@@ -307,6 +309,7 @@ void setup_world(const program *p)
     if (roles & R_FOREIGN)
         set_foreign();
     if (now.pool_bytes)
-        LAW(0, NULL, cede_pool_open(now.loop, POOL_COUNT, now.pool_bytes, 0, &now.pool) == CEDE_OK,
+        LAW(0, NULL,
+            cede_pool_open(now.homes[0].loop, POOL_COUNT, now.pool_bytes, 0, &now.pool) == CEDE_OK,
             "no pool");
 }

@@ -60,6 +60,14 @@ static void stage_clear(void)
     stage_starving = stage_starved = 0;
 }
 
+static uint32_t homes_of(const program *p)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < p->count; i++)
+        most = p->action[i].home > most ? p->action[i].home : most;
+    return most + 1;
+}
+
 void stage_open(const program *p, cede_sim *world)
 {
     static cede_sim_config in;
@@ -79,7 +87,9 @@ void stage_open(const program *p, cede_sim *world)
     options.backend_config = &in;
     options.queue_entries = 4;
     options.trace = on_trace;
-    LAW(0, NULL, now.world && cede_loop_open(&options, &now.loop) == CEDE_OK, "no loop");
+    now.home_count = homes_of(p);
+    for (home *h = now.homes; h < now.homes + now.home_count; h++)
+        LAW(0, NULL, now.world && cede_loop_open(&options, &h->loop) == CEDE_OK, "no loop");
     setup_world(p);
 }
 
@@ -132,7 +142,7 @@ static void on_flood(cede_req *req, cede_result result)
     LAW(2, NULL, ++flood_dones[req - flood_reqs] == 1, "one of a flood came twice");
 }
 
-void stage_flood(void)
+void stage_flood(home *h)
 {
     if (now.flooded)
         return;
@@ -141,7 +151,7 @@ void stage_flood(void)
     for (uint32_t i = 0; i < FLOOD; i++) {
         cede_prep_pend(&flood_reqs[i]);
         cede_background(&flood_reqs[i]);
-        (void)cede_submit(now.loop, &flood_reqs[i], on_flood);
+        (void)cede_submit(h->loop, &flood_reqs[i], on_flood);
     }
     now.starved = now.starved || stage_starved > 0;
 }
@@ -158,7 +168,7 @@ static void nothing_is_left(void)
             cede_pool_out(now.pool));
         cede_pool_close(now.pool);
     }
-    cede_drop(now.source);
+    cede_drop(now.source.handle);
     cede_drop(now.child_in);
     cede_drop(now.child_out);
     for (thing *t = now.things; t < now.things + now.thing_count; t++)
@@ -181,8 +191,8 @@ static void nothing_is_left(void)
 
 void stage_close(void)
 {
-    if (!now.closed)
-        (void)waits_close(CEDE_FOREVER);
+    for (home *h = now.homes; h < now.homes + now.home_count; h++)
+        (void)waits_close(h, CEDE_FOREVER);
     truth_final();
     nothing_is_left();
     if (now.own_world)

@@ -37,9 +37,20 @@ static void mix_data(const void *data, size_t count)
 
 /* ---- The world ------------------------------------------------------------------------------- */
 
+/* Chunks and entries are numbered in the order in which they are met. */
+static uint32_t chunks[8], entries[64];
+static uint32_t chunk_count, entry_count;
+
 static uint64_t place_of(uint64_t id)
 {
-    return id ? 1 + id % CEDI_CHUNK_SLOTS : 0;
+    uint32_t number = 0;
+    if (!id)
+        return 0;
+    while (number < chunk_count && chunks[number] != id / CEDI_CHUNK_SLOTS)
+        number++;
+    if (number == chunk_count && chunk_count < sizeof chunks / sizeof *chunks)
+        chunks[chunk_count++] = (uint32_t)(id / CEDI_CHUNK_SLOTS);
+    return (1 + id % CEDI_CHUNK_SLOTS) | number << 16;
 }
 
 static void mix_work(sim_work *work, void *unused)
@@ -48,7 +59,8 @@ static void mix_work(sim_work *work, void *unused)
     mix(work->op | (uint64_t)work->phase << 8 | (uint64_t)work->stage << 16 |
         (uint64_t)work->deaf << 24 | (uint64_t)work->wished << 25 | (uint64_t)work->at_once << 26 |
         (uint64_t)work->run_user << 27 | (uint64_t)work->split << 28 | (uint64_t)work->how << 32);
-    mix(place_of((uint32_t)work->token) | (work->token >> 61) << 32);
+    mix(place_of((uint32_t)work->token) | (work->token >> 61) << 32 |
+        (uint64_t)work->loop->serial << 40);
     mix(work->due_ns);
     mix(work->latest_ns);
     mix(work->file ? work->file->serial : 0);
@@ -63,7 +75,7 @@ static void mix_work(sim_work *work, void *unused)
 static void mix_list(const sim_list *list)
 {
     for (const sim_work *work = list->first; work; work = work->next)
-        mix(place_of((uint32_t)work->token));
+        mix(place_of((uint32_t)work->token) | (uint64_t)work->loop->serial << 40);
     mix(UINT64_MAX);
 }
 
@@ -105,10 +117,6 @@ static void mix_world(cede_sim *world)
 
 /* ---- The core -------------------------------------------------------------------------------- */
 
-/* Entries are numbered in the order in which they are met. */
-static uint32_t entries[64];
-static uint32_t entry_count;
-
 static uint64_t entry_number(uint32_t index)
 {
     if (!index)
@@ -144,7 +152,8 @@ static void mix_slot(const cedi_slot *slot)
         mix(slot->expiry_ns);
         mix(place_of(atomic_load(&slot->wheel_next)) << 32 | place_of(slot->wheel_prev));
     }
-    mix((uint64_t)slot->status << 32);
+    if (cedi_req_is_ready(slot) || (slot->op == CEDE_OP_SCOPE && cedi_scope_is_ending(slot)))
+        mix((uint64_t)slot->status << 32); /* else what was there before */
     mix(slot->count);
     mix(slot->req ? call_number(slot->req) : 0);
     if (slot->bits & CEDI_LISTED) {
@@ -194,7 +203,6 @@ static void mix_entry(uint32_t index)
 static void mix_core(const cede_loop *loop)
 {
     const cedi_link *at = loop->free.next;
-    entry_count = 0;
     mix(loop->closing | (uint64_t)loop->bound << 1 | (uint64_t)loop->watched << 2 |
         (uint64_t)atomic_load(&loop->stop) << 3 | (uint64_t)loop->stuck << 32);
     mix(loop->background);
@@ -223,6 +231,10 @@ static void mix_core(const cede_loop *loop)
     mix_wheel(&loop->wheel);
     mix(entry_number(loop->unowned));
     mix(entry_number(loop->drops));
+}
+
+static void mix_entries(void)
+{
     for (uint32_t i = 0; i < entry_count; i++) /* it grows meanwhile */
         mix_entry(entries[i]);
 }
@@ -236,7 +248,8 @@ static void mix_call(const call *c)
         (uint64_t)c->completed << 18 | (uint64_t)c->ended_sure << 19 |
         (uint64_t)c->behind_close << 20 | (uint64_t)c->must_be_refused << 21 |
         (uint64_t)c->must_be_open << 22 | (uint64_t)c->stale_handle << 23 |
-        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25 | (uint64_t)c->sure_member << 26);
+        (uint64_t)c->bad_scope << 24 | (uint64_t)c->remote << 25 | (uint64_t)c->sure_member << 26 |
+        (uint64_t)(c->home - now.homes) << 27);
     mix(c->causes | (uint64_t)c->recorded << 32);
     mix(c->due_ns);
     mix(c->deadline_ns);
@@ -249,6 +262,16 @@ static void mix_call(const call *c)
     }
 }
 
+/* 0: nobody's. */
+static uint64_t home_number(uint64_t loop)
+{
+    for (uint32_t i = 0; i < now.home_count; i++) {
+        if (!now.homes[i].closed && now.homes[i].loop->id == loop)
+            return i + 1;
+    }
+    return 0;
+}
+
 static void mix_thing(const thing *t)
 {
     uint32_t index = (uint32_t)(t->handle & 0xffffff);
@@ -256,7 +279,8 @@ static void mix_thing(const thing *t)
     mix_data(t->in.data, t->in.used);
     mix_data(t->out.data, t->out.used);
     mix(t->ended | t->maybe_shut << 1 | t->shut << 2 | t->closed << 3 | t->asked_to_close << 4 |
-        (word >> 24 == t->handle >> 24) << 5 | ((word & 0xffffff) != 0) << 6);
+        (word >> 24 == t->handle >> 24) << 5 | home_number(word & 0xffffff) << 6 |
+        (uint64_t)t->named << 8 | (uint64_t)t->ran << 16);
     mix(t->owner ? t->owner->serial : 0);
 }
 
@@ -268,20 +292,30 @@ static void mix_oracle(void)
         mix_thing(t);
     for (uint32_t i = 0; i < REGISTERS; i++)
         mix(now.reg[i] ? now.reg[i]->serial : 0);
-    mix(now.closing | (uint64_t)now.closed << 1 | (uint64_t)now.stop_asked << 2 |
-        (uint64_t)now.bound << 3 | (uint64_t)now.keeping << 4 | (uint64_t)now.drops << 32);
+    for (const home *h = now.homes; h < now.homes + now.home_count; h++)
+        mix(h->closing | (uint64_t)h->closed << 1 | (uint64_t)h->stop_asked << 2 |
+            (uint64_t)h->bound << 3 | (uint64_t)h->keeping << 4);
+    mix(now.drops);
 }
 
 uint64_t state_hash(uint32_t next)
 {
-    if (now.starved || now.pool || (!now.closed && !cedi_inbox_empty(now.loop)))
+    home *const end = now.homes + now.home_count;
+    if (now.starved || now.pool)
         return 0;
-    hash = 0;
+    for (const home *h = now.homes; h < end; h++) {
+        if (!h->closed && !cedi_inbox_empty(h->loop))
+            return 0;
+    }
+    hash = chunk_count = entry_count = 0;
     mix(next);
     mix_oracle();
     mix_world(now.world);
-    if (!now.closed)
-        mix_core(now.loop);
+    for (const home *h = now.homes; h < end; h++) {
+        if (!h->closed)
+            mix_core(h->loop);
+    }
+    mix_entries();
     return hash ? hash : 1;
 }
 

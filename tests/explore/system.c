@@ -318,10 +318,11 @@ const char *system_overdue(const call *c)
 
 void system_final(void)
 {
-    if (now.narrow || now.starved || now.closed || now.closing || any_name_pending())
+    if (now.narrow || now.starved || any_name_pending())
         return;
     for (const call *c = now.calls; c < now.calls + now.call_count; c++) {
-        bool waits = c->kind->op == CEDE_OP_WATCH_MANY && !c->dones && c->on && !held_back(c);
+        bool waits = c->kind->op == CEDE_OP_WATCH_MANY && !c->dones && c->on && !held_back(c) &&
+                     !c->home->closing && !c->bad_pool;
         if (waits && !c->on->maybe_shut && !c->on->watch.gone && !now.pool_closed)
             nothing_was_missed(c);
     }

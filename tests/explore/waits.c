@@ -49,10 +49,10 @@ void waits_callback(const call *c)
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-static void push(const call *target)
+static void push(home *h, const call *target)
 {
-    now.bound = true;
-    now.callers[now.caller_count++] = (caller){target, 0, now.frame_count};
+    h->bound = true;
+    now.callers[now.caller_count++] = (caller){h, target, 0, now.frame_count};
 }
 
 static bool may_be_stuck(const call *target)
@@ -77,13 +77,19 @@ static bool must_be_stuck(const call *target)
     return false;
 }
 
-cede_status waits_wait(const call *target, uint64_t at_most_ns)
+cede_status waits_wait(home *h, const call *target, uint64_t at_most_ns)
 {
     uint64_t start = cede_sim_now(now.world);
     bool must = must_be_stuck(target), was_back = target->returned;
-    push(target);
-    cede_status status = cede_wait(now.loop, target->ticket, at_most_ns);
+    push(h, target);
+    cede_status status = cede_wait(h->loop, target->ticket, at_most_ns);
     now.caller_count--;
+    if (h != target->home) {
+        cede_status fit = was_back ? CEDE_OK : target->dones ? CEDE_EDEADLK : CEDE_EINVAL;
+        LAW(9, target, status == fit || target->orphan, "a wait by another loop says %s",
+            cede_status_name(status));
+        return status;
+    }
     switch (status) {
     case CEDE_OK:
         LAW(9, target, target->returned || target->orphan, "awaited, and not back");
@@ -107,48 +113,49 @@ cede_status waits_wait(const call *target, uint64_t at_most_ns)
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
-static uint32_t undelivered(bool background)
+static uint32_t undelivered(const home *h, bool background)
 {
     uint32_t count = 0;
     for (const call *c = now.calls; c < now.calls + now.call_count; c++)
-        count += !c->dones && c->background == background;
+        count += c->home == h && !c->dones && c->background == background;
     return count;
 }
 
-void waits_run(uint64_t at_most_ns)
+void waits_run(home *h, uint64_t at_most_ns)
 {
     uint64_t start = cede_sim_now(now.world);
-    uint32_t held = undelivered(false);
-    bool stopped = now.stop_asked;
-    push(NULL);
-    int64_t ran = cede_run(now.loop, at_most_ns);
+    uint32_t held = undelivered(h, false);
+    bool stopped = h->stop_asked;
+    push(h, NULL);
+    int64_t ran = cede_run(h->loop, at_most_ns);
     uint32_t callbacks = now.callers[--now.caller_count].callbacks;
     uint64_t took = cede_sim_now(now.world) - start;
     LAW(14, NULL, ran >= 0, "cede_run says %s", cede_status_name((cede_status)ran));
     LAW(14, NULL, (uint64_t)ran == callbacks || now.starved,
         "cede_run says %" PRId64 " callbacks, and there were %" PRIu32, ran, callbacks);
-    if (at_most_ns > 0 && took < at_most_ns && !now.stop_asked)
-        LAW(14, NULL, undelivered(false) == 0, "cede_run ended before its time");
+    if (at_most_ns > 0 && took < at_most_ns && !h->stop_asked)
+        LAW(14, NULL, undelivered(h, false) == 0, "cede_run ended before its time");
     if (at_most_ns >= CEDE_MILLISECOND && stopped)
         LAW(14, NULL, took < 300 * CEDE_MICROSECOND, "a stop did not end the run");
     if (at_most_ns >= CEDE_MILLISECOND && held == 0 && now.drops == 0 && callbacks == 0 &&
-        !now.closing)
+        !h->closing)
         LAW(14, NULL, took < 300 * CEDE_MICROSECOND, "a run with nothing to do went on");
-    now.stop_asked = false;
+    h->stop_asked = false;
 }
 
-cede_status waits_close(uint64_t at_most_ns)
+cede_status waits_close(home *h, uint64_t at_most_ns)
 {
-    if (now.closed)
+    if (h->closed)
         return CEDE_OK;
-    now.closing = true;
-    push(NULL);
-    cede_status status = cede_loop_close(now.loop, at_most_ns);
+    h->closing = true;
+    push(h, NULL);
+    cede_status status = cede_loop_close(h->loop, at_most_ns);
     now.caller_count--;
     LAW(11, NULL, status == CEDE_OK || (status == CEDE_EDEADLINE && at_most_ns != CEDE_FOREVER),
         "loop close says %s", cede_status_name(status));
-    now.closed = status == CEDE_OK;
-    for (const call *c = now.calls; now.closed && c < now.calls + now.call_count; c++)
-        LAW(11, c, c->returned, "the loop is closed, and it is not back");
+    h->closed = status == CEDE_OK;
+    handles_shut_with(h);
+    for (const call *c = now.calls; h->closed && c < now.calls + now.call_count; c++)
+        LAW(11, c, c->returned || c->home != h, "the loop is closed, and it is not back");
     return status;
 }
