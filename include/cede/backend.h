@@ -197,6 +197,9 @@ CEDE_API cede_pool_view *cede_core_pool(const cede_work *);
 CEDE_API bool cede_core_pick(cede_pool_view *, uint32_t *number);
 /* Puts a picked one back, unused. */
 CEDE_API void cede_core_unpick(cede_pool_view *, uint32_t number);
+/* A kernel that was handed buffers has filled this one: before a look of the backend's own at it,
+ * because checked builds have shut it. Not needed for one that is only given as an item. */
+CEDE_API void cede_core_filled(cede_pool_view *, uint32_t number);
 
 /* A cancel that was sent found nothing, was too early or is not possible yet, and the work has not
  * been reported: the core keeps the wish and asks again, with bounded back-off. It ends a wait like

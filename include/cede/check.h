@@ -11,6 +11,7 @@
 #define CEDE_CHECK_H
 
 #include "cede/loop.h"
+#include "cede/relay.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,9 @@ void cede_not_gone_(void *);
 #undef cede_submit_remote
 #define cede_submit_remote(loop, req, done, before) \
     cede_submit_remote_at(loop, CEDE_USED(req), done, before, CEDE_HERE)
+#undef cede_submit_relay
+#define cede_submit_relay(loop, relay, done) \
+    cede_submit_relay_at(loop, ((void)(relay)->req.op_, (relay)), done, CEDE_HERE)
 #else
 #define CEDE_GONE(object) ((void)0)
 #endif

@@ -3,7 +3,7 @@
  *
  * From submit to done the request and its outputs are poisoned for AddressSanitizer, and out of
  * bounds for valgrind, so that a touch traps at its line. Inputs may be read meanwhile, so they are
- * not poisoned: a checksum over them and the request is taken at submit and compared before done.
+ * not poisoned: checksums over them and the request are taken at submit and compared before done.
  * That finds a change also where no tool runs. The kernel writes through the poison; backends open
  * it for accesses of their own (cede_core_touch).
  *
@@ -15,7 +15,8 @@
  * AddressSanitizer's poison has a granule of eight bytes; one that is shared with foreign memory is
  * left out. valgrind is told of each byte.
  *
- * What lies in memory from cede_checked_alloc is besides guarded by pages: guard.c.
+ * What lies in memory from cede_checked_alloc is besides guarded by pages: guard.c. Buffers of pools
+ * that nobody has are shut too: check_pool.c.
  */
 #include "guard.h"
 
@@ -76,7 +77,7 @@ static bool granules(const void *memory, uint64_t bytes, region *out)
     return out->from < out->to;
 }
 
-static void shut(const void *memory, uint64_t bytes, void *context)
+void cedi_shut(const void *memory, uint64_t bytes, void *context)
 {
     region part;
     (void)context;
@@ -87,7 +88,7 @@ static void shut(const void *memory, uint64_t bytes, void *context)
         POISON((void *)part.from, part.to - part.from);
 }
 
-static void open_up(const void *memory, uint64_t bytes, void *context)
+void cedi_open_up(const void *memory, uint64_t bytes, void *context)
 {
     region part;
     (void)context;
@@ -149,26 +150,46 @@ static void visit_text(const char *text, cedi_region_fn *visit, void *context)
         visit(text, strlen(text) + 1, context);
 }
 
-static void visit_texts(const char *const *texts, cedi_region_fn *visit, void *context)
+/* Inputs are visited by steps: what the request names; what that names; and what that does. So a
+ * change is told before what was changed is followed. */
+#define STEPS 3
+
+static void visit_texts(const char *const *texts, int step, cedi_region_fn *visit, void *context)
 {
     const char *const *at = texts;
     if (!texts)
         return;
-    for (; *at; at++)
-        visit_text(*at, visit, context);
-    visit(texts, (size_t)(at + 1 - texts) * sizeof *texts, context);
+    for (; *at; at++) {
+        if (step == 3)
+            visit_text(*at, visit, context);
+    }
+    if (step == 2)
+        visit(texts, (size_t)(at + 1 - texts) * sizeof *texts, context);
 }
 
-static void visit_spawn(const cede_spawn *how, cedi_region_fn *visit, void *context)
+static void visit_spawn(const cede_spawn *how, int step, cedi_region_fn *visit, void *context)
 {
-    visit(how, sizeof *how, context);
-    visit_text(how->program, visit, context);
-    visit_texts(how->arguments, visit, context);
-    visit_texts(how->environment, visit, context);
-    visit_text(how->directory, visit, context);
+    if (step == 1) {
+        visit(how, sizeof *how, context);
+        return;
+    }
+    if (step == 2) {
+        visit_text(how->program, visit, context);
+        visit_text(how->directory, visit, context);
+    }
+    visit_texts(how->arguments, step, visit, context);
+    visit_texts(how->environment, step, visit, context);
 }
 
-void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, void *context)
+static void visit_vector(const cede_args *args, int step, cedi_region_fn *visit, void *context)
+{
+    if (step == 1)
+        visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);
+    for (uint64_t i = 0; step == 2 && i < args->vec.count; i++)
+        visit(args->vec.vec[i].base, args->vec.vec[i].length_bytes, context);
+}
+
+static void visit_plain(uint8_t op, const cede_args *args, cedi_region_fn *visit, void *context)
 {
     switch (op) {
     case CEDE_OP_WRITE:
@@ -186,15 +207,6 @@ void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, v
     case CEDE_OP_CONNECT:
         visit_text(args->net.address.path, visit, context);
         break;
-    case CEDE_OP_WRITEV:
-    case CEDE_OP_SENDV:
-        for (uint64_t i = 0; i < args->vec.count; i++)
-            visit(args->vec.vec[i].base, args->vec.vec[i].length_bytes, context);
-        visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);
-        break;
-    case CEDE_OP_READV:
-        visit(args->vec.vec, args->vec.count * sizeof *args->vec.vec, context);
-        break;
     case CEDE_OP_OPEN:
     case CEDE_OP_STAT:
     case CEDE_OP_RENAME:
@@ -209,12 +221,26 @@ void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, v
         visit_text(args->path.path, visit, context);
         visit_text(args->path.to, visit, context);
         break;
-    case CEDE_OP_SPAWN:
-        visit_spawn(args->spawn.how, visit, context);
-        break;
     default:
         break;
     }
+}
+
+static void visit_step(uint8_t op, const cede_args *args, int step, cedi_region_fn *visit,
+                       void *context)
+{
+    if (op == CEDE_OP_SPAWN)
+        visit_spawn(args->spawn.how, step, visit, context);
+    else if (op == CEDE_OP_WRITEV || op == CEDE_OP_SENDV || (op == CEDE_OP_READV && step == 1))
+        visit_vector(args, step, visit, context);
+    else if (step == 1)
+        visit_plain(op, args, visit, context);
+}
+
+void cedi_each_input(uint8_t op, const cede_args *args, cedi_region_fn *visit, void *context)
+{
+    for (int step = 1; step <= STEPS; step++)
+        visit_step(op, args, step, visit, context);
 }
 
 /* A refused request has been told what is wrong with it: its arguments are not looked at. */
@@ -258,11 +284,13 @@ static void mix_input(const void *memory, uint64_t bytes, void *context)
     *sum = cedi_mix(*sum, memory, bytes);
 }
 
-static uint64_t checksum(const cedi_slot *slot)
+/* Of the request and what it was lent, up to this step. */
+static uint64_t checksum(const cedi_slot *slot, uint64_t sum, int step)
 {
-    uint64_t sum = cedi_mix(0, slot->req, sizeof *slot->req);
-    if (has_arguments(slot))
-        cedi_each_input(slot->op, &slot->req->args_, mix_input, &sum);
+    if (step == 0)
+        sum = cedi_mix(0, slot->req, sizeof *slot->req);
+    else if (has_arguments(slot))
+        visit_step(slot->op, &slot->req->args_, step, mix_input, &sum);
     VALGRIND_MAKE_MEM_DEFINED(&sum, sizeof sum); /* fields that are not in use may be undefined */
     return sum;
 }
@@ -367,7 +395,7 @@ THROUGH_POISON void cedi_check_submit(const cede_req *req, const char *where)
 
 static void shut_request(const cedi_slot *slot)
 {
-    shut(slot->req, sizeof *slot->req, NULL);
+    cedi_shut(slot->req, sizeof *slot->req, NULL);
     VALGRIND_MAKE_MEM_DEFINED(&slot->req->unused_, sizeof slot->req->unused_);
 }
 
@@ -375,20 +403,26 @@ void cedi_check_cede(cedi_slot *slot)
 {
     install_hooks();
     slot->guard = cedi_guard_new(slot, has_arguments(slot));
-    slot->checksum = checksum(slot);
+    for (int step = 0; step <= STEPS; step++)
+        slot->checksums[step] = checksum(slot, step ? slot->checksums[step - 1] : 0, step);
     each_output(slot, probe, NULL);
     if (slot->guard)
         cedi_guard_shut(slot);
-    each_output(slot, shut, NULL);
+    each_output(slot, cedi_shut, NULL);
     slot->shut = true;
     shut_request(slot);
 }
 
 static void verify(const cedi_slot *slot)
 {
-    if (slot->checksum != checksum(slot))
-        cedi_misuse("law 5: a request, or an input lent with it, was changed while it was ceded",
-                    slot, NULL);
+    uint64_t sum = 0;
+    for (int step = 0; step <= STEPS; step++) {
+        sum = checksum(slot, sum, step);
+        if (slot->checksums[step] != sum)
+            cedi_misuse(
+                "law 5: a request, or an input lent with it, was changed while it was ceded", slot,
+                NULL);
+    }
 }
 
 void cedi_check_return(cedi_slot *slot, uint64_t count)
@@ -399,9 +433,9 @@ void cedi_check_return(cedi_slot *slot, uint64_t count)
         cedi_guard_open(slot);
     if (VALGRIND_CHECK_MEM_IS_ADDRESSABLE(&slot->req->unused_, sizeof slot->req->unused_))
         cedi_misuse("law 5: freed, or its stack frame left, while it is ceded", slot, NULL);
-    open_up(slot->req, sizeof *slot->req, NULL);
+    cedi_open_up(slot->req, sizeof *slot->req, NULL);
     verify(slot);
-    each_output(slot, open_up, NULL);
+    each_output(slot, cedi_open_up, NULL);
     if (slot->guard) {
         cedi_guard_return(slot);
         cedi_guard_free(slot->guard);
@@ -417,13 +451,31 @@ void cedi_check_touch(const cedi_slot *slot, bool open, bool outputs)
     if (slot->guard && !outputs)
         cedi_guard_touch(slot, open);
     if (open)
-        open_up(slot->req, sizeof *slot->req, NULL);
+        cedi_open_up(slot->req, sizeof *slot->req, NULL);
     if (open && outputs && slot->op == CEDE_OP_READV && !slot->guard)
         verify(slot); /* its vector says what the outputs are */
     if (outputs)
-        each_output(slot, open ? open_up : shut, NULL);
+        each_output(slot, open ? cedi_open_up : cedi_shut, NULL);
     if (!open)
         shut_request(slot);
+}
+
+void cedi_check_borrowed(const cedi_slot *slot)
+{
+    cedi_check_touch(slot, true, false); /* the callback may have waited, and a turn shut it */
+    verify(slot);
+    cedi_check_touch(slot, false, false);
+}
+
+void cedi_check_each(const cedi_slot *slot, cedi_region_fn *visit, void *context)
+{
+    cedi_check_touch(slot, true, false);
+    visit(slot->req, sizeof *slot->req, context);
+    each_output(slot, visit, context);
+    if (has_arguments(slot))
+        cedi_each_input(slot->op, slot->guard ? &slot->guard->given : &slot->req->args_, visit,
+                        context);
+    cedi_check_touch(slot, false, false);
 }
 
 cede_args *cedi_check_args(const cedi_slot *slot)

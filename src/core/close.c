@@ -69,9 +69,7 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
 {
     uint64_t until = at_most_ns;
     cede_status status;
-    if (loop && !atomic_load(&loop->open))
-        cedi_misuse("law 17: close of a closed loop", NULL, NULL);
-    cedi_guard(loop, "law 17: close on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "close");
     if (loop->frame)
         cedi_misuse_inside(loop, "law 17: loop close inside a callback");
     if (loop->turning)

@@ -18,7 +18,7 @@
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
  *     relay.c     stream to stream, by the public calls alone
- *     check.c     checked builds: poison, checksums
+ *     check.c check_pool.c     checked builds: poison, checksums
  *     guard.c pages.c guard.h  checked builds: memory of pages of their own
  *     trace.c     dump, counters, law 17's line       status.c   names and texts
  *     memory.c    the allocator                       backends.c the list of backends
@@ -228,9 +228,9 @@ typedef struct cedi_slot {
     uint32_t scope;    /* slot id */
     uint32_t scope_next, scope_prev;
 #ifdef CEDI_CHECKED
-    uint64_t checksum;   /* of the request and its lent inputs */
-    cedi_guarded *guard; /* if something of it lies in checked memory */
-    bool shut;           /* poisoned */
+    uint64_t checksums[4]; /* of the request and its lent inputs, step by step */
+    cedi_guarded *guard;   /* if something of it lies in checked memory */
+    bool shut;             /* poisoned */
 #endif
 } cedi_slot;
 
@@ -536,6 +536,9 @@ void cedi_wish_apply(cede_loop *, cedi_slot *);   /* a taken slot whose word car
 
 _Noreturn void cedi_misuse(const char *what, const cedi_slot *, const char *where);
 _Noreturn void cedi_misuse_of(const char *what, const cede_req *, const char *where);
+/* Of a loop that is not there, closed, another thread's or a forked child's. */
+_Noreturn void cedi_misuse_foreign(const cede_loop *, const char *what, const cede_req *,
+                                   const char *where);
 _Noreturn void cedi_misuse_inside(const cede_loop *, const char *what); /* a callback */
 _Noreturn void cedi_broken(const char *what, const cedi_slot *);
 void cedi_say(cede_loop *, const char *line);
@@ -551,7 +554,7 @@ static inline bool cedi_is_foreign(const cede_loop *loop)
 static inline void cedi_guard(const cede_loop *loop, const char *what)
 {
     if (CEDI_UNLIKELY(cedi_is_foreign(loop)))
-        cedi_misuse(what, NULL, NULL);
+        cedi_misuse_foreign(loop, what, NULL, NULL);
 }
 
 /* An invariant of the library's own; a compare, in release builds too. */

@@ -56,6 +56,11 @@ typedef void cedi_region_fn(const void *memory, uint64_t bytes, void *context);
 void cedi_each_output(uint8_t op, const cede_args *, cedi_region_fn *, void *context);
 void cedi_each_input(uint8_t op, const cede_args *, cedi_region_fn *, void *context);
 uint64_t cedi_mix(uint64_t sum, const void *memory, uint64_t bytes);
+/* Of one that is shut: the request, what it has ceded, and what it was lent. check.c */
+void cedi_check_each(const cedi_slot *, cedi_region_fn *, void *context);
+/* For the tools: nobody may touch it; whoever has it may. */
+void cedi_shut(const void *memory, uint64_t bytes, void *context);
+void cedi_open_up(const void *memory, uint64_t bytes, void *context);
 
 struct cedi_guarded {
     cede_args given, shown; /* as prepared; as the backend is shown them */

@@ -503,7 +503,7 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
         return CEDE_ENOTSUP;
     if (word & INDEX_MASK) {
         loop = cedi_loop_at((uint32_t)(word & INDEX_MASK));
-        cedi_guard(loop, "law 17: release on a thread that is not the loop's");
+        cedi_guard(loop, "release");
         if (entry->owner || !nothing_pending(entry))
             return CEDE_EBUSY;
         status = entry->flags & CEDI_ATTACHED && loop->backend->detach

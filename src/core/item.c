@@ -131,7 +131,7 @@ static void deliver(cede_loop *loop, cedi_item **place)
     loop->frame = &frame;
     call(slot->req, result);
     loop->frame = frame.outer;
-    cedi_check_touch(slot, false, false);
+    cedi_check_borrowed(slot);
 }
 
 void cedi_item_deliver(cede_loop *loop)

@@ -201,7 +201,7 @@ uint32_t cedi_stamp_ms(cede_loop *loop)
 
 uint64_t cede_now(cede_loop *loop)
 {
-    cedi_guard(loop, "law 17: now on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "now");
     return cedi_now(loop);
 }
 
@@ -445,7 +445,7 @@ int64_t cede_run(cede_loop *loop, uint64_t at_most_ns)
 {
     uint64_t until = at_most_ns;
     int64_t ran = 0;
-    cedi_guard(loop, "law 17: run on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "run");
     if (loop->frame)
         cedi_misuse_inside(loop, "law 17: run inside a callback");
     cedi_bind(loop);
@@ -501,7 +501,7 @@ bool cede_supports(cede_loop *loop, uint32_t op)
 intptr_t cede_loop_waitable(cede_loop *loop, uint64_t *timeout_ns)
 {
     uint64_t timeout;
-    cedi_guard(loop, "law 17: waitable on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "waitable");
     cedi_bind(loop);
     loop->watched = true;
     (void)cedi_turn(loop, 0, 0);

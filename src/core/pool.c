@@ -7,6 +7,9 @@
  * the loop, which does not sleep before: one that goes on may find no data and take no buffer, and
  * those behind it may have some.
  *
+ * In checked builds a free buffer is shut, with its headroom, until it is picked or filled:
+ * check_pool.c.
+ *
  * A pool lives until it is closed, no receive uses it and no buffer is out. All on the loop's
  * thread; after the loop's close on one thread at a time.
  */
@@ -22,6 +25,7 @@ typedef struct buffer {
     uint32_t length;
     uint32_t next; /* free: the number of the next, from 1 on */
     uint8_t state;
+    uint8_t marked; /* checked builds: has their pattern while it is free */
 } buffer;
 
 struct cede_pool {
@@ -39,6 +43,18 @@ struct cede_pool {
 };
 
 #define ROUND(bytes) (((size_t)(bytes) + 63) & ~(size_t)63)
+
+/* Of headroom. */
+static size_t lead_of(const cede_pool *pool)
+{
+    return pool->view.stride_bytes - ROUND(pool->view.buffer_bytes);
+}
+
+/* A buffer with its headroom. */
+static void *whole_of(const cede_pool *pool, uint32_t number)
+{
+    return pool->view.base + number * pool->view.stride_bytes - lead_of(pool);
+}
 
 /* Division by the stride, without a division, of what is a multiple of it: by an odd number that is
  * a multiplication by its inverse, which each step gives twice as many bits of. */
@@ -62,7 +78,7 @@ cede_status cede_pool_open(cede_loop *loop, uint32_t count, uint32_t bytes, uint
 {
     size_t lead = ROUND(headroom), stride = lead + ROUND(bytes), records;
     cede_pool *pool;
-    cedi_guard(loop, "law 17: pool open on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "pool open");
     if (!out || count == 0 || count > CEDE_POOL_MOST || bytes == 0 || bytes > 1u << 30 ||
         headroom > 1u << 30)
         return CEDE_EINVAL;
@@ -101,6 +117,14 @@ static void leave_loop(cede_pool *pool)
     pool->loop = NULL;
 }
 
+/* In checked builds: at what was written late; and no poison keeps in memory that is freed. */
+static void look_last(const cede_pool *pool)
+{
+    for (uint32_t number = 0; CEDI_IS_CHECKED && number < pool->view.count; number++)
+        cedi_check_picked(whole_of(pool, number), pool->view.stride_bytes,
+                          &pool->buffers[number].marked);
+}
+
 /* What nobody uses goes. */
 static void settle(cede_pool *pool)
 {
@@ -108,8 +132,10 @@ static void settle(cede_pool *pool)
         return;
     if (pool->loop)
         leave_loop(pool);
-    if (pool->out == 0)
-        cedi_memory_free(pool);
+    if (pool->out)
+        return;
+    look_last(pool);
+    cedi_memory_free(pool);
 }
 
 void cede_pool_close(cede_pool *pool)
@@ -119,7 +145,7 @@ void cede_pool_close(cede_pool *pool)
     if (pool->closed)
         cedi_misuse("law 17: a pool closed twice", NULL, NULL);
     if (pool->loop) {
-        cedi_guard(pool->loop, "law 17: pool close on a thread that is not the loop's");
+        cedi_guard(pool->loop, "pool close");
         cedi_inbox_take(pool->loop); /* receives that were sent before it keep the pool, too */
     }
     pool->closed = true;
@@ -150,14 +176,24 @@ bool cede_core_pick(cede_pool_view *view, uint32_t *number)
         return false;
     *number = pool->free - 1;
     pool->free = pool->buffers[*number].next;
+    cedi_check_picked(whole_of(pool, *number), pool->view.stride_bytes,
+                      &pool->buffers[*number].marked);
     return true;
 }
 
 void cede_core_unpick(cede_pool_view *view, uint32_t number)
 {
     cede_pool *pool = (cede_pool *)view;
+    cedi_check_unused(whole_of(pool, number), view->stride_bytes, &pool->buffers[number].marked);
     pool->buffers[number].next = pool->free;
     pool->free = number + 1;
+}
+
+void cede_core_filled(cede_pool_view *view, uint32_t number)
+{
+    const cede_pool *pool = (const cede_pool *)view;
+    cedi_check_filled(whole_of(pool, number), view->stride_bytes, lead_of(pool),
+                      &pool->buffers[number].marked);
 }
 
 static cede_pool *pool_of(const cedi_slot *slot)
@@ -203,10 +239,14 @@ void cede_pool_give(cede_pool *pool, void *memory)
     uint64_t number = (at >> pool->shift) * pool->inverse; /* nonsense if it is no multiple */
     buffer *given = &pool->buffers[number < pool->view.count ? number : 0];
     if (pool->loop)
-        cedi_guard(pool->loop, "law 17: pool give on a thread that is not the loop's");
+        cedi_guard(pool->loop, "pool give");
     if (CEDI_UNLIKELY(number >= pool->view.count || number * pool->view.stride_bytes != at ||
                       given->state != OUT))
-        cedi_misuse("law 17: a buffer given to a pool that it is not out of", NULL, NULL);
+        cedi_misuse("law 17: a buffer given to a pool that it is not out of: it was given back "
+                    "before, or is another's",
+                    NULL, NULL);
+    cedi_check_give(pool->loop, whole_of(pool, (uint32_t)number), pool->view.stride_bytes);
+    cedi_check_given(whole_of(pool, (uint32_t)number), pool->view.stride_bytes, &given->marked);
     given->state = FREE;
     pool->out--;
     give_to_backend(pool, (uint32_t)number);
@@ -249,6 +289,7 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
     cede_pool *pool = pool_of(slot);
     buffer *taken = &pool->buffers[number];
     CEDI_MUST(number < pool->view.count && taken->state == FREE && count, slot);
+    cede_core_filled(&pool->view, number);
     taken->state = PICKED;
     taken->length = (uint32_t)count;
     taken->taker.generation = 0;
@@ -274,6 +315,8 @@ void cedi_pool_unused(const cedi_slot *slot, uint32_t number)
 {
     cede_pool *pool = pool_of(slot);
     CEDI_MUST(number < pool->view.count && pool->buffers[number].state == FREE, slot);
+    cedi_check_unused(whole_of(pool, number), pool->view.stride_bytes,
+                      &pool->buffers[number].marked);
     give_to_backend(pool, number);
 }
 

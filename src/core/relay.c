@@ -1,6 +1,6 @@
 /*
  * Relays: stream to stream, made of requests by the public calls. Nothing of the core's inside is
- * used but an attribute's bit, and nothing there knows of it, so it keeps the laws because its
+ * used but an attribute's bit and a look of checked builds, and nothing there knows of it, so it keeps the laws because its
  * requests do.
  *
  * The scope's done is the caller's own. Two halves of a buffer go round: one is filled while the
@@ -154,6 +154,7 @@ cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *
                                  const char *where)
 {
     cede_ticket life;
+    cedi_check_submit(&relay->req, where); /* first: one in flight is poisoned */
     relay->loop_ = loop;
     relay->where_ = where;
     relay->background_ = relay->req.attributes_ & CEDI_IS_BACKGROUND;

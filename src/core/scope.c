@@ -136,7 +136,7 @@ void cede_own(cede_ticket ticket, cede_handle handle)
     uint32_t index;
 
     if (loop && cedi_slot_generation(scope) == ticket.generation) {
-        cedi_guard(loop, "law 17: own on a thread that is not the loop's, or in a forked child");
+        cedi_guard(loop, "own");
         scope = cedi_ticket_slot(loop, ticket);
     } else {
         scope = NULL;

@@ -283,6 +283,13 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     cedi_req_start(loop, slot);
 }
 
+/* Seen before in this chain, which is a circle: not in flight yet, and not prepared any more. */
+static bool is_filled(const cede_req *req)
+{
+    const cedi_slot *slot = req->seal_ == CEDI_IN_FLIGHT ? cedi_slot_find(req->slot_) : NULL;
+    return slot && slot->req == req;
+}
+
 /* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or if
  * one is to come before a scope that has none. */
 static bool fill_chain(cede_loop *loop, cedi_slot *head)
@@ -292,7 +299,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         cede_req *next = slot->req->next_;
         cedi_slot *follower;
         cedi_check_submit(next, head->where);
-        if (cedi_in_flight(next))
+        if (cedi_in_flight(next) || is_filled(next))
             cedi_misuse("law 17: linked while in flight", cedi_slot_find(next->slot_), head->where);
         follower = cedi_joins_orphan(next) ? NULL : cedi_slot_take(loop);
         if (!follower)
@@ -416,9 +423,7 @@ CEDI_NOINLINE cede_ticket cedi_submit_long(cede_loop *loop, cede_req *req, cede_
     cede_ticket ticket;
     admissible(loop, req, done, where);
     if (CEDI_UNLIKELY(cedi_is_foreign(loop)))
-        cedi_misuse_of("law 17: submit on a thread that is not the loop's, in a forked child, or "
-                       "to a closed loop",
-                       req, where);
+        cedi_misuse_foreign(loop, "submit", req, where);
     slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take(loop);
     if (CEDI_UNLIKELY(!slot)) {
         cedi_orphan_chain(loop, req, done, CEDE_ENOMEM, 0);

@@ -27,6 +27,18 @@ _Noreturn void cedi_misuse_of(const char *what, const cede_req *req, const char 
     cedi_misuse(what, &shown, where);
 }
 
+_Noreturn void cedi_misuse_foreign(const cede_loop *loop, const char *what, const cede_req *req,
+                                   const char *where)
+{
+    char line[160];
+    const char *how = !loop                      ? "without a loop"
+                      : *loop->alive != 1        ? "in a forked child"
+                      : atomic_load(&loop->open) ? "on a thread that is not the loop's"
+                                                 : "of a closed loop";
+    (void)snprintf(line, sizeof line, "law 17: %s %s", what, how);
+    cedi_misuse_of(line, req, where);
+}
+
 _Noreturn void cedi_misuse_inside(const cede_loop *loop, const char *what)
 {
     cedi_misuse(what, loop->frame->slot, NULL);
@@ -78,7 +90,7 @@ static void describe(cede_loop *loop, const cedi_slot *slot, cede_pending *out)
 
 void cede_dump(cede_loop *loop, cede_dump_fn *fn, void *context)
 {
-    cedi_guard(loop, "law 17: dump on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "dump");
     if (!fn)
         return;
     loop->now_known = false;
@@ -126,7 +138,7 @@ void cedi_say_pending(cede_loop *loop, const char *title)
 
 void cede_count(cede_loop *loop, cede_counts *out)
 {
-    cedi_guard(loop, "law 17: count on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "count");
     cede_os_lock(); /* a remote submit may be adding slots */
     *out = loop->counts;
     cede_os_unlock();

@@ -350,7 +350,7 @@ cede_status cede_wait(cede_loop *loop, cede_ticket ticket, uint64_t at_most_ns)
 {
     cede_status status;
     bool running;
-    cedi_guard(loop, "law 17: wait on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "wait");
     cedi_bind(loop);
     running = loop->running;
     loop->running = false; /* a stop is for runs */

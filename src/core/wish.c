@@ -236,7 +236,7 @@ void cede_extend(cede_ticket ticket, uint64_t in_ns)
     word = atomic_load_explicit(&slot->word, memory_order_acquire);
     if (word >> CEDI_GENERATION != ticket.generation || !(loop = cedi_slot_loop(slot)))
         return;
-    cedi_guard(loop, "law 17: extend on a thread that is not the loop's, or in a forked child");
+    cedi_guard(loop, "extend");
     if (CEDI_UNLIKELY(!(word & CEDI_TAKEN)) && !cedi_ticket_slot(loop, ticket))
         return;
     if (slot->op == CEDE_OP_CLOSE)

@@ -141,9 +141,11 @@ static void let_kernel_read(uring *self, uring_job *job, int group)
 /* What a read said, of a buffer that was picked unless it failed. */
 static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t number, bool picked)
 {
-    const cede_pool_view *view = job->watch.view;
+    cede_pool_view *view = job->watch.view;
     bool ended = false;
     size_t filled = 0;
+    if (picked)
+        cede_core_filled(view, number);
     if (got > 0)
         filled = convert(view->base + number * view->stride_bytes, (size_t)got, &ended);
     if (picked)

@@ -38,7 +38,8 @@ typedef struct stage {
     const char *path;    /* the file's */
     const char *link;    /* of a symbolic link to it, */
     bool has_link;       /* where they can be made */
-    const char *absent;  /* of nothing, in the same directory */
+    const char *absent;  /* of nothing, in the same directory, */
+    const char *folder;  /* and that one's */
 } stage;
 
 typedef void check_fn(stage *);
@@ -76,6 +77,22 @@ void check_free(cede_req *, cede_result);
 
 /* Ends what pends, runs until idle. */
 void check_finish(stage *, cede_ticket);
+
+/* Submits what makes a handle, and waits for that; two streams that are connected. */
+cede_handle check_opened(stage *, cede_req *);
+void check_pair(stage *, cede_handle *first, cede_handle *second);
+
+/* Another loop, in the same world. */
+cede_loop *check_another(void);
+
+/* This program, by the name that it was started with. */
+extern const char *check_self;
+
+/* AddressSanitizer leaves out the accesses that the compiler sees to be inside a named variable:
+ * those of a program go through pointers, and so do these. */
+void *check_hidden(void *);
+#define LOOK(memory) (check_sink = *(volatile char *)check_hidden(memory))
+#define HIT(memory)  (++*(volatile char *)check_hidden(memory))
 
 /* Reads a byte so that no compiler can leave it out. */
 extern volatile char check_sink;

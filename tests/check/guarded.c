@@ -24,17 +24,6 @@ typedef struct object {
 
 static cede_req plain;
 
-static char *volatile hidden;
-
-static char *bytes_of(void *memory)
-{
-    hidden = memory;
-    return hidden;
-}
-
-#define LOOK(memory) (check_sink = *(volatile char *)bytes_of(memory))
-#define HIT(memory)  (++*(volatile char *)bytes_of(memory))
-
 static void *get(size_t bytes)
 {
     void *memory = cede_checked_alloc(bytes);
@@ -204,6 +193,80 @@ void check_guard_change_path(stage *s)
 }
 
 /* The pages of a request and its own data, with nothing else in them: it may still be read. */
+void check_guard_touch_lookup(stage *s)
+{
+    cede_address *found = get(4 * sizeof *found);
+    cede_prep_lookup(&plain, "127.0.0.1", 1, 0, found, 4);
+    WANT("touched while it is ceded: lookup, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &plain, check_done));
+    LOOK(&found[1]);
+    check_finish(s, ticket);
+}
+
+static cede_handle opened_socket(stage *s, bool listens)
+{
+    cede_address at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
+    if (listens)
+        cede_prep_listen(&plain, &at, 0, 0);
+    else
+        cede_prep_datagram(&plain, &at, 0);
+    return check_opened(s, &plain);
+}
+
+void check_guard_touch_sender(stage *s)
+{
+    static char buffer[BYTES];
+    cede_address *from = get(sizeof *from);
+    cede_prep_recvfrom(&plain, opened_socket(s, false), buffer, BYTES, from);
+    WANT("touched while it is ceded: recvfrom, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &plain, check_done));
+    LOOK(&from->ip);
+    check_finish(s, ticket);
+}
+
+void check_guard_touch_accepting(stage *s)
+{
+    cede_req *req = get(sizeof *req);
+    cede_prep_accept_many(req, opened_socket(s, true), check_done);
+    WANT("touched while it is ceded: accept_many, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, req, check_done));
+    HOLDS(cede_run(s->loop, 0) >= 0);
+    LOOK(&req->user_data);
+    check_finish(s, ticket);
+}
+
+static cede_handle a_stream(stage *s)
+{
+    cede_handle first, second;
+    check_pair(s, &first, &second);
+    return first;
+}
+
+void check_guard_change_zero_copy(stage *s)
+{
+    size_t many = 2 * PAGE;
+    char *data = get(many);
+    cede_prep_send_zero_copy(&plain, a_stream(s), data, many);
+    WANT("changed while it is lent: send_zero_copy, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &plain, check_done));
+    HIT(data + many - 1);
+    check_finish(s, ticket);
+}
+
+void check_guard_change_argument(stage *s)
+{
+    static const char *words[] = {"program", NULL, NULL};
+    static cede_spawn how = {.program = "/nowhere/at/all", .arguments = words};
+    char *word = get(8);
+    memcpy(word, "--quiet", 8);
+    words[1] = word;
+    cede_prep_spawn(&plain, &how, NULL);
+    WANT("changed while it is lent: spawn, submitted at ");
+    cede_ticket ticket = HERE(cede_submit(s->loop, &plain, check_done));
+    HIT(word + 2);
+    check_finish(s, ticket);
+}
+
 void check_guard_change_mixed(stage *s)
 {
     struct {

@@ -5,6 +5,8 @@
 #include "../port.h"
 #include "check.h"
 
+#include "cede/relay.h"
+
 static cede_req one, two, three;
 
 /* ---- In flight ------------------------------------------------------------------------------ */
@@ -76,6 +78,31 @@ void check_link_anew(stage *s)
     WANT("now at ");
     HERE((void)cede_submit(s->loop, &two, check_done));
     check_finish(s, ticket);
+}
+
+void check_link_in_a_circle(stage *s)
+{
+    cede_prep_pend(&one);
+    cede_prep_nop(&two);
+    cede_link(&one, &two, check_done);
+    cede_link(&two, &one, check_done);
+    WANT("law 17: ");
+    WANT("while in flight: pend, submitted at ");
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &one, check_done));
+}
+
+void check_relay_twice(stage *s)
+{
+    static cede_relay relay;
+    static char room[16];
+    cede_handle first, second;
+    check_pair(s, &first, &second);
+    cede_prep_relay(&relay, s->in, first, room, sizeof room, CEDE_TO_END);
+    WANT("law 17: submitted while in flight: scope, submitted at ");
+    HERE((void)cede_submit_relay(s->loop, &relay, check_done));
+    WANT("now at ");
+    HERE((void)cede_submit_relay(s->loop, &relay, check_done));
 }
 
 /* ---- In a callback -------------------------------------------------------------------------- */
@@ -153,6 +180,40 @@ static void close_there(void *context)
     (void)cede_loop_close(((const stage *)context)->loop, 0);
 }
 
+static void extend_there(void *context)
+{
+    (void)context;
+    WANT("law 17: extend on a thread that is not the loop's");
+    cede_extend(awaited, CEDE_SECOND);
+}
+
+static void own_there(void *context)
+{
+    WANT("law 17: own on a thread that is not the loop's");
+    cede_own(awaited, ((const stage *)context)->file);
+}
+
+static void release_there(void *context)
+{
+    intptr_t native;
+    WANT("law 17: release on a thread that is not the loop's");
+    (void)cede_release(((const stage *)context)->in, &native);
+}
+
+static void waitable_there(void *context)
+{
+    uint64_t timeout;
+    WANT("law 17: waitable on a thread that is not the loop's");
+    (void)cede_loop_waitable(((const stage *)context)->loop, &timeout);
+}
+
+static void open_pool_there(void *context)
+{
+    cede_pool *pool;
+    WANT("law 17: pool open on a thread that is not the loop's");
+    (void)cede_pool_open(((const stage *)context)->loop, 1, 64, 0, &pool);
+}
+
 void check_submit_on_thread(stage *s)
 {
     on_thread(s, submit_there);
@@ -173,6 +234,62 @@ void check_wait_on_thread(stage *s)
 void check_close_on_thread(stage *s)
 {
     on_thread(s, close_there);
+}
+
+void check_extend_on_thread(stage *s)
+{
+    cede_prep_pend(&one);
+    awaited = cede_submit(s->loop, &one, check_done);
+    on_thread(s, extend_there);
+}
+
+void check_own_on_thread(stage *s)
+{
+    cede_prep_scope(&one);
+    awaited = cede_submit(s->loop, &one, check_done);
+    on_thread(s, own_there);
+}
+
+/* Before a loop knows it, any thread may. */
+void check_release_on_thread(stage *s)
+{
+    static char byte;
+    if (s->world)
+        check_skip("what is simulated cannot be released");
+    cede_prep_read(&one, s->in, &byte, 1, CEDE_CURRENT);
+    (void)cede_submit(s->loop, &one, check_done);
+    on_thread(s, release_there);
+}
+
+void check_waitable_on_thread(stage *s)
+{
+    on_thread(s, waitable_there);
+}
+
+void check_open_pool_on_thread(stage *s)
+{
+    on_thread(s, open_pool_there);
+}
+
+/* Blocking work runs on a thread of the pool: it may submit remotely, nothing else. */
+static cede_status work_that_submits(void *context, uint64_t *count)
+{
+    const stage *s = context;
+    (void)count;
+    cede_prep_nop(&two);
+    WANT("law 17: submit on a thread that is not the loop's");
+    WANT(": nop");
+    HERE((void)cede_submit(s->loop, &two, check_done));
+    return CEDE_OK;
+}
+
+void check_submit_in_work(stage *s)
+{
+    if (s->world)
+        check_skip("work is simulated on the loop's thread");
+    cede_prep_work(&one, work_that_submits, s);
+    (void)cede_submit(s->loop, &one, check_done);
+    (void)cede_run(s->loop, CEDE_FOREVER);
 }
 
 /* ---- A forked child ------------------------------------------------------------------------- */
@@ -353,6 +470,35 @@ void check_submit_after_close(stage *s)
     WANT("law 17: ");
     WANT("closed loop: nop, now at ");
     HERE((void)cede_submit(loop, &one, check_done));
+}
+
+/* What was asked for a foreign loop is gone, and its number may be another's by now. */
+void check_waitable_after_close(stage *s)
+{
+    cede_loop *loop;
+    uint64_t timeout;
+    (void)cede_loop_waitable(s->loop, &timeout);
+    loop = closed(s);
+    WANT("law 17: ");
+    WANT("closed loop");
+    (void)cede_loop_waitable(loop, &timeout);
+}
+
+void check_run_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    WANT("law 17: ");
+    WANT("closed loop");
+    (void)cede_run(loop, 0);
+}
+
+void check_open_pool_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    cede_pool *pool;
+    WANT("law 17: ");
+    WANT("closed loop");
+    (void)cede_pool_open(loop, 1, 64, 0, &pool);
 }
 
 void check_close_twice(stage *s)

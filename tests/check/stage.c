@@ -7,6 +7,14 @@
 #define FILE_BYTES 4096
 
 volatile char check_sink;
+const char *check_self;
+
+void *check_hidden(void *memory)
+{
+    static void *volatile hidden;
+    hidden = memory;
+    return hidden;
+}
 
 /* ---- What a case says ----------------------------------------------------------------------- */
 
@@ -65,14 +73,26 @@ static void keep_handle(cede_req *req, cede_result r)
     *(cede_handle *)req->user_data = r.handle;
 }
 
+cede_handle check_opened(stage *s, cede_req *req)
+{
+    cede_handle handle = 0;
+    req->user_data = &handle;
+    HOLDS(cede_wait(s->loop, cede_submit(s->loop, req, keep_handle), CEDE_FOREVER) == CEDE_OK);
+    return handle;
+}
+
+void check_pair(stage *s, cede_handle *first, cede_handle *second)
+{
+    static cede_req req;
+    cede_prep_pair(&req, CEDE_PAIR_STREAM, second);
+    *first = check_opened(s, &req);
+}
+
 static cede_handle open_now(stage *s, const char *path, uint32_t flags)
 {
     static cede_req req;
-    cede_handle handle = 0;
     cede_prep_open(&req, path, flags, 0);
-    req.user_data = &handle;
-    HOLDS(cede_wait(s->loop, cede_submit(s->loop, &req, keep_handle), CEDE_FOREVER) == CEDE_OK);
-    return handle;
+    return check_opened(s, &req);
 }
 
 static const char *dir_path; /* made and removed by the process that judges */
@@ -86,6 +106,7 @@ static void name_files(stage *s)
     s->path = file_path;
     s->link = link_path;
     s->absent = absent_path;
+    s->folder = dir_path;
 }
 
 static void note_link(cede_req *req, cede_result r)
@@ -129,12 +150,20 @@ static void dress_simulated(stage *s)
     HOLDS(cede_sim_pipe_new(s->world, 0, &s->in, &s->out));
 }
 
+static cede_options options;
+
+cede_loop *check_another(void)
+{
+    cede_loop *loop;
+    HOLDS(cede_loop_open(&options, &loop) == CEDE_OK);
+    return loop;
+}
+
 int check_child(const char *backend, check_fn *fn, const char *folder)
 {
     static cede_sim_config config;
+    static char why[256];
     stage s = {0};
-    cede_options options = CEDE_OPTIONS_INIT;
-    char why[256];
     dir_path = folder;
     (void)setvbuf(stdout, NULL, _IONBF, 0);
     options.backend = backend;

@@ -18,19 +18,6 @@ typedef struct object {
 
 static object thing;
 
-/* AddressSanitizer leaves out the accesses that the compiler sees to be inside a named variable:
- * those of a program go through pointers, and so do those here. */
-static char *volatile hidden;
-
-static char *bytes_of(void *memory)
-{
-    hidden = memory;
-    return hidden;
-}
-
-#define LOOK(memory) (check_sink = *(volatile char *)bytes_of(memory))
-#define HIT(memory)  (*(volatile char *)bytes_of(memory) = 1)
-
 static cede_ticket submit(stage *s, cede_req *req)
 {
     return cede_submit(s->loop, req, check_done);

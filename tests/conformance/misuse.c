@@ -43,6 +43,23 @@ CFT_CASE(submitting_remotely_what_is_in_flight_stops_the_process)
     cft_dies(t, prepare_in_flight, NULL, LINE("law 17", "pend", "misuse.c:"));
 }
 
+static void link_circle(cft *t, void *context)
+{
+    static cede_req first, second;
+    (void)context;
+    cede_prep_pend(&first);
+    cede_prep_nop(&second);
+    cede_link(&first, &second, nothing);
+    cede_link(&second, &first, nothing);
+    cede_submit(cft_loop(t), &first, nothing);
+}
+
+/* Else its first request would come back twice. */
+CFT_CASE(links_in_a_circle_stop_the_process)
+{
+    cft_dies(t, link_circle, NULL, LINE("law 17", "in flight", "pend", "misuse.c:"));
+}
+
 static void run_inside(cede_req *req, cede_result result)
 {
     (void)result;
