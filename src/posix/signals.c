@@ -35,7 +35,7 @@ static _Atomic(cedi_listener *) listeners;
 static _Atomic uint32_t inside;                    /* handlers that run now */
 static uint32_t users[CEDE_SIGNAL_COUNT];          /* under the lock */
 static struct sigaction before[CEDE_SIGNAL_COUNT]; /* what it had before the first of them */
-static const volatile uint32_t *alive;             /* 1: not in a forked child */
+static const volatile uint32_t *_Atomic alive;     /* 1: not in a forked child */
 
 /* ---- The handler ---------------------------------------------------------------------------- */
 

@@ -1,7 +1,9 @@
 /*
  * Signals that all threads raise and all stations take, now and then. A request is told of what it
- * asked for alone, and not more often than it was raised since. One request of each station, which
- * nobody cancels, must hear what its station has raised.
+ * asked for alone, and not more often than it was raised since. One request of each station, its
+ * ear, is cancelled by nobody, and hears one signal that only stations raise, in turns: who has
+ * raised it passes it on when it has heard it. So one that is lost ends that, and is seen at the
+ * end.
  */
 #include "storm.h"
 
@@ -81,34 +83,41 @@ void storm_signal(station *at)
     storm_submit(rec, on_hush);
 }
 
-/* ---- The one that hears all ----------------------------------------------------------------- */
+/* ---- Ears ----------------------------------------------------------------------------------- */
+
+static _Atomic uint32_t turn; /* whose it is to raise the ears' signal */
 
 static void on_heard(record *rec, cede_result r)
 {
+    station *at = rec->at;
     check_item(rec, &r);
     rec->items++;
-    rec->at->ear_heard++;
-    if (rec->at->ear_waits == r.count)
-        rec->at->ear_waits = 0;
+    at->ear_hears = true;
+    if (r.count != storm_ear_signal || !at->ear_waits)
+        return;
+    at->ear_waits = false;
+    turn = (at->number + 1) % STATIONS;
+    storm_totals.ears++;
 }
 
 void storm_ear_begin(station *at)
 {
     record *rec = storm_take(at, false);
-    rec->block = storm_signals;
+    rec->block = storm_signals | CEDE_SIGNAL_BIT(storm_ear_signal);
     rec->item = on_heard;
     cede_prep_signal_many(&rec->as.req, rec->block, storm_item);
     storm_submit_unseen(rec, on_hush);
 }
 
-/* Whoever has heard something is heard by the system, too. */
+/* One that has heard something is known to the system. */
 void storm_ear_turn(station *at)
 {
-    if (at->ear_waits || storm_random(&at->random, 64))
+    if (storm_random(&at->random, 64) == 0)
+        storm_raise_some(&at->random);
+    if (turn != at->number || at->ear_waits || !at->ear_hears)
         return;
-    uint32_t signal = some_signal(&at->random);
-    at->ear_waits = at->ear_heard > 0 ? signal : 0;
-    raise_it(signal);
+    at->ear_waits = true;
+    raise_it(storm_ear_signal);
 }
 
 void storm_signals_check(void)

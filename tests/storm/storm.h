@@ -26,20 +26,21 @@
 #include "../port.h"
 #include "cede/cede.h"
 
-#define STATIONS    3
-#define RIVALS      8
-#define RECORDS     1024 /* of a station, with small buffers */
-#define BIG_RECORDS 48   /* and with big ones */
-#define QUARANTINED 128  /* so many rest before the first of them is used again (big: 8) */
-#define SMALL_BYTES 2048
-#define BIG_BYTES   49152
-#define ENDS        256
-#define POOLED      64 /* buffers of a pool */
-#define BLOCKS      64
-#define NAMES       16
-#define RECENT      64
-#define CHILDREN    3  /* of a station, at a time */
-#define WATCHED     24 /* names of one era of a watch */
+#define STATIONS     3
+#define RIVALS       8
+#define RECORDS      1024 /* of a station, with small buffers */
+#define BIG_RECORDS  48   /* and with big ones */
+#define QUARANTINED  128  /* so many rest before the first of them is used again (big: 8) */
+#define SMALL_BYTES  2048
+#define BIG_BYTES    49152
+#define ENDS         256
+#define POOLED       64 /* buffers of a pool */
+#define BLOCKS       64
+#define NAMES        16
+#define RECENT       64
+#define CHILDREN     3  /* of a station, at a time */
+#define SPARE_EVENTS 8  /* that may be more in the end: for some seconds, of idle threads */
+#define WATCHED      24 /* names of one era of a watch */
 
 #define COUNT_OF_PEND   UINT64_C(0x5eed) /* with which pends are completed */
 #define STORM_ECHO_ENDS 107              /* with this a child that has echoed */
@@ -157,8 +158,7 @@ struct station {
     _Atomic uint32_t datagrams_port; /* or 0 */
     child children[CHILDREN];
     watch watch;
-    uint64_t ear_heard;
-    uint32_t ear_waits; /* for this signal, which it has raised; 0 */
+    bool ear_hears, ear_waits; /* something; what its station has raised */
     cede_pool *pool;
     held held[POOLED * 2];
     uint32_t held_count;
@@ -179,7 +179,7 @@ typedef struct totals {
     _Atomic uint64_t connections, accepted, bytes, streams, relays, resets, wishes, stale;
     _Atomic uint64_t handed, waits, pooled, canceled, deadlines, files, completed, broken;
     _Atomic uint64_t locals, files_sent, datagrams, datagrams_got, lookups, hung, changes, eras;
-    _Atomic uint64_t children, waited, killed, raised, heard;
+    _Atomic uint64_t children, waited, killed, raised, heard, ears;
 } totals;
 
 /* STORM: everything. HUSH: no remote submits of rivals any more. CLOSING: none at all; the loops
@@ -298,8 +298,9 @@ void storm_small_remote(station *, uint64_t *random);
 
 /* os.c */
 void storm_os_make(void);
-uint64_t storm_count_descriptors(void);
-void storm_tell_descriptors(void); /* which they are, where the system says so */
+uint64_t storm_count_descriptors(void); /* but events, */
+uint64_t storm_count_events(void);      /* which the system's pool of threads has, too */
+void storm_tell_descriptors(void);      /* which they are, where the system says so */
 bool storm_tells_resets(void);
 cede_address storm_home(void); /* an address of this machine, best one that nobody else uses */
 const char *storm_program(void);
@@ -310,6 +311,7 @@ void storm_folder_make(const char *path);
 void storm_local_path(const char *folder, uint32_t number, char *out, size_t room);
 extern const bool storm_kills_with_a_code; /* the killed have one, and no signal's number */
 extern const uint32_t storm_signals;       /* that can be raised here, of CEDE_SIGNAL_BIT */
+extern const uint32_t storm_ear_signal;    /* and one more */
 void storm_raise(uint32_t signal);
 bool storm_signals_are_back(void); /* what held before holds again */
 
