@@ -40,9 +40,9 @@ extern "C" {
 /* ---- Listening, connecting ------------------------------------------------------------------ */
 
 /* Several sockets may listen at one address, each with a share of the clients: for one loop per
- * thread. Who waits at one that is closed is reset, and does not come to the others. CEDE_ENOTSUP on Windows, and of local
- * addresses; there accept on one loop and hand the handle over, which is to pass its value to a
- * request on the other (cede_submit_remote). */
+ * thread. Who waits at one that is closed is reset, and does not come to the others. CEDE_ENOTSUP
+ * on Windows, and of local addresses; there accept on one loop and hand the handle over, which is
+ * to pass its value to a request on the other (cede_submit_remote). */
 #define CEDE_LISTEN_SHARED 0x1u
 /* IPv6, the any-address: take IPv4 clients too (their addresses read ::ffff:a.b.c.d). Without it a
  * listener is for its own family alone, whatever the system's default is. */

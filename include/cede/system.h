@@ -103,8 +103,11 @@ CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
 
 /* Waits until the child has ended; count is its exit code, or CEDE_CHILD_KILLED with the number of
  * the signal that ended it (never on Windows). Any number of them, before and after its end: all
- * are told. Cancelled, it leaves the child alone. Linux: the library takes ended children away,
- * when their handles are closed. In a program that ignores SIGCHLD, or waits for any child that it
+ * are told. Cancelled, it leaves the child alone.
+ * Linux: the library takes ended children away when their handles are closed. One whose handle is
+ * closed while it runs is taken away when it ends, by that loop, as long as it is run; else it stays
+ * as a zombie until the next spawn, or close of a child, by any loop: no handler of SIGCHLD is set
+ * for it, that is the program's. In a program that ignores SIGCHLD, or waits for any child that it
  * has (waitpid of -1), what a child ended with may be gone: CEDE_EUNKNOWN, with ECHILD. */
 CEDE_API void cede_prep_child_wait(cede_req *, cede_handle child);
 

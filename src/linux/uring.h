@@ -74,7 +74,8 @@ void cedi_memory_free(void *);
 enum {
     URING_OWN_NOTHING, /* an entry that was taken back: its completion means nothing */
     URING_OWN_WATCH,   /* the read of the eventfd */
-    URING_OWN_TIMEOUT  /* for kernels without EXT_ARG */
+    URING_OWN_TIMEOUT, /* for kernels without EXT_ARG */
+    URING_OWN_CHILD    /* the end of a child that was closed */
 };
 
 /* ---- Jobs ----------------------------------------------------------------------------------- */
@@ -434,6 +435,9 @@ bool cedi_uring_start_spawn(uring *, const cede_work *);
 bool cedi_uring_start_child_wait(uring *, const cede_work *);
 bool cedi_uring_start_child_kill(uring *, const cede_work *);
 void cedi_uring_child_completed(uring *, uring_job *, int result);
+/* A handle is about to be closed. False: there is no room in the queue now. */
+bool cedi_uring_child_left(uring *, int native);
+void cedi_uring_child_forget(uring *, int native);
 
 /* ---- uring_watch.c -------------------------------------------------------------------------- */
 

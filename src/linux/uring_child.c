@@ -2,6 +2,10 @@
  * Child processes: spawn, child_wait, child_kill. A spawn runs on the pool, since it may take its
  * time; the descriptors that it names are duplicated before, on the loop's thread, which knows the
  * handles. A wait polls the process descriptor. The loop's thread.
+ *
+ * A child that runs when its handle is closed is polled once more, as the loop's own: the poll
+ * holds the file and no descriptor, and counts for nothing. Its end has the zombie taken away. It
+ * goes with the ring if that is closed before.
  */
 #include "uring.h"
 
@@ -19,6 +23,14 @@ bool cedi_uring_start_spawn(uring *self, const cede_work *work)
     return cedi_uring_to_pool_with(self, work, streams);
 }
 
+static void poll_end(struct io_uring_sqe *sqe, int native, uint64_t user_data)
+{
+    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, native, NULL, 0, 0, user_data);
+    io_uring_prep_poll_add(sqe, native, POLLIN); /* knows how events are stored */
+    sqe->flags = 0;
+    sqe->user_data = user_data;
+}
+
 bool cedi_uring_start_child_wait(uring *self, const cede_work *work)
 {
     struct io_uring_sqe *sqe;
@@ -30,11 +42,7 @@ bool cedi_uring_start_child_wait(uring *self, const cede_work *work)
         cedi_uring_job_free(self, job);
         return false;
     }
-    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, (int)work->native, NULL, 0, 0,
-                    work->token | URING_JOB);
-    io_uring_prep_poll_add(sqe, (int)work->native, POLLIN); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = work->token | URING_JOB;
+    poll_end(sqe, (int)work->native, work->token | URING_JOB);
     return true;
 }
 
@@ -51,6 +59,31 @@ void cedi_uring_child_completed(uring *self, uring_job *job, int result)
     self->works--;
     cede_core_done(self->core, token, error == EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_final(error),
                    error, error || CEDI_FAULT(END_HAS_NO_CODE) ? 0 : count);
+}
+
+bool cedi_uring_child_left(uring *self, int native)
+{
+    struct io_uring_sqe *sqe;
+    if (cedi_child_runs(native)) {
+        sqe = cedi_uring_sqe(self);
+        if (!sqe)
+            return false;
+        poll_end(sqe, native, URING_OWN | URING_OWN_CHILD);
+    }
+    cedi_child_left(native);
+    return true;
+}
+
+/* The descriptor is closed without its entry: the number may soon be somebody else's. */
+void cedi_uring_child_forget(uring *self, int native)
+{
+    const struct io_uring_sq *sq = &self->ring.sq;
+    unsigned head = __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE);
+    for (; head != sq->sqe_tail; head++) {
+        struct io_uring_sqe *sqe = &sq->sqes[head & sq->ring_mask];
+        if (sqe->user_data == (URING_OWN | URING_OWN_CHILD) && sqe->fd == native)
+            cedi_uring_fill(sqe, IORING_OP_NOP, -1, NULL, 0, 0, URING_OWN | URING_OWN_NOTHING);
+    }
 }
 
 bool cedi_uring_start_child_kill(uring *self, const cede_work *work)

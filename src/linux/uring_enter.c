@@ -194,6 +194,7 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
         cedi_uring_job_free(self, job);
     }
     if (sqe->opcode == IORING_OP_CLOSE) {
+        cedi_uring_child_forget(self, sqe->fd);
         error = close(sqe->fd) != 0 ? -errno : 0;
         status = error ? cedi_error_final(-error) : CEDE_OK;
     }

@@ -247,8 +247,9 @@ static bool start_open(uring *self, const cede_work *work)
 
 static bool start_close(uring *self, const cede_work *work)
 {
-    if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD))
-        cedi_child_left((int)work->native);
+    if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD) &&
+        !cedi_uring_child_left(self, (int)work->native))
+        return false;
     if (URING_UNLIKELY(self->odd & URING_ODD_LINGERS) && work->kind == CEDE_KIND_STREAM &&
         cedi_net_lingers((int)work->native))
         return cedi_uring_to_pool(self, work);

@@ -47,6 +47,9 @@ static void tagged(uring *self, uint64_t user_data, int result)
     case URING_OWN_WATCH:
         cedi_uring_watched(self);
         break;
+    case URING_OWN_CHILD:
+        cedi_child_sweep();
+        break;
     case URING_OWN_TIMEOUT:
         cedi_uring_timed_out(self, name >> URING_OWN_SHIFT);
         break;

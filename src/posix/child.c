@@ -76,6 +76,24 @@ void cedi_child_left(int native)
     (void)pthread_mutex_unlock(&lock);
 }
 
+void cedi_child_sweep(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    sweep();
+    (void)pthread_mutex_unlock(&lock);
+}
+
+bool cedi_child_runs(int native)
+{
+    uint64_t count;
+    bool known = false;
+    (void)pthread_mutex_lock(&lock);
+    for (const child *at = children; at; at = at->next)
+        known = known || at->native == native;
+    (void)pthread_mutex_unlock(&lock);
+    return known && cedi_child_status(native, &count) == EAGAIN;
+}
+
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 enum { NULL_DEVICE = -1, INHERITED = -2 };

@@ -2,8 +2,9 @@
  * Child processes. A child is its process descriptor (pidfd); until somebody asks for its end, or
  * the descriptor is closed, an ended one stays as a zombie, so that every wait is told the same.
  *
- * Those that were closed while they ran are kept in a list of the process and looked for at later
- * spawns and closes, so that they do not stay as zombies when they end.
+ * Those that were closed while they ran are kept in a list of the process, so that they do not stay
+ * as zombies when they end. A backend that can hears of a child's end after its close, and has the
+ * list looked through; it is, too, at later spawns and closes, whatever becomes of that loop.
  *
  * Threads: spawn is for a thread that may block; all else for any.
  */
@@ -26,5 +27,9 @@ int cedi_child_status(int native, uint64_t *count);
 int cedi_child_kill(int native, uint32_t how);
 /* It is about to be closed: what has ended is gone, what runs is left. Harmless for others. */
 void cedi_child_left(int native);
+/* Whether it is one that this process started, has not left, and that runs. */
+bool cedi_child_runs(int native);
+/* Takes those away that were left and have ended. */
+void cedi_child_sweep(void);
 
 #endif

@@ -67,6 +67,11 @@ bool cft_zombie(cft *t)
     return t->world->zombie && t->world->zombie(t, t->state);
 }
 
+bool cft_has_child(cft *t, uint64_t number)
+{
+    return t->world->has_child && t->world->has_child(t, t->state, number);
+}
+
 /* ---- Signals -------------------------------------------------------------------------------- */
 
 int cft_taken(cft *t, uint32_t signal)

@@ -530,6 +530,14 @@ static int zombie(cft *t, void *state)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
+static bool has_child(cft *t, void *state, uint64_t number)
+{
+    siginfo_t info;
+    (void)t;
+    (void)state;
+    return waitid(P_PID, (id_t)number, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 static void end_frozen(cft *t, void *state)
 {
     world *w = state;
@@ -575,6 +583,7 @@ const cft_world cft_world_io_uring = {
     .raise = raise_signal,
     .signal_taken = signal_taken,
     .zombie = zombie,
+    .has_child = has_child,
     .frozen_buffer = frozen_buffer,
     .freeze = freeze,
     .frozen = frozen,
