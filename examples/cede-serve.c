@@ -271,7 +271,6 @@ static int run(const char *directory)
 {
     cede_status status = os_tree_open(&settings.tree, directory);
     char text[CEDE_ADDRESS_TEXT];
-    uint32_t signals;
     cede_req signal;
     if (status)
         return fail(directory, status);
@@ -287,12 +286,9 @@ static int run(const char *directory)
     cede_address_print(&at, text, sizeof text);
     printf("listening at %s\n", text);
     fflush(stdout);
-    signals = os_stop_signals();
-    if (signals) {
-        cede_prep_signal_many(&signal, signals, on_signal);
-        cede_background(&signal); /* the run ends when all else has */
-        cede_submit(workers[0].loop, &signal, on_no_signals);
-    }
+    cede_prep_signal_many(&signal, CEDE_SIGNAL_STOPS, on_signal);
+    cede_background(&signal); /* the run ends when all else has */
+    cede_submit(workers[0].loop, &signal, on_no_signals);
     for (uint32_t i = 1; i < settings.threads; i++) {
         cede_prep_work(&workers[i].work, work, &workers[i]);
         cede_submit(workers[0].loop, &workers[i].work, on_thread_end);

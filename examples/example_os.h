@@ -19,9 +19,6 @@ static inline void os_begin(int *count, char ***words);
  * that it may call. NULL: from now on such wishes are ignored. */
 static inline void os_on_interrupt(void (*interrupted)(void));
 
-/* For cede_prep_signal_many: what stops a program, without what nohup and & have had ignored. */
-static inline uint32_t os_stop_signals(void);
-
 /* The width of the terminal that standard error goes to; 0: it goes elsewhere. */
 static inline int os_columns(void);
 
@@ -94,11 +91,6 @@ static inline void os_on_interrupt(void (*interrupted)(void))
     SetConsoleCtrlHandler(os_control, TRUE);
 }
 
-static inline uint32_t os_stop_signals(void)
-{
-    return CEDE_SIGNAL_STOPS;
-}
-
 static inline int os_columns(void)
 {
     CONSOLE_SCREEN_BUFFER_INFO info;
@@ -166,24 +158,6 @@ static inline void os_on_interrupt(void (*interrupted)(void))
         if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &action, NULL);
     }
-}
-
-static inline uint32_t os_stop_signals(void)
-{
-    static const struct {
-        int number;
-        uint32_t bit;
-    } signals[] = {{SIGINT, CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT)},
-                   {SIGTERM, CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE)},
-                   {SIGHUP, CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP)}};
-    struct sigaction before;
-    uint32_t bits = 0;
-
-    for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        if (sigaction(signals[i].number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            bits |= signals[i].bit;
-    }
-    return bits;
 }
 
 static inline int os_columns(void)

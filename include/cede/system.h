@@ -49,9 +49,13 @@ enum {
     CEDE_SIGNAL_COUNT
 };
 #define CEDE_SIGNAL_BIT(signal) (1u << (signal))
+/* Those that are ignored when the request starts are left so: nohup has a program start with SIGHUP
+ * ignored, & in a script with SIGINT and SIGQUIT, and whoever did that wants it to go on. */
+#define CEDE_SIGNAL_UNLESS_IGNORED 0x80000000u
+/* What stops a program, for its orderly end. */
 #define CEDE_SIGNAL_STOPS                                                              \
     (CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT) | CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE) | \
-     CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP))
+     CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP) | CEDE_SIGNAL_UNLESS_IGNORED)
 
 /* Takes signals to this process, those in `signals` (an OR of CEDE_SIGNAL_BIT), until it is
  * cancelled: each is an item whose count is its number. One that came before it began is told to
@@ -60,6 +64,8 @@ enum {
  * loops, that take it. Afterwards what was set before holds again (a disposition that somebody else
  * has set meanwhile stays). It is usually in the background (cede_background): a watch for ctrl-C
  * should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
+ * A signal that was ignored is taken, too, unless CEDE_SIGNAL_UNLESS_IGNORED is among `signals`, as
+ * it is in CEDE_SIGNAL_STOPS: then it never comes. (Windows: an ignored ctrl-C comes to nobody.)
  * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.
  * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
  * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and
@@ -105,8 +111,8 @@ CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
  * the signal that ended it (never on Windows). Any number of them, before and after its end: all
  * are told. Cancelled, it leaves the child alone.
  * Linux: the library takes ended children away when their handles are closed. One whose handle is
- * closed while it runs is taken away when it ends, by that loop, as long as it is run; else it stays
- * as a zombie until the next spawn, or close of a child, by any loop: no handler of SIGCHLD is set
+ * closed while it runs is taken away when it ends, by that loop, as long as it is run; else it is
+ * a zombie until the next spawn, or close of a child, by any loop: no handler of SIGCHLD is set
  * for it, that is the program's. In a program that ignores SIGCHLD, or waits for any child that it
  * has (waitpid of -1), what a child ended with may be gone: CEDE_EUNKNOWN, with ECHILD. */
 CEDE_API void cede_prep_child_wait(cede_req *, cede_handle child);

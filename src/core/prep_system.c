@@ -24,7 +24,8 @@ void cede_prep_signal_many(cede_req *req, uint32_t signals, cede_item *item)
     args->many.pool = NULL;
     args->many.item = item;
     args->many.credit = signals;
-    cedi_prep_require(req, item && signals && !(signals & ~ALL_SIGNALS));
+    cedi_prep_require(req, item && (signals & ALL_SIGNALS) &&
+                               !(signals & ~(ALL_SIGNALS | CEDE_SIGNAL_UNLESS_IGNORED)));
 }
 
 void cede_prep_spawn(cede_req *req, const cede_spawn *how, uint64_t *id)

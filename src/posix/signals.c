@@ -137,6 +137,22 @@ cedi_listener *cedi_signals_listen(void (*wake)(void *), void *context)
     return self;
 }
 
+/* By what it had before us, if we have it. */
+uint32_t cedi_signals_heeded(uint32_t bits)
+{
+    if (!(bits & CEDE_SIGNAL_UNLESS_IGNORED))
+        return bits;
+    (void)pthread_mutex_lock(&lock);
+    for (uint32_t i = 1; i < CEDE_SIGNAL_COUNT; i++) {
+        struct sigaction now = before[i];
+        bool known = users[i] || sigaction(numbers[i], NULL, &now) == 0;
+        if (known && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN)
+            bits &= ~CEDE_SIGNAL_BIT(i);
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return bits & ~CEDE_SIGNAL_UNLESS_IGNORED;
+}
+
 void cedi_signals_want(cedi_listener *self, uint32_t bits)
 {
     (void)pthread_mutex_lock(&lock);

@@ -6,8 +6,8 @@
  * for nothing: it marks the signal with each listener and wakes it. Listeners are recycled, never
  * freed, so it may look at one that has gone.
  *
- * Threads: listen, want and leave are for any but lock; take is the listener's own; the handler
- * runs on whichever thread the system chose.
+ * Threads: listen, heeded, want and leave are for any but lock; take is the listener's own; the
+ * handler runs on whichever thread the system chose.
  */
 #ifndef CEDE_POSIX_SIGNALS_H
 #define CEDE_POSIX_SIGNALS_H
@@ -20,6 +20,8 @@ typedef struct cedi_listener cedi_listener;
 /* `wake` is called by the handler, and must be safe there (signal-safety(7)). NULL: out of memory.
  */
 cedi_listener *cedi_signals_listen(void (*wake)(void *), void *context);
+/* What is left of a request's signals, if it leaves those that are ignored. */
+uint32_t cedi_signals_heeded(uint32_t bits);
 /* An OR of CEDE_SIGNAL_BIT: those that it wants from now on. */
 void cedi_signals_want(cedi_listener *, uint32_t bits);
 /* What has come since the last time; also before it sleeps, so that it does not. */

@@ -395,13 +395,6 @@ CFT_CASE(child_lives_on_when_its_handle_is_closed)
     echo(t, &p, "still here");
     cft_closed(t, p.to);
     CFT_EXPECT(t, all_of(t, p.from, rest, sizeof rest) == 0);
-    do { /* with the next ones, what has ended goes too */
-        cede_handle next = cft_child(t, 0, 0, "exit:0");
-        if (!next)
-            return;
-        expect_end(t, next, 0);
-        cft_closed(t, next);
-    } while (cft_zombie(t) && !cft_faulted(t));
 }
 
 CFT_CASE(wait_for_a_child_that_is_ended_leaves_it_alone)

@@ -302,15 +302,17 @@ cede_handle cft_child(cft *, cede_handle input, cede_handle output, const char *
 cede_handle cft_half(cft *, uint32_t what, cede_handle *its);
 cft_rec *cft_child_wait(cft *, cede_handle child); /* submitted */
 cft_rec *cft_child_kill(cft *, cede_handle child, uint32_t how);
-/* Whether a child that has ended still takes room in the system. */
-bool cft_zombie(cft *);
-/* Whether the child with this number does, or runs; false where there is no such thing. */
+/* Whether the child with this number runs, or has ended and still takes room in the system; false
+ * where there is no such thing. */
 bool cft_has_child(cft *, uint64_t number);
 /* Whether somebody takes a signal to this process: 1, 0, or -1 where that cannot be known. */
 int cft_taken(cft *, uint32_t signal);
-/* Sends CEDE_SIGNAL_INTERRUPT or CEDE_SIGNAL_QUIT to this process. False: nobody takes it, and it
- * was not sent. */
+/* Sends CEDE_SIGNAL_INTERRUPT or CEDE_SIGNAL_QUIT to this process, where cft_ignored is true any
+ * signal. False: nobody takes it, and it was not sent. */
 bool cft_raise(cft *, uint32_t signal);
+/* From here to the run's end this process ignores a signal, as if it had been started so. False:
+ * there is no such thing. */
+bool cft_ignored(cft *, uint32_t signal);
 /* So many changes are more than a watch keeps while nobody reads them. */
 uint32_t cft_watch_room(const cft *);
 
@@ -387,9 +389,9 @@ struct cft_world {
     /* See cft_raise and cft_taken. NULL: cannot; not to be known. */
     bool (*raise)(cft *, void *state, uint32_t signal);
     int (*signal_taken)(cft *, void *state, uint32_t signal);
-    /* Whether a child of this process has ended and still takes room; whether this one has, or
-     * runs. NULL: there is no such thing. */
-    int (*zombie)(cft *, void *state);
+    /* See cft_ignored. NULL: there is no such thing. */
+    void (*ignore)(cft *, void *state, uint32_t signal, bool ignored);
+    /* See cft_has_child. NULL: there is no such thing. */
     bool (*has_child)(cft *, void *state, uint64_t number);
     uint32_t watch_room; /* see cft_watch_room; 0: 16384 */
     /* Freezing; all NULL: it cannot. frozen tells whether the kernel has stopped there. */

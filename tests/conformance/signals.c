@@ -294,9 +294,37 @@ CFT_CASE(signal_many_begins_anew_in_its_own_done)
     hush(t, e);
 }
 
+/* Started by nohup, say. Who asks for the signal by its name has it all the same. */
+CFT_CASE(signal_that_is_ignored_stays_so_unless_it_is_asked_for)
+{
+    if (!cft_ignored(t, CEDE_SIGNAL_TERMINATE))
+        return;
+    ear *stops = prepared(t, CEDE_SIGNAL_STOPS | QUIT);
+    cft_submit(stops->rec);
+    until_taken(t, stops, CEDE_SIGNAL_QUIT);
+    CFT_EXPECT(t, !cft_taken(t, CEDE_SIGNAL_TERMINATE) && cft_taken(t, CEDE_SIGNAL_HANGUP));
+    ear *asks = prepared(t, CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE));
+    cft_submit(asks->rec);
+    until_taken(t, asks, CEDE_SIGNAL_TERMINATE);
+    ear *late = listening(t, CEDE_SIGNAL_STOPS); /* goes by what it was before */
+    raise_it(t, CEDE_SIGNAL_TERMINATE);
+    raise_it(t, CEDE_SIGNAL_INTERRUPT);
+    until_heard(t, asks, 1);
+    until_heard(t, stops, 1);
+    until_heard(t, late, 1);
+    CFT_EXPECT(t, asks->items == 1 && asks->heard[CEDE_SIGNAL_TERMINATE] == 1);
+    CFT_EXPECT(t, stops->items == 1 && stops->heard[CEDE_SIGNAL_INTERRUPT] == 1);
+    CFT_EXPECT(t, late->items == 1 && late->heard[CEDE_SIGNAL_INTERRUPT] == 1);
+    hush(t, asks);
+    CFT_EXPECT(t, !cft_taken(t, CEDE_SIGNAL_TERMINATE)); /* ignored again */
+    hush(t, stops);
+    hush(t, late);
+}
+
 CFT_CASE(signal_many_takes_known_signals_and_a_callback)
 {
-    static const uint32_t bad[] = {0, 1, CEDE_SIGNAL_BIT(CEDE_SIGNAL_COUNT), 0x80000000u};
+    static const uint32_t bad[] = {0, 1, CEDE_SIGNAL_BIT(CEDE_SIGNAL_COUNT),
+                                   CEDE_SIGNAL_UNLESS_IGNORED, INTERRUPT | 0x40000000u};
     cft_needs(t, CEDE_OP_SIGNAL_MANY);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         cft_rec *rec = cft_new(t);

@@ -62,11 +62,6 @@ cft_rec *cft_child_kill(cft *t, cede_handle child, uint32_t how)
     return rec;
 }
 
-bool cft_zombie(cft *t)
-{
-    return t->world->zombie && t->world->zombie(t, t->state);
-}
-
 bool cft_has_child(cft *t, uint64_t number)
 {
     return t->world->has_child && t->world->has_child(t, t->state, number);
@@ -84,6 +79,29 @@ bool cft_raise(cft *t, uint32_t signal)
     if (!t->world->raise)
         cft_skip(t, "cannot_raise");
     return t->world->raise(t, t->state, signal);
+}
+
+struct ignored {
+    cft *t;
+    uint32_t signal;
+};
+
+static void heed(void *context)
+{
+    struct ignored *ignored = context;
+    cft *t = ignored->t;
+    t->world->ignore(t, t->state, ignored->signal, false);
+}
+
+bool cft_ignored(cft *t, uint32_t signal)
+{
+    struct ignored *ignored = cft_alloc(t, sizeof *ignored);
+    if (!t->world->ignore)
+        return false;
+    *ignored = (struct ignored){t, signal};
+    t->world->ignore(t, t->state, signal, true);
+    cft_at_end(t, heed, ignored);
+    return true;
 }
 
 uint32_t cft_watch_room(const cft *t)

@@ -509,7 +509,7 @@ static int signal_taken(cft *t, void *state, uint32_t signal)
     struct sigaction action;
     (void)state;
     CFT_CHECK(t, sigaction(number_of(signal), NULL, &action) == 0);
-    return action.sa_handler != SIG_DFL;
+    return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
 /* To the process, as from elsewhere; handled when this returns. */
@@ -521,13 +521,10 @@ static bool raise_signal(cft *t, void *state, uint32_t signal)
     return true;
 }
 
-/* Whether a child has ended and nobody has fetched it. */
-static int zombie(cft *t, void *state)
+static void ignore(cft *t, void *state, uint32_t which, bool ignored)
 {
-    siginfo_t info = {.si_pid = 0};
-    (void)t;
     (void)state;
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    CFT_CHECK(t, signal(number_of(which), ignored ? SIG_IGN : SIG_DFL) != SIG_ERR);
 }
 
 static bool has_child(cft *t, void *state, uint64_t number)
@@ -582,8 +579,8 @@ const cft_world cft_world_io_uring = {
     .peer_close = peer_close,
     .raise = raise_signal,
     .signal_taken = signal_taken,
-    .zombie = zombie,
     .has_child = has_child,
+    .ignore = ignore,
     .frozen_buffer = frozen_buffer,
     .freeze = freeze,
     .frozen = frozen,
