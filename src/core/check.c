@@ -15,8 +15,8 @@
  * AddressSanitizer's poison has a granule of eight bytes; one that is shared with foreign memory is
  * left out. valgrind is told of each byte.
  *
- * What lies in memory from cede_checked_alloc is besides guarded by pages: guard.c. Buffers of pools
- * that nobody has are shut too: check_pool.c.
+ * What lies in memory from cede_checked_alloc is besides guarded by pages: guard.c. Buffers of
+ * pools that nobody has are shut too: check_pool.c.
  */
 #include "guard.h"
 

@@ -1,11 +1,11 @@
 /*
  * Checked builds: the buffers of pools (laws 5, 17).
  *
- * A buffer that was given back is nobody's until it is picked again. So it is shut for the tools, and
- * filled with a pattern, which is looked at when it is picked or the pool goes: where no tool runs
- * that finds what was written late. And what is given back must not be in flight: the classic is the
- * echo that gives the buffer before the send of it is over. That is looked for among all that the
- * loop has, at each give.
+ * A buffer that was given back is nobody's until it is picked again. So it is shut for the tools,
+ * and filled with a pattern, which is looked at when it is picked or the pool goes: where no tool
+ * runs that finds what was written late. And what is given back must not be in flight: the classic
+ * is the echo that gives the buffer before the send of it is over. That is looked for among all
+ * that the loop has, at each give.
  *
  * Kernels write through the poison. When one that keeps buffers (a ring) writes into them nobody
  * knows: of what it has filled, only the headroom is looked at.

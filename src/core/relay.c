@@ -1,7 +1,7 @@
 /*
  * Relays: stream to stream, made of requests by the public calls. Nothing of the core's inside is
- * used but an attribute's bit and a look of checked builds, and nothing there knows of it, so it keeps the laws because its
- * requests do.
+ * used but an attribute's bit and a look of checked builds, and nothing there knows of it, so it
+ * keeps the laws because its requests do.
  *
  * The scope's done is the caller's own. Two halves of a buffer go round: one is filled while the
  * other is sent. A half is received into again when all of it was sent. What ends the relay is

@@ -263,8 +263,8 @@ void check_change_environment(stage *s)
     finish(s);
 }
 
-/* What a function leaves of its frame, the next one that is called takes: here, the same for another
- * program, which is not begun. */
+/* What a function leaves of its frame, the next one that is called takes: here, the same for
+ * another program, which is not begun. */
 static void (*volatile leave)(stage *, const char *);
 
 static void arguments_on_my_stack(stage *s, const char *path)
