@@ -2,7 +2,8 @@
 # Runs the models, and sees what they must find. Usage, by CTest (README.md):
 #   run.sh spin PAN SOURCES MOVES             each configuration holds; what it moved goes to MOVES
 #   run.sh lively PAN SOURCES                 the configurations where nobody closes the loop
-#   run.sh spin-mutants PAN LIVELY SOURCES    each mutant of the model is found
+#   run.sh order PAN SOURCES MOVES            the same of the order on a handle
+#   run.sh spin-mutants PAN LIVELY ORDER SOURCES    each mutant of the models is found
 #   run.sh memory-mutants PROGRAM SOURCES     each weakened memory order is found
 #   run.sh memory-fault PROGRAM TRIAL         the fault that was built into the program is found
 set -euo pipefail
@@ -58,10 +59,11 @@ rows()
 
 kind=$1 program=$2
 case $kind in
-spin)
-    sources=$3
+spin | order)
+    sources=$3 names=(ALONE WOKEN STREAM MEMBERS REMOTE WAIT WAIT_END TAKEN)
+    [ "$kind" = spin ] || names=(SENDS WITHHELD)
     : > "$4"
-    for name in ALONE WOKEN STREAM MEMBERS REMOTE WAIT WAIT_END TAKEN; do
+    for name in "${names[@]}"; do
         holds "$name" "$program"
         grep '^moves ' "$work/out" >> "$4"
     done
@@ -73,12 +75,13 @@ lively)
     done
     ;;
 spin-mutants)
-    lively=$3 sources=$4 found=0
+    lively=$3 order=$4 sources=$5 found=0
     while read -r mutant name; do
         number=$(value "$mutant" "$sources/mutants.pml")
         config=$(value "$name" "$sources/configs.pml")
         case $name in
         HEARD | SENT | REUSED | PARKED) search "$lively" "$config" "$number" -a -f ;;
+        SENDS | WITHHELD) search "$order" "$config" "$number" ;;
         *) search "$program" "$config" "$number" ;;
         esac
         if grep -q 'errors: 0$' "$work/out"; then

@@ -1,7 +1,7 @@
 /*
  * The state table of docs/ownership.md says what src/core/request.c does: same states in the same
- * order, same successors. And so does the model, if there is a file with the moves that it made
- * (tests/model). Usage: unit_state_table DOCS/ownership.md [MOVES]
+ * order, same successors. And so do the models, if there are files with the moves that they made
+ * (tests/model). Usage: unit_state_table DOCS/ownership.md [MOVES...]
  */
 #include "unit.h"
 
@@ -44,10 +44,9 @@ static unsigned successors(char *text)
     return set;
 }
 
-/* Lines "moves FROM TO", of all configurations of the model, many of them more than once. */
-static void compare_model(const char *path, unsigned states)
+/* Lines "moves FROM TO", of all configurations of a model, many of them more than once. */
+static void read_moves(const char *path, unsigned made[STATES_MOST])
 {
-    unsigned made[STATES_MOST] = {0};
     char line[256], from[32], to[32];
     FILE *file = fopen(path, "r");
     REQUIRE(file, "%s cannot be read", path);
@@ -56,10 +55,14 @@ static void compare_model(const char *path, unsigned states)
             made[state_of(from)] |= 1u << state_of(to);
     }
     (void)fclose(file);
+}
+
+static void compare_models(const unsigned made[STATES_MOST], unsigned states)
+{
     for (unsigned state = 0; state < states; state++)
         for (unsigned to_state = 0; to_state < states; to_state++)
             REQUIRE((made[state] >> to_state & 1) == (cedi_req_successors(state) >> to_state & 1),
-                    "%s -> %s: the model makes it: %s", cedi_req_state_name(state),
+                    "%s -> %s: a model makes it: %s", cedi_req_state_name(state),
                     cedi_req_state_name(to_state), made[state] >> to_state & 1 ? "yes" : "no");
 }
 
@@ -67,8 +70,8 @@ int main(int argc, char **argv)
 {
     char line[4096];
     bool inside = false, found = false;
-    unsigned states = 0, rows = 0;
-    REQUIRE(argc == 2 || argc == 3, "usage: %s OWNERSHIP.MD [MOVES]", argv[0]);
+    unsigned states = 0, rows = 0, made[STATES_MOST] = {0};
+    REQUIRE(argc >= 2, "usage: %s OWNERSHIP.MD [MOVES...]", argv[0]);
     FILE *file = fopen(argv[1], "r");
     REQUIRE(file, "%s cannot be read", argv[1]);
 
@@ -103,8 +106,10 @@ int main(int argc, char **argv)
     (void)fclose(file);
     REQUIRE(found && !inside, "the marks of the table are missing in %s", argv[1]);
     REQUIRE(rows == states, "%u rows for %u states", rows, states);
-    if (argc == 3)
-        compare_model(argv[2], states);
+    for (int i = 2; i < argc; i++)
+        read_moves(argv[i], made);
+    if (argc > 2)
+        compare_models(made, states);
     printf("%u states agree\n", rows);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The configurations of request.pml: small ones, each about a few laws. The test runs each of them,
- * and each mutant on one that finds it: check.sh. CONFIG in the environment is one of the numbers.
+ * The configurations of request.pml and order.pml: small ones, each about a few laws. The test runs each of them,
+ * and each mutant on one that finds it: run.sh. CONFIG in the environment is one of the numbers.
  */
 
 #define ALONE    1 /* a work that must be ended: deadline, wish, close; then its slot once more */
@@ -17,6 +17,9 @@
 #define PARKED  11 /* two in order, for which there is no room at first */
 
 #define TAKEN   12 /* from another thread, behind one on a stream that is being closed */
+/* In order.pml. */
+#define SENDS    13 /* sends of both kinds, wishes, work that is begun anew, waits */
+#define WITHHELD 14 /* memory comes back when the next has started: who waits for it gets stuck */
 
 byte config;
 

@@ -22,6 +22,14 @@
 #define PARKED_IS_FORGOTTEN   18 /* what found no room is never begun again */
 #define REUSED_TOO_EARLY      19 /* a slot is free again once its cancel is sent */
 #define WAKERS_NOT_AWAITED    20 /* loop close frees the backend under a thread that wakes it */
+/* of order.pml */
+#define TOLD_OUT_OF_TURN      21 /* what is sealed is told though one before it has only gone */
+#define GONE_IS_NOT_HEARD     22 /* the next waits until the memory of what has gone is back */
+#define STARTS_TOO_EARLY      23 /* the next starts before the one before it has gone */
+#define GONE_SEALS            24 /* what has gone is sealed, and sealed again by its report */
+#define TOLD_TWICE            25 /* what kept is told, and told again when the next is sealed */
+#define KEPT_IS_FORGOTTEN     26 /* what kept for one that had only gone is never told */
+#define MARK_GOES_EARLY       27 /* the handle's mark goes with the first, though another is gone */
 
 byte mutant; /* from the environment, as the configuration is: one program serves all */
 #define FAULT(name) (mutant == name)
