@@ -19,15 +19,24 @@ void cedi_lookup_ask(cedi_lookup *self, const cede_args *args)
     self->found = NULL;
 }
 
+/* Without a descriptor for its files glibc has it that no host has any name. */
+static bool is_shortage(int number)
+{
+    return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 /* Of streams only, or each address comes once for every kind of socket. */
 static void ask(cedi_lookup *self, int family, int flags)
 {
     struct addrinfo wanted = {.ai_flags = flags, .ai_family = family, .ai_socktype = SOCK_STREAM};
     self->found = NULL;
+    errno = 0;
     self->error = getaddrinfo(self->host, NULL, &wanted, &self->found);
-    self->number = self->error == EAI_SYSTEM ? errno : 0;
+    self->number = 0;
     if (self->error)
         self->found = NULL;
+    if (self->error == EAI_SYSTEM || (self->error && is_shortage(errno)))
+        self->number = errno;
 }
 
 bool cedi_lookup_number(cedi_lookup *self)
@@ -57,6 +66,8 @@ void cedi_lookup_free(cedi_lookup *self)
  * at all: to the caller, none did. */
 static cede_status status_of(int error, int number)
 {
+    if (number)
+        return cedi_error_final(number);
     switch (error) {
     case 0:
         return CEDE_OK;
@@ -70,13 +81,12 @@ static cede_status status_of(int error, int number)
         return CEDE_ENONAME;
     case EAI_AGAIN:
     case EAI_FAIL:
+    case EAI_SYSTEM:
         return CEDE_EAGAIN;
     case EAI_MEMORY:
         return CEDE_ENOMEM;
     case EAI_FAMILY:
         return CEDE_ENOTSUP;
-    case EAI_SYSTEM:
-        return number ? cedi_error_final(number) : CEDE_EAGAIN;
     case EAI_OVERFLOW:
         return CEDE_EINVAL; /* no host has so long a name */
     default:
