@@ -16,7 +16,8 @@
 #define BUFFER_BYTES ((size_t)128 << 10) /* on the stack of a pool thread */
 
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
- * So the whole is looked at before the first. */
+ * So the whole is looked at before the first. Towards its own end a file is never copied to its
+ * end: that runs away. */
 static int check_overlap(const cedi_blocking *work, uint64_t length)
 {
     struct stat from, to;
@@ -25,8 +26,10 @@ static int check_overlap(const cedi_blocking *work, uint64_t length)
         return errno;
     if (from.st_dev != to.st_dev || from.st_ino != to.st_ino)
         return 0;
-    if (length == CEDE_TO_END)
-        length = (uint64_t)from.st_size > a ? (uint64_t)from.st_size - a : 0;
+    if (length == CEDE_TO_END && a >= (uint64_t)from.st_size)
+        length = 0;
+    else if (length == CEDE_TO_END && a >= b)
+        length = (uint64_t)from.st_size - a;
     return (a <= b ? b - a : a - b) < length ? EINVAL : 0;
 }
 

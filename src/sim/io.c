@@ -492,10 +492,11 @@ static cede_status check_copy(const cede_sim *world, const sim_work *work)
         return CEDE_EINVAL;
     if (there + work->moved >= world->config.file_bytes && length > work->moved)
         return CEDE_EFBIG;
-    uint64_t rest = from->node->size > at ? from->node->size - at : 0;
-    if (length < rest)
-        rest = length;
-    if (from->node == to->node && at < there + rest && there < at + rest)
+    if (length == CEDE_TO_END && at >= from->node->size)
+        length = 0;
+    else if (length == CEDE_TO_END && at >= there)
+        length = from->node->size - at; /* else the end runs away */
+    if (from->node == to->node && (at <= there ? there - at : at - there) < length)
         return CEDE_EINVAL;
     return CEDE_OK;
 }

@@ -70,6 +70,7 @@ static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not opened for it */
 }
 
+/* Towards its own end a file is never copied to its end: that runs away. */
 static uint32_t check_overlap(const pair *pair, uint64_t length)
 {
     BY_HANDLE_FILE_INFORMATION from, to;
@@ -81,8 +82,10 @@ static uint32_t check_overlap(const pair *pair, uint64_t length)
         from.nFileIndexHigh != to.nFileIndexHigh || from.nFileIndexLow != to.nFileIndexLow)
         return 0;
     size = (uint64_t)from.nFileSizeHigh << 32 | from.nFileSizeLow;
-    if (length == CEDE_TO_END)
-        length = size > a ? size - a : 0;
+    if (length == CEDE_TO_END && a >= size)
+        length = 0;
+    else if (length == CEDE_TO_END && a >= b)
+        length = size - a;
     return (a <= b ? b - a : a - b) < length ? ERROR_INVALID_PARAMETER : 0;
 }
 

@@ -454,6 +454,16 @@ CFT_CASE(overlapping_copy_in_one_file_is_refused)
     cede_prep_copy(copy->req, file, 0, file, 50, 100);
     cft_do(copy);
     CFT_STATUS(t, copy, CEDE_EINVAL);
+    cft_rec *away = cft_new(t);
+    cede_prep_copy(away->req, file, 0, file, 300, CEDE_TO_END);
+    cede_within(away->req, 2 * CEDE_SECOND); /* its end runs away */
+    cft_do(away);
+    CFT_STATUS(t, away, CEDE_EINVAL);
     CFT_EXPECT(t, cft_file_read(t, "f", seen, 200, 0) == 200 && cft_filled(seen, 200, 1, 0));
+    cft_rec *back = cft_new(t);
+    cede_prep_copy(back->req, file, 150, file, 0, CEDE_TO_END);
+    cft_do(back);
+    CFT_MOVED(t, back, 50);
+    CFT_EXPECT(t, cft_file_read(t, "f", seen, 200, 0) == 200 && cft_filled(seen, 50, 1, 150));
     cft_closed(t, file);
 }
