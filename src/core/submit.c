@@ -23,7 +23,11 @@ bool cedi_in_flight(const cede_req *req)
         return (req->seal_ ^ (uintptr_t)req) == CEDI_ORPHANED ||
                (req->seal_ ^ (uintptr_t)req) == CEDI_POSTED;
     slot = cedi_slot_find(req->slot_);
-    return slot && slot->req == req && cedi_req_is_live(slot);
+    if (!slot || slot->req != req)
+        return false;
+    /* Or it stands in the very chain that is being taken, which leads back to it. */
+    return cedi_req_is_live(slot) ||
+           (atomic_load_explicit(&slot->word, memory_order_relaxed) & CEDI_TAKEN);
 }
 
 #define NOT_BARE \

@@ -54,10 +54,19 @@ _Noreturn void cedi_broken(const char *what, const cedi_slot *slot)
     cede_os_fatal(line);
 }
 
+/* The hook is inside the loop, wherever it is called: run, wait and close stop there (law 17). */
+static void call_hook(cede_loop *loop, const char *line)
+{
+    bool turning = loop->turning;
+    loop->turning = true;
+    loop->trace(loop->trace_context, line);
+    loop->turning = turning;
+}
+
 void cedi_say(cede_loop *loop, const char *line)
 {
     if (loop->trace)
-        loop->trace(loop->trace_context, line);
+        call_hook(loop, line);
     else
         cede_os_say(line);
 }
@@ -66,7 +75,7 @@ void cede_core_trace(cede_core *core, const char *line)
 {
     cede_loop *loop = (cede_loop *)core;
     if (loop->trace)
-        loop->trace(loop->trace_context, line);
+        call_hook(loop, line);
 }
 
 static void describe(cede_loop *loop, const cedi_slot *slot, cede_pending *out)
