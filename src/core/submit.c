@@ -287,13 +287,6 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     cedi_req_start(loop, slot);
 }
 
-/* Seen before in this chain, which is a circle: not in flight yet, and not prepared any more. */
-static bool is_filled(const cede_req *req)
-{
-    const cedi_slot *slot = req->seal_ == CEDI_IN_FLIGHT ? cedi_slot_find(req->slot_) : NULL;
-    return slot && slot->req == req;
-}
-
 /* A slot for each follower, hung behind its predecessor; or none at all, if one is lacking, or if
  * one is to come before a scope that has none. */
 static bool fill_chain(cede_loop *loop, cedi_slot *head)
@@ -303,7 +296,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
         cede_req *next = slot->req->next_;
         cedi_slot *follower;
         cedi_check_submit(next, head->where);
-        if (cedi_in_flight(next) || is_filled(next))
+        if (cedi_in_flight(next))
             cedi_misuse("law 17: linked while in flight", cedi_slot_find(next->slot_), head->where);
         follower = cedi_joins_orphan(next) ? NULL : cedi_slot_take(loop);
         if (!follower)
