@@ -48,12 +48,12 @@ int cedi_uring_signal_cancel(uring *self, uring_job *job)
     uint64_t token = job->token;
     uring_job **place = &self->signals;
     uint32_t own = job->work.args.many.credit;
+    while (*place != job)
+        place = &(*place)->signal.next;
     job->work.args.many.credit = 0;
     cedi_signals_want(self->listener, wanted(self));
     job->work.args.many.credit = own;
     cedi_uring_signals_came(self);
-    while (*place != job)
-        place = &(*place)->signal.next;
     *place = job->signal.next;
     self->signal_works--;
     cedi_uring_job_free(self, job);

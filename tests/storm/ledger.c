@@ -114,8 +114,9 @@ static void compare(uint64_t key, uint64_t at, const unsigned char *from, uint64
     if (memcmp(from, should, bytes) != 0) {
         while (from[i] == should[i])
             i++;
-        storm_fail("byte %llu of stream %llu is not what was sent there",
-                   (unsigned long long)(at + i), (unsigned long long)key);
+        at += i;
+        storm_fail("byte %llu of stream %llu is not what was sent there", (unsigned long long)at,
+                   (unsigned long long)key);
     }
     entry_of(key)->received += bytes;
 }

@@ -68,20 +68,22 @@ bool storm_signals_are_back(void)
     return !now || (!now(CTRL_C_EVENT) && !now(CTRL_BREAK_EVENT));
 }
 
-/* What it is: "Event", "File"... */
-static const char *kind_of(HANDLE handle, char *out, size_t room)
+/* What it is called, or what kind it is: "Event", "File"... */
+enum { NAME = 1, KIND };
+
+static const char *ask_of(HANDLE handle, int what, char *out, size_t room)
 {
     typedef LONG WINAPI query(HANDLE, int, void *, ULONG, ULONG *);
     union {
         struct {
             USHORT bytes, room;
             wchar_t *text;
-        } name; /* a UNICODE_STRING, the first of PUBLIC_OBJECT_TYPE_INFORMATION */
-        char all[1024];
+        } name; /* a UNICODE_STRING, which is the first of the answer */
+        char all[2048];
     } told;
     HMODULE module = GetModuleHandleA("ntdll.dll");
     query *ask = module ? (query *)(void (*)(void))GetProcAddress(module, "NtQueryObject") : NULL;
-    if (!ask || ask(handle, 2, &told, sizeof told, NULL) < 0)
+    if (!ask || ask(handle, what, &told, sizeof told, NULL) < 0 || !told.name.text)
         return "unknown";
     (void)snprintf(out, room, "%.*ls", (int)(told.name.bytes / sizeof(wchar_t)), told.name.text);
     return out;
@@ -93,18 +95,19 @@ static uint64_t each_handle(bool events, bool tells)
     uint64_t count = 0;
     for (uintptr_t handle = 4, gap = 0; gap < 2048; handle += 4, gap++) {
         DWORD flags;
-        char room[64];
+        char room[64], name[512];
         if (!GetHandleInformation((HANDLE)handle, &flags))
             continue;
-        const char *kind = kind_of((HANDLE)handle, room, sizeof room);
+        const char *kind = ask_of((HANDLE)handle, KIND, room, sizeof room);
         gap = 0;
         if (strcmp(kind, "Event") == 0)
             count += events;
         else if (strcmp(kind, "Semaphore") != 0) /* a critical section's, for good */
             count += !events;
         if (tells)
-            (void)fprintf(stderr, "storm: handle %llx is of kind %s\n", (unsigned long long)handle,
-                          kind);
+            (void)fprintf(stderr, "storm: handle %llx is of kind %s: %s\n",
+                          (unsigned long long)handle, kind,
+                          ask_of((HANDLE)handle, NAME, name, sizeof name));
     }
     return count;
 }

@@ -74,8 +74,8 @@ void storm_signal(station *at)
     record *rec = storm_take(at, false);
     if (!rec)
         return;
-    rec->block =
-        CEDE_SIGNAL_BIT(some_signal(&at->random)) | CEDE_SIGNAL_BIT(some_signal(&at->random));
+    uint32_t one = some_signal(&at->random), other = some_signal(&at->random);
+    rec->block = CEDE_SIGNAL_BIT(one) | CEDE_SIGNAL_BIT(other);
     rec->bytes = sum(raised, rec->block);
     rec->item = on_signal;
     cede_prep_signal_many(&rec->as.req, rec->block, storm_item);

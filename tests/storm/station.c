@@ -149,7 +149,8 @@ static void close_it(station *at)
     }
     if (status != CEDE_OK)
         storm_fail("the loop's close says %s", cede_status_name(status));
-    cede_drop(at->source); /* it may have come last, and belong to nobody yet */
+    cede_drop(at->file); /* what nobody has used yet belongs to no loop */
+    cede_drop(at->source);
     if (cede_pool_out(at->pool) != held_of_pool(at))
         storm_fail("station %u: %u buffers are out, and it holds %u", at->number,
                    cede_pool_out(at->pool), held_of_pool(at));
