@@ -124,11 +124,17 @@ static uint8_t draw_kind(uint64_t *seed, uint32_t group)
     }
 }
 
-/* Names come and go for watches to tell of, and children copy what somebody writes. */
+/* Somebody has to send what is received into buffers of the pool, or written to a child; and names
+ * come and go for watches to tell of. */
 static uint32_t draw_other(uint64_t *seed, uint32_t group)
 {
-    static const uint32_t others[6] = {G_FILE, G_STREAM, G_SYSTEM, G_SYSTEM, G_SYSTEM, G_SYSTEM};
-    return group == G_SYSTEM ? others[below(seed, 6)] : group;
+    static const uint32_t others[6] = {G_STREAM, G_FILE, G_COUNT, G_COUNT, G_COUNT, G_COUNT};
+    uint32_t other = G_COUNT;
+    if (group == G_SYSTEM || group == G_POOL)
+        other = others[below(seed, 6)];
+    if (other == G_FILE && group == G_POOL)
+        other = G_STREAM;
+    return other == G_COUNT ? group : other;
 }
 
 static uint8_t draw_attributes(uint64_t *seed)

@@ -214,7 +214,8 @@ static void set_system(uint32_t roles)
     }
     if (roles & R_WATCH) {
         place(19, R_WATCH, set_up(prep_setup_watch, "/tmp"));
-        memset(now.at[19]->watch.name, NAME_ABSENT, NAMES);
+        for (uint32_t i = 0; i < NAMES; i++)
+            now.at[19]->watch.name[i] = NAME_ABSENT;
         (void)cede_sim_mkdir(now.world, "/tmp/d0"); /* the watch tells */
         now.directories[0] = 1;
         place(22, R_WATCH, set_up(prep_setup_watch, "/tmp/d0"));
