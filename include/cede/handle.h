@@ -70,7 +70,8 @@ CEDE_API void cede_drop(cede_handle);
 
 /* The scope owns the handle from here: it is closed after the last member's done has returned and
  * before the scope's own. Binds it to the scope's loop. If the scope has ended or is ending, the
- * handle is dropped. On a handle of another loop, a stale or owned one: nothing. The loop's
+ * handle is dropped. On a handle of another loop, a stale or owned one: nothing. One that is closed
+ * or dropped before is the scope's no longer: its end does not wait for that close. The loop's
  * thread (law 12). */
 CEDE_API void cede_own(cede_ticket scope, cede_handle);
 

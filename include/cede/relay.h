@@ -62,7 +62,8 @@ CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, vo
  * (submit a shutdown for that). CEDE_EEOF: it ended before. Where receiving failed, what was
  * received before is sent first. A cancel, a deadline, the end of a scope stop it between
  * transfers, as with every whole transfer. (cede_fail on its ticket is what it says: with 0 it ends
- * with CEDE_OK, whatever is left.)
+ * with CEDE_OK, whatever is left.) A relay ends its scope itself: CEDE_BY_WISH and
+ * CEDE_CANCEL_ASKED stand in result.flags also when nobody wished for anything.
  *
  * Others may be linked behind it, but not it behind others: only this call starts it.
  */

@@ -125,6 +125,9 @@ cede_status cede_loop_open_version(const cede_options *options, cede_loop **out,
     if (version / 1000 != CEDE_VERSION / 1000)
         return fail_open(options, CEDE_EVERSION,
                          "the headers are of another version than the library");
+    if (*cede_os_alive() != 1)
+        return fail_open(options, CEDE_ENOTSUP,
+                         "a forked child of a process that uses cede has no loops; exec first");
     backend = choose(options);
     if (!backend)
         return fail_open(options, CEDE_ENOTSUP, "there is no backend of that name here");

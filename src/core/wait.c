@@ -103,6 +103,16 @@ static bool is_inside(const cedi_slot *slot, const cedi_slot *target)
     return slot;
 }
 
+/* The first in the order in which the target stands, too. */
+static bool leads_order(const cedi_slot *slot, const cedi_slot *target, const cedi_entry *entry)
+{
+    const uint32_t both = CEDI_LISTED | CEDI_ORDERED;
+    unsigned which = cedi_order_list_of(slot);
+    return (slot->bits & target->bits & both) == both && target->at.on.entry == slot->at.on.entry &&
+           cedi_order_list_of(target) == which && entry->list[which].head == slot->id &&
+           !CEDI_FAULT(WAIT_SKIPS_ORDER);
+}
+
 /* The usual ways, looked at first: a long order need not be walked for each that stands in it. */
 static bool is_near(const cedi_slot *slot, const cedi_slot *target)
 {
@@ -112,7 +122,7 @@ static bool is_near(const cedi_slot *slot, const cedi_slot *target)
     if (!(slot->bits & CEDI_LISTED))
         return false;
     entry = cedi_entry_at(slot->at.on.entry);
-    return is_inside(slot_or_null(entry->close), target) ||
+    return leads_order(slot, target, entry) || is_inside(slot_or_null(entry->close), target) ||
            is_inside(slot_or_null(entry->owner), target);
 }
 
