@@ -79,8 +79,8 @@ static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
     }
 }
 
-/* A shell starts what shall stay in the background with some signals ignored, which children inherit;
- * a case shall find what a program has that was started by hand. */
+/* A shell starts what shall stay in the background with some signals ignored, which children
+ * inherit; a case shall find what a program has that was started by hand. */
 static void forget_ignored(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
