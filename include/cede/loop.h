@@ -54,8 +54,9 @@ typedef struct cede_options {
 
 /* Opens a loop; options may be NULL. On failure *out is NULL, nothing was kept, and options->why
  * says why: CEDE_ENOTSUP (no such backend), CEDE_EPERM or CEDE_ENOTSUP (io_uring switched off: by
- * which means), CEDE_ENOMEM, CEDE_EMFILE, CEDE_EVERSION, CEDE_EINVAL. In a forked child of a process
- * that has opened one, CEDE_ENOTSUP: fork first (daemons do), or exec. Any thread; allocates. */
+ * which means), CEDE_ENOMEM, CEDE_EMFILE, CEDE_EVERSION, CEDE_EINVAL. In a forked child of a
+ * process that has opened one, CEDE_ENOTSUP: fork first (daemons do), or exec. Any thread;
+ * allocates. */
 static inline cede_status cede_loop_open(const cede_options *options, cede_loop **out);
 CEDE_API cede_status cede_loop_open_version(const cede_options *, cede_loop **, uint32_t version);
 
