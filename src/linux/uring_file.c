@@ -17,6 +17,7 @@
 #include "uring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 
 #define PIECE_BYTES  ((uint32_t)128 << 10)
@@ -209,6 +210,9 @@ static void over(uring *self, uring_job *job, cede_status status, int32_t error)
 bool cedi_uring_start_send_file(uring *self, const cede_work *work)
 {
     uring_job *job;
+    if (work->kind != CEDE_KIND_STREAM &&
+        (fcntl((int)work->native, F_GETFL) & O_ACCMODE) == O_RDONLY)
+        return cedi_uring_failed(self, work, EBADF); /* where nothing goes there is never room */
     if (work->args->copy.length_bytes == work->moved)
         return cedi_uring_finished(self, work, 0);
     job = cedi_uring_job_new(self, work, URING_FILE);

@@ -337,8 +337,11 @@ static void expect_refused(cft *t, cede_handle stream, cede_handle file, uint64_
 CFT_CASE(send_file_needs_a_stream_and_a_file)
 {
     cede_handle a = 0, b = 0, file = a_file(t, "f", 100);
+    cft_pipe pipe = cft_pipe_reader(t);
     cft_connected(t, CFT_TCP, &a, &b);
     cede_handle writer = cft_opened(t, "w", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE);
+    expect_refused(t, pipe.handle, file, 0, 10, CEDE_EBADF);
+    cft_closed(t, pipe.handle);
     expect_refused(t, a, b, 0, 10, CEDE_EINVAL);
     expect_refused(t, file, file, 0, 10, CEDE_EINVAL);
     expect_refused(t, a, 0, 0, 10, CEDE_EBADF);
