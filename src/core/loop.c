@@ -400,7 +400,7 @@ static bool idle(const cede_loop *loop)
 
 cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
 {
-    uint64_t timeout_ns, reports = loop->reports - loop->parks;
+    uint64_t timeout_ns, reports = loop->reports - loop->parks, remote = loop->counts.remote;
     cede_status status = CEDE_OK;
     if (CEDI_UNLIKELY(loop->turning))
         cedi_misuse("law 17: run or wait inside the loop's own turn (an APC, a hook)", NULL, NULL);
@@ -426,6 +426,8 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
         timeout_ns = 0; /* only background requests came: a run is idle */
     if (loop->reports - loop->parks != reports)
         timeout_ns = 0; /* reported inside start: that may have staged anew, or ended a drop */
+    if (loop->frame && loop->counts.remote != remote)
+        timeout_ns = 0; /* with what came, a wait in a callback might wait for itself */
     if (timeout_ns && loop->running && idle(loop))
         timeout_ns = 0; /* what was taken just now does not keep a run from being idle */
     if (timeout_ns)

@@ -233,13 +233,21 @@ static void forget_all(cedi_link *from, const cedi_link *end)
         forget(cedi_slot_of(from));
 }
 
+/* Asked again after each callback and each turn: what makes the caller wait for itself may have come
+ * from another thread, with a chain, with a new member. */
+static bool is_decided(const cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
+{
+    return is_stale(target, ticket) ||
+           (CEDI_UNLIKELY(loop->frame) && would_wait_for_itself(loop, ticket, target));
+}
+
 /* Those without a slot that are members of what is awaited, or of such a scope that is. */
 static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
 {
     uint64_t most = loop->orphan_count;
     cede_req *before = NULL, *req = loop->orphans;
     bool any = false;
-    while (req && most-- && !is_stale(target, ticket)) {
+    while (req && most-- && !is_decided(loop, target, ticket)) {
         cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
         if (!(scope && precedes(scope, target)) &&
             !(cedi_joins_orphan(req) && orphan_scope_before(loop, target))) {
@@ -261,7 +269,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
     uint64_t most = loop->ready_count;
     bool any = CEDI_UNLIKELY(loop->orphans) && orphans_before(loop, target, ticket);
     while (CEDI_UNLIKELY(loop->items) && !CEDI_FAULT(WAIT_LEAVES_ITEMS) &&
-           !is_stale(target, ticket) && most &&
+           !is_decided(loop, target, ticket) && most &&
            cedi_items_deliver_one(loop, comes_before, target)) {
         any = true;
         most--;
@@ -280,7 +288,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
         if (!cedi_scope_put_aside(loop, slot)) {
             cedi_req_deliver(loop, slot);
             any = true;
-            most--;
+            most = is_decided(loop, target, ticket) ? 0 : most - 1;
         }
         /* What it has made ready stands behind it. If it waited too, begin again: what stood before
          * it may have been delivered, or set aside (then it is linked to itself). */
@@ -301,8 +309,11 @@ static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticke
                             uint64_t until)
 {
     for (bool first = true;; first = false) {
-        bool any = deliver_before(loop, target, ticket);
         cede_status status;
+        bool any;
+        if (!first && is_decided(loop, target, ticket))
+            return is_stale(target, ticket) ? CEDE_OK : CEDE_EDEADLK;
+        any = deliver_before(loop, target, ticket);
         if (is_stale(target, ticket))
             return CEDE_OK;
         if (!first && is_over(loop, until))
