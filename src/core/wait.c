@@ -233,8 +233,8 @@ static void forget_all(cedi_link *from, const cedi_link *end)
         forget(cedi_slot_of(from));
 }
 
-/* Asked again after each callback and each turn: what makes the caller wait for itself may have come
- * from another thread, with a chain, with a new member. */
+/* Asked again after each callback and each turn: what makes the caller wait for itself may have
+ * come from another thread, with a chain, with a new member. */
 static bool is_decided(const cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
 {
     return is_stale(target, ticket) ||
