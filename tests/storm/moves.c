@@ -96,8 +96,10 @@ static void on_file_sent(record *rec, cede_result r)
 {
     if (r.status == CEDE_EEOF) {
         if (!rec->known || r.count != rec->bytes)
-            storm_fail("a file's end after %llu bytes, of %llu", (unsigned long long)r.count,
-                       (unsigned long long)rec->bytes);
+            storm_fail(
+                "a file's end after %llu bytes, of %llu: how %x, flags %x, system's error %d",
+                (unsigned long long)r.count, (unsigned long long)rec->bytes, (unsigned)rec->of->how,
+                (unsigned)r.flags, (int)r.os_error);
         r.status = CEDE_OK;
     } else if (r.status == CEDE_OK && rec->known) {
         storm_fail("more was sent of a file than there is");
