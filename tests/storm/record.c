@@ -149,6 +149,8 @@ static void check_result(record *rec, const cede_result *r)
         storm_fail("a deadline without one: %x", (unsigned)r->flags);
     if ((r->status == CEDE_ECANCELED || r->status == CEDE_EDEADLINE) && r->count && rec->stops)
         storm_fail("cancelled, and %llu bytes were moved", (unsigned long long)r->count);
+    if (cede_req_op(&rec->as.req) == CEDE_OP_SPAWN && storm_excuses_start(r->os_error))
+        return;
     switch (r->status) {
     case CEDE_EINVAL:
     case CEDE_EFAULT:

@@ -304,7 +304,8 @@ void storm_tell_descriptors(void);      /* which they are, where the system says
 bool storm_tells_resets(void);
 cede_address storm_home(void); /* an address of this machine, best one that nobody else uses */
 const char *storm_program(void);
-int storm_child_main(const char *what); /* of a child: ends with a number, or echoes */
+int storm_child_main(const char *what);     /* of a child: ends with a number, or echoes */
+bool storm_excuses_start(int32_t os_error); /* of a child that was not started */
 bool storm_child_is_left(void);
 const void *storm_config(uint32_t number); /* of a station's backend */
 void storm_folder_make(const char *path);
