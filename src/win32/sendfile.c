@@ -30,6 +30,8 @@ static bool is_refused(uint32_t error)
            error == ERROR_INVALID_FUNCTION || error == WSAENOTCONN;
 }
 
+/* Where the file ends, its size says before each round, and nobody else: a round that ends there
+ * and has moved nothing has met another end, and who reads the file himself finds out which. */
 static void transmitted(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
     win_file *stream = io->file;
@@ -37,7 +39,7 @@ static void transmitted(win *self, win_io *io, uint32_t error, uint32_t bytes)
     if (error == ERROR_HANDLE_EOF)
         error = 0; /* it is shorter than it was; the next round finds its end */
     cedi_win_io_free(self, io);
-    if (is_refused(error) && bytes == 0) {
+    if (bytes == 0 && (!error || is_refused(error))) {
         stream->cannot_transmit = true;
         cede_core_done(self->core, record.token, CEDE_REPORT_AGAIN, (int32_t)error, 0);
     } else {

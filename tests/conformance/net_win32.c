@@ -43,6 +43,12 @@ static void await_on(cft *t, cede_loop *loop, const cft_rec *rec)
     CFT_CHECK(t, cft_is_done(rec));
 }
 
+static void do_on(cft *t, cede_loop *loop, cft_rec *rec)
+{
+    cft_submit_on(rec, loop);
+    await_on(t, loop, rec);
+}
+
 static void look(cft *t, cede_loop *loop)
 {
     CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
@@ -53,12 +59,10 @@ static cede_handle listening(cft *t, cede_loop *loop, cede_address *at)
     cft_rec *rec = cft_new(t), *name = cft_new(t);
     *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
     cede_prep_listen(rec->req, at, 0, 0);
-    cft_submit_on(rec, loop);
-    await_on(t, loop, rec);
+    do_on(t, loop, rec);
     CFT_OK(t, rec);
     cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
-    cft_submit_on(name, loop);
-    await_on(t, loop, name);
+    do_on(t, loop, name);
     memcpy(at, name->bytes, sizeof *at);
     return rec->result.handle;
 }
@@ -318,8 +322,7 @@ CFT_CASE(sockets_succeed_at_once_with_a_packet)
 
 static uint32_t say_yes(void *file, void *overlapped)
 {
-    (void)file;
-    (void)overlapped;
+    (void)file, (void)overlapped;
     return 0;
 }
 
@@ -377,10 +380,7 @@ CFT_CASE(cancel_on_a_socket_that_finds_nothing_is_repeated)
 static uint32_t keep(uintptr_t socket, void *buffers, uint32_t count, void *flags, void *overlapped,
                      void (*routine)(void))
 {
-    (void)socket;
-    (void)buffers;
-    (void)count;
-    (void)flags;
+    (void)socket, (void)buffers, (void)count, (void)flags;
     called = (struct call){(socket_routine *)routine, overlapped, 0};
     return ERROR_IO_PENDING;
 }
@@ -505,12 +505,10 @@ static cede_handle datagrams(cft *t, cede_loop *loop, cede_address *at)
     cft_rec *rec = cft_new(t), *name = cft_new(t);
     *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
     cede_prep_datagram(rec->req, at, 0);
-    cft_submit_on(rec, loop);
-    await_on(t, loop, rec);
+    do_on(t, loop, rec);
     CFT_OK(t, rec);
     cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
-    cft_submit_on(name, loop);
-    await_on(t, loop, name);
+    do_on(t, loop, name);
     memcpy(at, name->bytes, sizeof *at);
     return rec->result.handle;
 }
@@ -555,46 +553,48 @@ CFT_CASE(receive_survives_what_became_of_a_datagram)
     look(t, loop);
     CFT_CHECK(t, answer_once == 0 && !cft_is_done(recv));
     cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
-    cft_submit_on(send, loop);
-    await_on(t, loop, send);
+    do_on(t, loop, send);
     await_on(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }
 
 /* ---- Files to streams ------------------------------------------------------------------------ */
 
-static uint32_t transmits;
+static uint32_t transmits, transmit_answer;
 
-static uint32_t refuse_to_transmit(uintptr_t socket, void *file, uint32_t bytes, void *overlapped)
+static uint32_t answer_to_transmit(uintptr_t socket, void *file, uint32_t bytes, void *overlapped)
 {
-    (void)socket;
-    (void)file;
-    (void)bytes;
-    (void)overlapped;
-    transmits++;
-    return WSAEOPNOTSUPP;
+    (void)socket, (void)file, (void)bytes, (void)overlapped, transmits++;
+    return transmit_answer;
 }
 
-/* A provider that has no such call is asked once. */
-CFT_CASE(file_goes_another_way_where_none_is_transmitted)
+static void send_file_although_told(cft *t, uint32_t answer)
 {
-    static const cede_win32_calls calls = {.transmit_file = refuse_to_transmit};
+    static const cede_win32_calls calls = {.transmit_file = answer_to_transmit};
     enum { BYTES = 200000 };
     cede_handle from, to;
     cede_loop *loop = open_over(t, &calls, 0);
-    transmits = 0;
+    transmits = 0, transmit_answer = answer;
     connected_on(t, loop, &from, &to);
     cft_rec *file = cft_new(t), *recv = cft_new(t), *send = cft_new(t);
     cede_prep_open(file->req, cft_file(t, "f", NULL, BYTES, 4), CEDE_OPEN_READ, 0);
-    cft_submit_on(file, loop);
-    await_on(t, loop, file);
+    do_on(t, loop, file);
     cede_prep_recv_all(recv->req, to, cft_buffer(recv, BYTES), BYTES);
     cft_submit_on(recv, loop);
-    cede_prep_send_file(send->req, from, file->result.handle, 0, CEDE_TO_END);
-    cft_submit_on(send, loop);
-    await_on(t, loop, send);
+    cede_prep_send_file(send->req, from, file->result.handle, 0, BYTES);
+    do_on(t, loop, send);
     await_on(t, loop, recv);
     CFT_MOVED(t, send, BYTES);
     CFT_MOVED(t, recv, BYTES);
     CFT_CHECK(t, cft_filled(recv->bytes, BYTES, 4, 0) && transmits == 1);
+}
+
+CFT_CASE(file_goes_another_way_where_none_is_transmitted)
+{
+    send_file_although_told(t, WSAEOPNOTSUPP);
+}
+
+CFT_CASE(file_ends_where_its_size_says)
+{
+    send_file_although_told(t, ERROR_HANDLE_EOF);
 }
