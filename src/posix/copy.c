@@ -8,6 +8,7 @@
 #include "blocking.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,11 +18,14 @@
 
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
  * So the whole is looked at before the first. Towards its own end a file is never copied to its
- * end: that runs away. */
-static int check_overlap(const cedi_blocking *work, uint64_t length)
+ * end: that runs away. And what only appends does not write where it is told, by a buffer neither. */
+static int check_both(const cedi_blocking *work, uint64_t length)
 {
     struct stat from, to;
     uint64_t a = work->args.copy.from_offset, b = work->args.copy.to_offset;
+    int flags = fcntl((int)work->native_other, F_GETFL);
+    if (flags < 0 || (flags & O_APPEND))
+        return EBADF;
     if (fstat((int)work->native, &from) != 0 || fstat((int)work->native_other, &to) != 0)
         return errno;
     if (from.st_dev != to.st_dev || from.st_ino != to.st_ino)
@@ -77,7 +81,7 @@ int cedi_copy_round(cedi_blocking *work)
     int64_t from_at, to_at;
     long moved;
     if (work->moved == 0) {
-        int error = check_overlap(work, asked);
+        int error = check_both(work, asked);
         if (error)
             return error;
     }

@@ -115,6 +115,8 @@ uint32_t cedi_win_do_copy(win_job *job)
     uint64_t asked = job->args.copy.length_bytes;
     uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
     uint32_t error;
+    if ((job->access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA)
+        return ERROR_INVALID_HANDLE; /* it writes at its end only, and not where it is told */
     if (job->moved == 0) {
         error = check_overlap(&pair, asked);
         if (error)

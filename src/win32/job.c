@@ -200,7 +200,7 @@ bool cedi_win_to_pool(win *self, const cede_work *work)
 bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
 {
     win_job *job = cedi_win_job_new(self, work);
-    const win_file *file;
+    const win_file *file, *written;
     cede_status status;
     if (!job)
         return false;
@@ -213,7 +213,8 @@ bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
     }
     job->asked = asked;
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
-    job->access = file ? file->access : 0;
+    written = work->op == CEDE_OP_COPY ? cedi_win_file_find(self, work->native_other) : file;
+    job->access = written ? written->access : 0;
     job->socket =
         work->op == CEDE_OP_CLOSE && (file ? file->socket : cedi_win_is_socket(work->native));
     job->pool.run = run_performer;

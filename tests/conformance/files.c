@@ -433,7 +433,13 @@ CFT_CASE(copy_needs_two_good_files)
     cede_prep_copy(two->req, stale, 0, file, 0, 10);
     cft_do(two);
     CFT_STATUS(t, two, CEDE_EBADF);
+    cede_handle appends = cft_opened(t, "f", CEDE_OPEN_WRITE | CEDE_OPEN_APPEND);
+    cft_rec *three = cft_new(t);
+    cede_prep_copy(three->req, file, 0, appends, 50, 10);
+    cft_do(three);
+    CFT_STATUS(t, three, CEDE_EBADF);
     CFT_EXPECT(t, cft_file_size(t, "f") == 100);
+    cft_closed(t, appends);
     cft_closed(t, file);
 }
 
