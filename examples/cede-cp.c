@@ -166,6 +166,8 @@ static void on_over(cede_req *scope, cede_result r)
 
     c->status = r.status;
     c->over = true;
+    if (r.status && r.status != CEDE_ECANCELED && !c->errors) /* nothing in it has said why */
+        report_error(c, c->dest, cede_strerror(r.status));
 }
 
 static void run(struct copy *c)

@@ -81,6 +81,7 @@ static void on_client(cede_req *req, cede_result item)
     }
     c = malloc(sizeof *c);
     if (!c) {
+        fprintf(stderr, "cede-echo: a client was turned away: out of memory\n");
         cede_drop(item.handle);
         return;
     }
@@ -91,7 +92,7 @@ static void on_client(cede_req *req, cede_result item)
     cede_submit(loop, &c->recv, on_end);
 }
 
-static cede_result last; /* of the two requests before there is a client */
+static cede_result last; /* of the two requests before there is a client, and of the accept */
 
 static void on_done(cede_req *req, cede_result r)
 {
@@ -99,9 +100,10 @@ static void on_done(cede_req *req, cede_result r)
     last = r;
 }
 
-static void wait_for(cede_req *req)
+static cede_status wait_for(cede_req *req)
 {
     cede_wait(loop, cede_submit(loop, req, on_done), CEDE_FOREVER);
+    return last.status;
 }
 
 static int fail(const char *what, cede_status status)
@@ -117,7 +119,7 @@ int main(int count, char **words)
     cede_address at;
     cede_handle listener;
     cede_req req;
-    cede_status status;
+    cede_status status, accepted;
     os_begin(&count, &words);
     if (count > 1)
         where = words[1];
@@ -132,21 +134,25 @@ int main(int count, char **words)
     if (status)
         return fail("no buffers", status);
     cede_prep_listen(&req, &at, 0, CEDE_LISTEN_REPLACE);
-    wait_for(&req);
-    listener = last.handle;
-    if (last.status)
+    if (wait_for(&req))
         return fail(where, last.status);
+    listener = last.handle;
     cede_prep_name(&req, listener, CEDE_NAME_OWN, &at);
-    wait_for(&req);
+    if (wait_for(&req))
+        return fail(where, last.status);
     cede_address_print(&at, text, sizeof text);
     printf("listening at %s\n", at.family == CEDE_ADDRESS_LOCAL ? where : text);
     fflush(stdout);
     os_on_interrupt(stop);
     cede_prep_accept_many(&req, listener, on_client);
     accepting = cede_submit(loop, &req, on_done);
-    cede_run(loop, CEDE_FOREVER);
+    if (cede_run(loop, CEDE_FOREVER) < 0)
+        fail("the loop", CEDE_EUNKNOWN);
+    accepted = last.status;
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every client; each on_end runs */
     cede_pool_close(pool);
+    if (accepted != CEDE_OK && accepted != CEDE_ECANCELED)
+        return fail("no more clients", accepted);
     return status ? fail("close", status) : 0;
 }

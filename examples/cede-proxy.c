@@ -130,6 +130,7 @@ static void on_client(cede_req *req, cede_result item)
         cede_cancel(accepting); /* the run ends with those that are there */
     p = calloc(1, sizeof *p);
     if (!p) {
+        fprintf(stderr, "cede-proxy: a client was turned away: out of memory\n");
         cede_drop(item.handle);
         return;
     }
@@ -205,6 +206,8 @@ static cede_handle listen_at(const cede_address *at)
         return 0;
     cede_prep_name(&req, listener, CEDE_NAME_OWN, &where);
     cede_wait(loop, cede_submit(loop, &req, on_done), CEDE_FOREVER);
+    if (last.status)
+        return 0;
     if (where.family != CEDE_ADDRESS_LOCAL)
         cede_address_print(&where, text, sizeof text);
     printf("listening at %s\n", text);
@@ -217,7 +220,7 @@ int main(int count, char **words)
     cede_address at;
     cede_handle listener;
     cede_req accept;
-    cede_status status;
+    cede_status status, accepted;
     os_begin(&count, &words);
     if (count < 3 || !options(count, words) || cede_address_parse(words[1], 0, &at) ||
         cede_address_parse(words[2], 0, &target))
@@ -234,9 +237,13 @@ int main(int count, char **words)
     os_on_interrupt(stop);
     cede_prep_accept_many(&accept, listener, on_client);
     accepting = cede_submit(loop, &accept, on_done);
-    cede_run(loop, CEDE_FOREVER);
+    if (cede_run(loop, CEDE_FOREVER) < 0)
+        fail("the loop", CEDE_EUNKNOWN);
+    accepted = last.status;
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every scope */
     cede_pool_close(pool);
+    if (accepted != CEDE_OK && accepted != CEDE_ECANCELED)
+        return fail("no more clients", accepted);
     return status ? fail("close", status) : 0;
 }

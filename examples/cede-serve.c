@@ -399,6 +399,7 @@ int main(int count, char **words)
     code = run(i < count ? words[i] : ".");
     if (settings.stats)
         say_stats();
-    free(workers);
+    if (code == 0) /* else loops may be open still, which have requests in it */
+        free(workers);
     return code;
 }

@@ -95,17 +95,30 @@ static struct {
     cede_handle reader, writer;
     cede_req reading, writing, waiting, working, telling;
     char text[16];
-    bool over;
+    bool over, failed;
 } window;
+
+/* Of what nothing more would come: each step leads to the next. */
+static bool failed(const char *what, cede_status status)
+{
+    if (status == CEDE_OK || window.over)
+        return status != CEDE_OK;
+    fprintf(stderr, "%s: %s\n", what, cede_strerror(status));
+    window.over = window.failed = true;
+    return true;
+}
 
 static void on_written(cede_req *req, cede_result r)
 {
-    (void)req, (void)r; /* on_read tells */
+    (void)req;
+    failed("write", r.status); /* else on_read tells */
 }
 
 static void on_read(cede_req *req, cede_result r)
 {
     (void)req;
+    if (failed("read", r.status))
+        return;
     printf("read: %s, \"%.*s\"\n", cede_status_name(r.status), (int)r.count, window.text);
     own_post(PAINT);
 }
@@ -128,7 +141,8 @@ static cede_status work(void *argument, uint64_t *count)
 
 static void on_worked(cede_req *req, cede_result r)
 {
-    (void)req, (void)r; /* on_told may come before or after */
+    (void)req;
+    failed("work", r.status); /* else on_told may come before or after */
 }
 
 static void on_time(cede_req *req, cede_result r)
@@ -181,9 +195,10 @@ int main(int count, char **words)
         uint64_t timeout_ns;
         intptr_t waitable = cede_loop_waitable(window.loop, &timeout_ns);
         letter_came(own_wait(waitable, timeout_ns));
-        cede_run(window.loop, 0);
+        if (cede_run(window.loop, 0) < 0)
+            failed("the loop", CEDE_EUNKNOWN);
     }
     cede_loop_close(window.loop, CEDE_FOREVER); /* with all that is still on its way */
     printf("closed\n");
-    return 0;
+    return window.failed;
 }

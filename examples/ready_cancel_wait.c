@@ -66,8 +66,10 @@ static cede_ticket start_reading(cede_loop *loop, cede_handle pipe)
 {
     struct reading *reading = malloc(sizeof *reading);
 
-    if (!reading)
-        abort();
+    if (!reading) {
+        fprintf(stderr, "no memory for a read\n");
+        exit(1);
+    }
     cede_prep_read(&reading->req, pipe, reading->buffer, sizeof reading->buffer, CEDE_CURRENT);
     say("prepared", "a read; it is still ours, nothing has begun");
 

@@ -126,8 +126,10 @@ static cede_ticket start_copy(cede_loop *loop, const char *from, const char *to,
                               bool careless, cede_status *outcome)
 {
     struct copy *copy = calloc(1, sizeof *copy);
-    if (!copy)
-        abort();
+    if (!copy) {
+        *outcome = CEDE_ENOMEM;
+        return (cede_ticket){0, 0};
+    }
     copy->loop = loop;
     copy->to_path = to;
     copy->careless = careless;

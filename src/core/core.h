@@ -313,6 +313,7 @@ struct cede_loop {
     bool now_known;
     bool stamp_known;
     bool bound;         /* backend's bind was called */
+    bool lost;          /* and failed: nothing will ever be started */
     bool taking;        /* inside cedi_inbox_take */
     bool turning;       /* inside cedi_turn */
     uint32_t takes;     /* from the inbox, of nodes */
@@ -506,7 +507,8 @@ uint32_t cedi_stamp_ms(cede_loop *); /* since the loop was opened; coarse, read 
 /* Everything but delivery. Sleeps at most until until_ns (0: not at all), and not at all while more
  * than `ready` requests are ready: those that cede_wait leaves lying. */
 cede_status cedi_turn(cede_loop *, uint64_t until_ns, uint64_t ready);
-void cedi_bind(cede_loop *); /* to the calling thread */
+void cedi_bind(cede_loop *);                                         /* to the calling thread */
+uint32_t cedi_offer(cede_loop *, const cede_work *, uint32_t count); /* to the backend */
 cede_loop *cedi_loop_at(uint32_t id);
 void cedi_loop_retire(cede_loop *);
 

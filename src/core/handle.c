@@ -390,7 +390,7 @@ void cedi_handle_drops_start(cede_loop *loop)
         if (!loop->drops)
             loop->drops_tail = 0;
         loop->inflight++;
-        if (loop->backend->start(loop->self, &work, 1) != 1) { /* back to the front */
+        if (cedi_offer(loop, &work, 1) != 1) { /* back to the front */
             loop->inflight--;
             entry->owned_next = loop->drops;
             loop->drops = index;

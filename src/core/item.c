@@ -46,8 +46,9 @@ void cedi_item_accepted(cede_loop *loop, cedi_slot *slot, intptr_t native)
 /* Told once, until a client was taken again. The status stands in an entry that names nothing. */
 void cedi_item_waits(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
 {
-    uint32_t index = slot->tries++ ? 0 : cedi_entry_reserve(loop);
+    uint32_t index = slot->tries ? 0 : cedi_entry_reserve(loop);
     cedi_entry *entry;
+    slot->tries = 1; /* not a count, which would come round */
     if (!index)
         return;
     entry = cedi_entry_at(index);

@@ -169,8 +169,23 @@ void cedi_bind(cede_loop *loop)
         return;
     loop->bound = true;
     atomic_store(&loop->owner, cede_os_thread());
-    if (loop->backend->bind && loop->backend->bind(loop->self) != CEDE_OK)
+    if (loop->backend->bind && loop->backend->bind(loop->self) != CEDE_OK) {
+        loop->lost = true;
         cedi_say(loop, "cede: the backend could not be bound to this thread");
+    }
+}
+
+/* A loop that was lost has no backend that would take a close, and closes all the same (law 11). */
+uint32_t cedi_offer(cede_loop *loop, const cede_work *batch, uint32_t count)
+{
+    uint32_t taken = 0;
+    if (CEDI_LIKELY(!loop->lost))
+        return loop->backend->start(loop->self, batch, count);
+    for (; taken < count && batch[taken].op == CEDE_OP_CLOSE; taken++) {
+        loop->backend->discard(batch[taken].native);
+        cede_core_done((cede_core *)loop, batch[taken].token, CEDE_OK, 0, 0);
+    }
+    return taken;
 }
 
 /* ---- Time ----------------------------------------------------------------------------------- */
@@ -266,7 +281,7 @@ static void flush(cede_loop *loop)
         }
         loop->staged.next = link;
         link->prev = &loop->staged;
-        taken = loop->backend->start(loop->self, works, count);
+        taken = cedi_offer(loop, works, count);
         loop->started += taken;
         for (uint32_t i = 0; CEDI_IS_CHECKED && i < count; i++)
             cedi_check_touch(cedi_slot_at((uint32_t)works[i].token), false, false);

@@ -36,8 +36,9 @@ static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status st
     case CEDE_ENOMEM:
         if (slot->op == CEDE_OP_ACCEPT_MANY)
             cedi_item_waits(loop, slot, status, os_error);
-        else if (slot->tries++ == 0)
+        else if (slot->tries == 0)
             cedi_say(loop, "cede: an accept waits for a free descriptor");
+        slot->tries = 1; /* not a count, which would come round */
         return CEDE_REPORT_PARK;
     case CEDE_ECONNABORTED:
     case CEDE_ECONNRESET:

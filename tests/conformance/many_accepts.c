@@ -213,6 +213,31 @@ CFT_CASE(accept_many_outlives_the_descriptor_limit)
     cft_closed(t, listener);
 }
 
+/* Until a client was taken again: however often it has tried meanwhile. */
+CFT_CASE(accept_many_says_once_that_it_waits)
+{
+    cede_address at;
+    cede_handle listener = cft_listening(t, CFT_TCP, &at), spare[64], client = 0;
+    cede_counts before, after;
+    cft_file(t, "spare", NULL, 1, 1);
+    come(t, &at, &client);
+    cft_limit_descriptors(t, 8);
+    uint32_t spares = use_up(t, spare, 64);
+    cft_rec *rec = accept_all(t, listener);
+    cede_count(cft_loop(t), &before);
+    do {
+        cft_run(t, 20 * CEDE_MILLISECOND);
+        cede_count(cft_loop(t), &after);
+    } while (after.restarted - before.restarted < 600);
+    CFT_CHECK(t, the_crowd->notes == 1 && the_crowd->count == 0 && !cft_is_done(rec));
+    for (uint32_t i = 0; i < spares; i++)
+        cft_closed(t, spare[i]);
+    until_clients(t, rec, 1);
+    cft_cancel(t, rec->ticket);
+    cft_await(t, rec);
+    cft_closed(t, listener);
+}
+
 CFT_CASE(accept_many_needs_a_listener_and_a_callback)
 {
     cede_address at;
