@@ -18,7 +18,8 @@
 
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
  * So the whole is looked at before the first. Towards its own end a file is never copied to its
- * end: that runs away. And what only appends does not write where it is told, by a buffer neither. */
+ * end: that runs away. And what only appends does not write where it is told, by a buffer neither.
+ */
 static int check_both(const cedi_blocking *work, uint64_t length)
 {
     struct stat from, to;
