@@ -69,7 +69,8 @@ static inline cede_status cede_loop_open(const cede_options *options, cede_loop 
  * every done, closes the handles that are bound to the loop, and frees it (law 11). CEDE_OK: the
  * loop is gone. CEDE_EDEADLINE after at_most_ns: it says through trace for whom it waits, refuses
  * new submits (CEDE_EENDED, CEDE_BY_LOOP), and may be called again. Remote submits must have
- * returned before it does. */
+ * returned before it does. A handle is bound by the first request that is submitted with it: one
+ * that was made and never used is no loop's, and stays open (cede_drop closes it). */
 CEDE_API cede_status cede_loop_close(cede_loop *, uint64_t at_most_ns);
 
 /* The name of the loop's backend ("io_uring"). Any thread. */
@@ -161,7 +162,8 @@ CEDE_API void cede_stop(cede_loop *);
  * CEDE_OK: its done has returned (or the ticket was stale already). CEDE_EDEADLK: it, or one that
  * must come before it, is on this thread's callback stack. CEDE_EDEADLINE: at_most_ns passed.
  * CEDE_EINVAL: the ticket of another loop, whose done does not run now. In all these the request is
- * as it was. */
+ * as it was. (A receive from a pool gets no buffer here while items of others, which keep for
+ * cede_run, have the last ones.) */
 CEDE_API cede_status cede_wait(cede_loop *, cede_ticket, uint64_t at_most_ns);
 
 /* The loop's monotonic clock, in nanoseconds, read at most once a turn. */
@@ -173,7 +175,7 @@ CEDE_API bool cede_in_callback(cede_loop *);
 /* To live in a foreign loop: a descriptor (Linux) or event that becomes ready when cede_run(loop,
  * 0) has something to do, and the longest time until it should be called anyway (*timeout_ns,
  * CEDE_FOREVER: none). Call it before each sleep: it also flushes what is staged. -1: the backend
- * has none. */
+ * has none, or there was no descriptor for it, which is made at the first call. */
 CEDE_API intptr_t cede_loop_waitable(cede_loop *, uint64_t *timeout_ns);
 
 /* ---- Looking in ----------------------------------------------------------------------------- */

@@ -24,9 +24,9 @@ extern "C" {
 
 /* Makes a pool of `count` buffers of `bytes` bytes each, with `headroom` bytes before each buffer.
  * Buffers and their headroom are aligned to 64 bytes (the headroom's begins at buffer - headroom,
- * rounded up to 64). CEDE_EINVAL: a count of 0 or above CEDE_POOL_MOST, bytes of 0 or above 1 GiB.
- * CEDE_ENOMEM: no memory, *out untouched. The loop's thread. All memory is had here: nothing that
- * comes later allocates. */
+ * rounded up to 64). CEDE_EINVAL: a count of 0 or above CEDE_POOL_MOST, bytes of 0, bytes or
+ * headroom above 1 GiB. CEDE_ENOMEM: no memory, *out untouched. The loop's thread. All memory is
+ * had here: nothing that comes later allocates. */
 CEDE_API cede_status cede_pool_open(cede_loop *, uint32_t count, uint32_t bytes, uint32_t headroom,
                                     cede_pool **out);
 

@@ -173,7 +173,8 @@ CEDE_API void cede_until(cede_req *, uint64_t at_ns);
 /* Chains `next` behind `req`: ceding the first cedes the rest, and next starts when req ended OK
  * and complete (a short transfer is not). Otherwise next completes with CEDE_ECANCELED and
  * CEDE_BY_LINK, each done once, in order. next must be prepared, with its own attributes; it may
- * be linked on. It has no ticket: cancel or await it through a scope. */
+ * be linked on. It has no ticket: cancel or await it through a scope. A request that is linked to
+ * itself is CEDE_EINVAL; a longer circle stops the process (law 17). */
 CEDE_API void cede_link(cede_req *, cede_req *next, cede_done *next_done);
 
 /* Does not keep cede_run from being idle (a heartbeat, a signal watch). */
@@ -204,9 +205,9 @@ CEDE_API void cede_prep_timer(cede_req *, uint64_t ns);
 /* The same at an absolute time on the loop's clock. */
 CEDE_API void cede_prep_timer_at(cede_req *, uint64_t at_ns);
 
-/* Runs `run(argument)` on a thread of a small pool; the result carries what it returned. The
- * argument is ceded. Cancelled before it starts, it never runs; once running it is left to end.
- * NULL: CEDE_EINVAL. */
+/* Runs `run(argument)` on a thread of a small pool; the result carries what it returned
+ * (CEDE_EUNKNOWN, if that is above 0 or below -999). The argument is ceded. Cancelled before it
+ * starts, it never runs; once running it is left to end. NULL: CEDE_EINVAL. */
 CEDE_API void cede_prep_work(cede_req *, cede_work_fn *run, void *argument);
 
 /* The number and name of the operation that a request was last prepared for. The caller must own
