@@ -320,6 +320,8 @@ uint32_t cft_watch_room(const cft *);
  * cannot. */
 void cft_hold_lookups(cft *);
 void cft_release_lookups(cft *);
+/* Until the system was asked, and hangs; or the request was done before. */
+void cft_until_lookup_hangs(cft *, const cft_rec *);
 
 /* ---- Freezing the kernel -------------------------------------------------------------------- */
 
@@ -403,6 +405,8 @@ struct cft_world {
     /* From here look-ups of names hang, or do not any more; the end of a run waits for those that
      * were left. NULL: cannot. */
     void (*hold_lookups)(cft *, void *state, bool hold);
+    /* How many have begun to since then, and do. NULL: each that was started. */
+    uint32_t (*hanging_lookups)(void);
     /* S3: flushes, and lets the kernel complete what can complete, without delivering. */
     void (*complete)(cft *, void *state);
     /* S9: the k-th fallible call of the world's system from here on fails (0: none). mode is from

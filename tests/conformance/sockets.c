@@ -106,6 +106,14 @@ void cft_hold_lookups(cft *t)
     t->world->hold_lookups(t, t->state, true);
 }
 
+void cft_until_lookup_hangs(cft *t, const cft_rec *rec)
+{
+    cft_flush(t);
+    while (t->world->hanging_lookups && t->world->hanging_lookups() == 0 && !cft_is_done(rec) &&
+           !cft_faulted(t))
+        cft_run(t, CEDE_MILLISECOND);
+}
+
 void cft_release_lookups(cft *t)
 {
     t->world->hold_lookups(t, t->state, false);

@@ -468,6 +468,14 @@ void cft_seam_hold_lookups(bool held)
     ReleaseSRWLockExclusive(&lookups.lock);
 }
 
+uint32_t cft_seam_hanging_lookups(void)
+{
+    AcquireSRWLockExclusive(&lookups.lock);
+    uint32_t hanging = (uint32_t)lookups.hanging;
+    ReleaseSRWLockExclusive(&lookups.lock);
+    return hanging;
+}
+
 void cft_seam_await_lookups(void)
 {
     AcquireSRWLockExclusive(&lookups.lock);

@@ -37,6 +37,7 @@ bool cft_seam_event(uint32_t event);
 
 /* From here look-ups of names hang, or do not any more. */
 void cft_seam_hold_lookups(bool held);
+uint32_t cft_seam_hanging_lookups(void);
 void cft_seam_await_lookups(void); /* those that did; nothing holds them */
 
 /* From here so many more files can be opened; a close makes room for one. */

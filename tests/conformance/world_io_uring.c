@@ -55,6 +55,7 @@ typedef struct world {
 static struct {
     cft_gate *gate;
     bool held;
+    atomic_uint hanging; /* since it was held */
 } lookups;
 
 static const int fault_errors[] = {EAGAIN, EINTR, EBUSY, ENOMEM, EPERM};
@@ -117,20 +118,25 @@ static uint32_t tasks(void)
 
 static void looking(void *context, const char *host)
 {
-    (void)context;
-    (void)host;
+    (void)context, (void)host;
     cft_gate_lock(lookups.gate);
+    atomic_fetch_add(&lookups.hanging, lookups.held);
     while (lookups.held)
         cft_gate_wait(lookups.gate);
     cft_gate_unlock(lookups.gate);
 }
 
+static uint32_t hanging_lookups(void)
+{
+    return atomic_load(&lookups.hanging);
+}
+
 static void hold_lookups(cft *t, void *state, bool hold)
 {
-    (void)t;
-    (void)state;
+    (void)t, (void)state;
     cft_gate_lock(lookups.gate);
     lookups.held = hold;
+    atomic_store(&lookups.hanging, 0);
     cft_gate_signal(lookups.gate);
     cft_gate_unlock(lookups.gate);
 }
@@ -368,8 +374,7 @@ static void take_end(cft_pipe *end, int fd, int peer)
 static bool make_pipe(cft *t, void *state, cft_pipe *reader, cft_pipe *writer)
 {
     int fds[2];
-    (void)t;
-    (void)state;
+    (void)t, (void)state;
     if (pipe2(fds, O_CLOEXEC) != 0)
         return false;
     if (reader)
@@ -587,6 +592,7 @@ const cft_world cft_world_io_uring = {
     .thaw = thaw,
     .frozen_file = frozen_file,
     .hold_lookups = hold_lookups,
+    .hanging_lookups = hanging_lookups,
     .complete = complete,
     .fault_modes = sizeof fault_errors / sizeof fault_errors[0],
     .fault = fault,

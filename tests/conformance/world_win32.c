@@ -462,7 +462,8 @@ static void complete(cft *t, void *state)
         .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
         .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
         .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local,            \
-        .raise = raise_signal, .hold_lookups = hold_lookups, .watch_room = 4200             \
+        .raise = raise_signal, .hold_lookups = hold_lookups,                                \
+        .hanging_lookups = cft_seam_hanging_lookups, .watch_room = 4200                     \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");
