@@ -484,6 +484,17 @@ void cft_seam_await_lookups(void)
     ReleaseSRWLockExclusive(&lookups.lock);
 }
 
+/* ---- Processes ------------------------------------------------------------------------------- */
+
+/* One of Wine's now and then ends before it has begun (1359 in docs/facts-windows.md). */
+static uint32_t seam_create_process(cede_win32_process *how)
+{
+    uint32_t error = ERROR_INTERNAL_ERROR;
+    for (uint32_t tries = 0; error == ERROR_INTERNAL_ERROR && tries < 5; tries++)
+        error = real()->create_process(how);
+    return error;
+}
+
 /* ---- Console events -------------------------------------------------------------------------- */
 
 /* Wine cannot be made to send any; they are made up here. Once registered, it is for good. */
@@ -526,6 +537,7 @@ const cede_win32_calls cft_seam_calls = {
     .make_socket = seam_socket,
     .close_socket = seam_close_socket,
     .create_pipe = seam_create_pipe,
+    .create_process = seam_create_process,
     .add_console_handler = seam_console,
     .look_up = seam_look_up,
     .look_up_cancel = seam_look_up_cancel,
