@@ -1,6 +1,8 @@
 /* See child.h. The output's carriage returns are left out. */
 #include "child.h"
 
+#include "../port.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,8 +69,7 @@ void child_run(child_end *end, char *const *arguments, unsigned limit_seconds)
     how.dwFlags = STARTF_USESTDHANDLES;
     how.hStdOutput = how.hStdError = to;
     (void)SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX); /* the child's too */
-    must(CreateProcessA(NULL, line, NULL, NULL, TRUE, DETACHED_PROCESS, NULL, NULL, &how, &child),
-         arguments[0]);
+    must(port_start_program(NULL, line, true, &how, &child), arguments[0]);
     CloseHandle(child.hThread);
     CloseHandle(to);
     struct killer killer = {child.hProcess, limit_seconds * 1000, false};
