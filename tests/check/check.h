@@ -81,6 +81,7 @@ void check_finish(stage *, cede_ticket);
 /* Submits what makes a handle, and waits for that; two streams that are connected. */
 cede_handle check_opened(stage *, cede_req *);
 void check_pair(stage *, cede_handle *first, cede_handle *second);
+cede_handle check_stream(stage *); /* one end of such a pair; the other stays open */
 
 /* Another loop, in the same world. */
 cede_loop *check_another(void);

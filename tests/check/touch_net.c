@@ -156,16 +156,9 @@ void check_touch_signals(stage *s)
 
 /* ---- Lent inputs ---------------------------------------------------------------------------- */
 
-static cede_handle a_stream(stage *s)
-{
-    cede_handle first, second;
-    check_pair(s, &first, &second);
-    return first;
-}
-
 void check_change_send(stage *s)
 {
-    cede_prep_send(&req, a_stream(s), bytes, BYTES);
+    cede_prep_send(&req, check_stream(s), bytes, BYTES);
     LEND("send");
     change(s, &bytes[BYTES - 1]);
 }
@@ -173,7 +166,7 @@ void check_change_send(stage *s)
 void check_change_sendv(stage *s)
 {
     static const cede_vec pieces[] = {{bytes, 8}, {bytes + BYTES, 8}};
-    cede_prep_sendv(&req, a_stream(s), pieces, 2);
+    cede_prep_sendv(&req, check_stream(s), pieces, 2);
     LEND("sendv");
     change(s, &bytes[BYTES]);
 }
@@ -181,7 +174,7 @@ void check_change_sendv(stage *s)
 void check_change_sendv_vector(stage *s)
 {
     static cede_vec pieces[] = {{bytes, 8}, {bytes + BYTES, 8}};
-    cede_prep_sendv(&req, a_stream(s), pieces, 2);
+    cede_prep_sendv(&req, check_stream(s), pieces, 2);
     LEND("sendv");
     pieces[1].length_bytes = 7;
     finish(s);
@@ -191,7 +184,7 @@ void check_change_sendv_vector(stage *s)
 void check_change_zero_copy(stage *s)
 {
     static char large[2 * CEDE_ZERO_COPY_LEAST_BYTES];
-    cede_prep_send_zero_copy(&req, a_stream(s), large, sizeof large);
+    cede_prep_send_zero_copy(&req, check_stream(s), large, sizeof large);
     LEND("send_zero_copy");
     change(s, &large[sizeof large - 1]);
 }
@@ -292,7 +285,7 @@ void check_leave_arguments(stage *s)
 void check_free_zero_copy(stage *s)
 {
     char *large = calloc(2, CEDE_ZERO_COPY_LEAST_BYTES);
-    cede_prep_send_zero_copy(&req, a_stream(s), large, 2 * CEDE_ZERO_COPY_LEAST_BYTES);
+    cede_prep_send_zero_copy(&req, check_stream(s), large, 2 * CEDE_ZERO_COPY_LEAST_BYTES);
     (void)submit(s);
     AT(free(large));
     finish(s);
@@ -324,7 +317,7 @@ void check_free_arguments(stage *s)
 void check_free_relay(stage *s)
 {
     cede_relay *mine = malloc(sizeof *mine);
-    cede_prep_relay(mine, s->in, a_stream(s), bytes, sizeof bytes, CEDE_TO_END);
+    cede_prep_relay(mine, s->in, check_stream(s), bytes, sizeof bytes, CEDE_TO_END);
     cede_ticket ticket = HERE(cede_submit_relay(s->loop, mine, check_done));
     free(mine);
     check_finish(s, ticket);

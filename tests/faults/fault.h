@@ -1,6 +1,6 @@
 /*
  * The example programs, with the k-th fallible call failing: included before their sources by the
- * builds that tests/programs makes of them, and by nothing else. What they allocate, and the loop
+ * builds that tests/faults makes of them, and by nothing else. What they allocate, and the loop
  * that they open, goes through fault.c; nothing in the examples knows of it.
  */
 #ifndef FAULT_H
