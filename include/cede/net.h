@@ -64,7 +64,9 @@ CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t back
 
 /* Makes a socket and connects it; result.handle is the stream. Connected just as a cancel came, it
  * is delivered all the same (law 8); cancelled before, the socket is closed, but the peer may have
- * seen it (law 7's table). flags: 0. */
+ * seen it (law 7's table). A socket whose own port happens to be the one it goes to meets itself
+ * where nobody listens (RFC 9293, 3.5): that is CEDE_ECONNREFUSED, as it nearly always is there.
+ * flags: 0. */
 CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t flags);
 
 /* Takes a client; result.handle is the stream. *peer (ceded; NULL: not wanted) is its address, of

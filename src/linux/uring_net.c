@@ -335,6 +335,8 @@ void cedi_uring_net_completed(uring *self, uring_job *job, int result)
     uint64_t token = job->token;
     switch (job->work.op) {
     case CEDE_OP_CONNECT:
+        if (result >= 0 && cedi_net_met_itself(job->net.native, &job->work.args.net.address))
+            result = -ECONNREFUSED;
         if (result >= 0)
             result = job->net.native;
         else

@@ -223,6 +223,14 @@ int cedi_net_name(int fd, uint32_t which, cede_address *out)
     return error;
 }
 
+bool cedi_net_met_itself(int fd, const cede_address *to)
+{
+    cede_address own, peer;
+    return to->family != CEDE_ADDRESS_LOCAL && cedi_net_name(fd, CEDE_NAME_OWN, &own) >= 0 &&
+           own.port == to->port && cedi_net_name(fd, CEDE_NAME_PEER, &peer) >= 0 &&
+           cede_address_equal(&own, &peer);
+}
+
 static int ask(int fd, int level, int name)
 {
     int value = 0;

@@ -33,6 +33,9 @@ int cedi_net_pair(uint32_t what, int natives[2]);
 int cedi_net_group(int fd, const cede_args *);
 /* Fills *out; it is written here alone. */
 int cedi_net_name(int fd, uint32_t which, cede_address *out);
+/* A connect to where nobody listens succeeds if the socket's own port happens to be the one it is
+ * to go to: by TCP's simultaneous open (RFC 9293, 3.5). */
+bool cedi_net_met_itself(int fd, const cede_address *to);
 int cedi_net_set_option(int fd, uint32_t option, int64_t value);
 int cedi_net_get_option(int fd, uint32_t option, int64_t *value);
 /* A CEDE_KIND_ of a socket. */

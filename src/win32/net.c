@@ -282,6 +282,10 @@ static void connected(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
     (void)bytes;
     error = update(self, io, error, SO_UPDATE_CONNECT_CONTEXT, NULL);
+    if (error == 0 && cedi_win_socket_met_itself(io->net->made)) {
+        (void)self->calls.close_socket(io->net->made);
+        error = WSAECONNREFUSED;
+    }
     report(self, io, cedi_error_status(error), error, (uint64_t)io->net->made);
 }
 

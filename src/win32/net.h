@@ -61,6 +61,9 @@ uint32_t cedi_win_socket_bind_any(const win *, SOCKET, uint16_t family);
 uint32_t cedi_win_socket_shutdown(const win *, SOCKET);
 uint32_t cedi_win_socket_group(const win *, SOCKET, const cede_args *);
 uint32_t cedi_win_socket_name(SOCKET, uint32_t which, cede_address *);
+/* A connect to where nobody listens succeeds if the socket's own port happens to be the one it is
+ * to go to: by TCP's simultaneous open (RFC 9293, 3.5). */
+bool cedi_win_socket_met_itself(SOCKET);
 uint32_t cedi_win_socket_set(const win *, win_file *, uint32_t option, int64_t value);
 uint32_t cedi_win_socket_get(const win_file *, uint32_t option, int64_t *value);
 bool cedi_win_socket_lingers(intptr_t native);

@@ -249,6 +249,14 @@ uint32_t cedi_win_socket_name(SOCKET socket, uint32_t which, cede_address *out)
     return error;
 }
 
+bool cedi_win_socket_met_itself(SOCKET socket)
+{
+    cede_address own, peer;
+    return cedi_win_socket_name(socket, CEDE_NAME_OWN, &own) == 0 &&
+           cedi_win_socket_name(socket, CEDE_NAME_PEER, &peer) == 0 &&
+           cede_address_equal(&own, &peer);
+}
+
 void cedi_win_socket_peer(SOCKET listener, win_net *net, cede_address *out)
 {
     GUID id = WSAID_GETACCEPTEXSOCKADDRS;

@@ -261,6 +261,9 @@ enum { CFT_TCP, CFT_TCP6, CFT_LOCAL, CFT_PAIR };
 cede_address cft_address(cft *, uint32_t kind);
 /* Listens there, and tells where it is. 0 after an injected failure, as all of these. */
 cede_handle cft_listening(cft *, uint32_t kind, cede_address *at);
+/* The same, for what happens when it is closed: nobody else gets its port before the run's end,
+ * because a connection that it accepted has it. Not for CFT_LOCAL. */
+cede_handle cft_listening_alone(cft *, uint32_t kind, cede_address *at);
 /* Two streams connected to each other; `one` is the client's, where there is one. */
 void cft_connected(cft *, uint32_t kind, cede_handle *one, cede_handle *other);
 /* Prepares it; when it is done, the second handle is rec->number (0: none). */

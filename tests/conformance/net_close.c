@@ -208,7 +208,7 @@ CFT_CASE(loop_close_ends_sockets_with_everything_pending)
 CFT_CASE(dropped_listener_ends_its_accepts)
 {
     cede_address at;
-    cede_handle listener = cft_listening(t, CFT_TCP, &at);
+    cede_handle listener = cft_listening_alone(t, CFT_TCP, &at);
     cft_rec *accept = cft_accept(t, listener);
     cft_flush(t);
     cft_drop(t, listener);

@@ -254,7 +254,7 @@ CFT_CASE(client_that_left_harms_no_accept)
 CFT_CASE(connect_where_nobody_listens_is_refused)
 {
     cede_address at;
-    cede_handle listener = cft_listening(t, CFT_TCP, &at);
+    cede_handle listener = cft_listening_alone(t, CFT_TCP, &at);
     cft_closed(t, listener);
     for (uint32_t i = 0; i < 2; i++) {
         cft_rec *connect = cft_connect(t, &at);
@@ -266,11 +266,37 @@ CFT_CASE(connect_where_nobody_listens_is_refused)
 CFT_CASE(connect_over_ipv6_where_nobody_listens_is_refused)
 {
     cede_address at;
-    cede_handle listener = cft_listening(t, CFT_TCP6, &at);
+    cede_handle listener = cft_listening_alone(t, CFT_TCP6, &at);
     cft_closed(t, listener);
     cft_rec *connect = cft_connect(t, &at);
     cft_await(t, connect);
     CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
+}
+
+/* TCP connects a socket with itself whose own port is the one it goes to, and Linux gives a connect
+ * the even ports of its range one after the other, if twice as many as there are are asked for. */
+CFT_CASE(connect_does_not_meet_itself)
+{
+    enum { ROUNDS = 30000, AT_ONCE = 8 };
+    cft_rec *connects[AT_ONCE];
+    cede_address at;
+    cede_handle listener = cft_listening(t, CFT_TCP, &at);
+    at.port ^= 1; /* the listener's is odd as a rule */
+    if (at.port % 2)
+        cft_closed(t, listener);
+    for (uint32_t i = 0; i < AT_ONCE; i++)
+        connects[i] = cft_new(t);
+    for (uint32_t round = 0; round < ROUNDS; round += AT_ONCE) {
+        for (uint32_t i = 0; i < AT_ONCE; i++) {
+            cft_reuse(connects[i]);
+            cede_prep_connect(connects[i]->req, &at, 0);
+            cft_submit(connects[i]);
+        }
+        for (uint32_t i = 0; i < AT_ONCE; i++) {
+            cft_await(t, connects[i]);
+            CFT_STATUS(t, connects[i], CEDE_ECONNREFUSED);
+        }
+    }
 }
 
 /* A group has no streams: no system sends anything there. */
@@ -419,15 +445,16 @@ CFT_CASE(address_of_another_machine_is_not_to_be_had)
 
 CFT_CASE(ipv6_listeners_leave_ipv4_alone_unless_told)
 {
-    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, 0), where, peer;
+    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, 0), where, peer, four;
+    cft_closed(t, cft_listening_alone(t, CFT_TCP, &four));
+    at.port = four.port; /* no other program listens there by IPv4 */
     cft_rec *listen = listen_at(t, &at, 0, 0);
     CFT_OK(t, listen);
-    cft_name(t, listen->result.handle, CEDE_NAME_OWN, &where);
-    cede_address four = cede_address_loopback(CEDE_ADDRESS_IPV4, where.port);
     cft_rec *connect = cft_connect(t, &four);
     cft_await(t, connect);
     CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
     cft_closed(t, listen->result.handle);
+    at.port = 0;
     listen = listen_at(t, &at, 0, CEDE_LISTEN_DUAL);
     CFT_OK(t, listen);
     cft_name(t, listen->result.handle, CEDE_NAME_OWN, &where);

@@ -5,15 +5,13 @@
  *
  * A case's own hooks are static: a process runs one case at a time.
  */
-#include "conformance.h"
+#include <winsock2.h> /* before windows.h */
+
+#include "hooks_win32.h"
 
 #include <stdatomic.h>
 #include <string.h>
-#include <winsock2.h>
-#include <windows.h>
 #include <mswsock.h>
-
-#include "cede/win32.h"
 
 static const cede_win32_calls *real(void)
 {
@@ -25,28 +23,10 @@ static bool is_apc(const cft *t)
     return strcmp(cft_backend(t), "win32-apc") == 0;
 }
 
-static cede_loop *open_over(cft *t, const cede_win32_calls *calls, uint32_t without)
-{
-    static cede_win32_config config;
-    cede_options options;
-    cft_options(t, &options);
-    config = *(const cede_win32_config *)options.backend_config;
-    config.calls = calls;
-    config.without |= without;
-    options.backend_config = &config;
-    return cft_open(t, &options);
-}
-
-static void await_on(cft *t, cede_loop *loop, const cft_rec *rec)
-{
-    CFT_CHECK(t, cft_wait_on(loop, rec->ticket, 10 * CEDE_SECOND) == CEDE_OK);
-    CFT_CHECK(t, cft_is_done(rec));
-}
-
 static void do_on(cft *t, cede_loop *loop, cft_rec *rec)
 {
     cft_submit_on(rec, loop);
-    await_on(t, loop, rec);
+    hooks_await(t, loop, rec);
 }
 
 static void look(cft *t, cede_loop *loop)
@@ -104,8 +84,8 @@ static void connected_on(cft *t, cede_loop *loop, cede_handle *one, cede_handle 
     cede_address at;
     cede_handle listener = listening(t, loop, &at);
     cft_rec *accept = accept_on(t, loop, listener), *connect = connect_on(t, loop, &at);
-    await_on(t, loop, connect);
-    await_on(t, loop, accept);
+    hooks_await(t, loop, connect);
+    hooks_await(t, loop, accept);
     CFT_OK(t, connect);
     CFT_OK(t, accept);
     *one = connect->result.handle;
@@ -116,8 +96,8 @@ static void connected_on(cft *t, cede_loop *loop, cede_handle *one, cede_handle 
 static void talk(cft *t, cede_loop *loop, cede_handle from, cede_handle to)
 {
     cft_rec *recv = recv_on(t, loop, to), *send = send_on(t, loop, from, "hello");
-    await_on(t, loop, send);
-    await_on(t, loop, recv);
+    hooks_await(t, loop, send);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 5);
     CFT_CHECK(t, memcmp(recv->bytes, "hello", 5) == 0);
 }
@@ -167,7 +147,7 @@ CFT_CASE(sockets_are_told_that_they_are_connected)
     static const cede_win32_calls calls = {.set_socket_option = note_updates,
                                            .accept_ex = note_accept};
     cede_handle one, other;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     memset(&updates, 0, sizeof updates);
     connected_on(t, loop, &one, &other);
     CFT_CHECK(t, updates.accepts == 1 && updates.connects == 1);
@@ -180,18 +160,18 @@ CFT_CASE(client_that_is_gone_at_the_update_is_passed_over)
 {
     static const cede_win32_calls calls = {.set_socket_option = note_updates};
     cede_address at;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     cede_handle listener = listening(t, loop, &at);
     memset(&updates, 0, sizeof updates);
     updates.refusals = 1;
     cft_rec *accept = accept_on(t, loop, listener);
     cft_rec *first = connect_on(t, loop, &at);
-    await_on(t, loop, first);
+    hooks_await(t, loop, first);
     look(t, loop);
     CFT_CHECK(t, updates.accepts == 1 && !cft_is_done(accept));
     cft_rec *second = connect_on(t, loop, &at);
-    await_on(t, loop, second);
-    await_on(t, loop, accept);
+    hooks_await(t, loop, second);
+    hooks_await(t, loop, accept);
     CFT_OK(t, accept);
     talk(t, loop, second->result.handle, accept->result.handle);
 }
@@ -200,16 +180,8 @@ CFT_CASE(client_that_is_gone_at_the_update_is_passed_over)
 
 typedef void CALLBACK socket_routine(DWORD, DWORD, LPWSAOVERLAPPED, DWORD);
 
-static void *last_port;
 static bool sends_packets;
 static uint32_t at_once;
-
-static uint32_t remember_port(void *file, void *port, uintptr_t key, void **out)
-{
-    if (port)
-        last_port = port;
-    return real()->create_port(file, port, key, out);
-}
 
 static OVERLAPPED *here_begin(OVERLAPPED *here)
 {
@@ -228,7 +200,7 @@ static uint32_t here_end(OVERLAPPED *here, uint32_t error, OVERLAPPED *overlappe
     overlapped->Internal = here->Internal;
     at_once++;
     if (by_port && sends_packets)
-        real()->post_completion(last_port, (uint32_t)here->InternalHigh, 1, overlapped);
+        real()->post_completion(hooks_port, (uint32_t)here->InternalHigh, 1, overlapped);
     return 0;
 }
 
@@ -277,31 +249,31 @@ static uint32_t recv_at_once(uintptr_t socket, void *buffers, uint32_t count, vo
 static const cede_win32_calls all_at_once = {.accept_ex = accept_at_once,
                                              .connect_ex = connect_at_once,
                                              .wsa_recv = recv_at_once,
-                                             .create_port = remember_port};
+                                             .create_port = hooks_create_port};
 
 static void expect_all_once(cft *t, uint32_t without)
 {
     cede_address at;
-    cede_loop *loop = open_over(t, &all_at_once, without);
+    cede_loop *loop = hooks_open(t, &all_at_once, 0, without);
     cede_handle listener = listening(t, loop, &at);
     at_once = 0;
     cft_rec *connect = connect_on(t, loop, &at); /* the backlog takes it */
-    await_on(t, loop, connect);
+    hooks_await(t, loop, connect);
     CFT_OK(t, connect);
     cft_rec *accept = accept_on(t, loop, listener);
-    await_on(t, loop, accept);
+    hooks_await(t, loop, accept);
     CFT_OK(t, accept);
     cft_rec *send = send_on(t, loop, connect->result.handle, "abc");
-    await_on(t, loop, send);
+    hooks_await(t, loop, send);
     cft_rec *recv = recv_on(t, loop, accept->result.handle);
-    await_on(t, loop, recv);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 3);
     look(t, loop);
     CFT_CHECK(t, at_once == 3);
     send = send_on(t, loop, accept->result.handle, "defg");
-    await_on(t, loop, send);
+    hooks_await(t, loop, send);
     recv = recv_on(t, loop, connect->result.handle);
-    await_on(t, loop, recv);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }
 
@@ -331,15 +303,15 @@ CFT_CASE(accept_whose_cancel_was_too_late_is_delivered)
 {
     static const cede_win32_calls calls = {.cancel_io_ex = say_yes};
     cede_address at;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     cft_rec *accept = accept_on(t, loop, listening(t, loop, &at));
     look(t, loop);
     cede_cancel(accept->ticket);
     look(t, loop);
     CFT_CHECK(t, !cft_is_done(accept));
     cft_rec *connect = connect_on(t, loop, &at);
-    await_on(t, loop, connect);
-    await_on(t, loop, accept);
+    hooks_await(t, loop, connect);
+    hooks_await(t, loop, accept);
     CFT_OK(t, accept);
     CFT_CHECK(t, accept->result.handle && (accept->result.flags & CEDE_CANCEL_ASKED));
     talk(t, loop, connect->result.handle, accept->result.handle);
@@ -361,14 +333,14 @@ CFT_CASE(cancel_on_a_socket_that_finds_nothing_is_repeated)
     static const cede_win32_calls calls = {.cancel_io_ex = deny_some};
     cede_address at;
     cede_handle one, other;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     connected_on(t, loop, &one, &other);
     cft_rec *all[] = {recv_on(t, loop, one), accept_on(t, loop, listening(t, loop, &at))};
     look(t, loop);
     for (uint32_t i = 0; i < 2; i++) {
         denials = 5;
         cede_cancel(all[i]->ticket);
-        await_on(t, loop, all[i]);
+        hooks_await(t, loop, all[i]);
         CFT_ENDED(t, all[i], CEDE_ECANCELED, CEDE_BY_WISH);
         CFT_CHECK(t, denials == 0);
     }
@@ -385,6 +357,28 @@ static uint32_t keep(uintptr_t socket, void *buffers, uint32_t count, void *flag
     return ERROR_IO_PENDING;
 }
 
+static uint32_t connect_to_itself(uintptr_t socket, const void *name, int name_bytes,
+                                  void *overlapped)
+{
+    struct sockaddr_in to = *(const struct sockaddr_in *)name, own;
+    int bytes = sizeof own;
+    (void)name_bytes;
+    if (getsockname((SOCKET)socket, (struct sockaddr *)&own, &bytes) == 0)
+        to.sin_port = own.sin_port;
+    return real()->connect_ex(socket, &to, sizeof to, overlapped);
+}
+
+/* Of the ports that nobody listens at the system may give the socket the very one. */
+CFT_CASE(socket_that_meets_itself_is_refused)
+{
+    static const cede_win32_calls calls = {.connect_ex = connect_to_itself};
+    cede_address at = cede_address_loopback(CEDE_ADDRESS_IPV4, 9);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    cft_rec *connect = connect_on(t, loop, &at);
+    hooks_await(t, loop, connect);
+    CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
+}
+
 /* The kernel's word for a failure, and Winsock's. */
 static const struct {
     uint32_t status, error;
@@ -399,9 +393,9 @@ static const struct {
 
 CFT_CASE(packet_of_a_failed_receive_is_delivered)
 {
-    static const cede_win32_calls calls = {.wsa_recv = keep, .create_port = remember_port};
+    static const cede_win32_calls calls = {.wsa_recv = keep, .create_port = hooks_create_port};
     cede_handle one, other;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     connected_on(t, loop, &one, &other);
     for (uint32_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         cft_rec *recv = recv_on(t, loop, one);
@@ -412,8 +406,8 @@ CFT_CASE(packet_of_a_failed_receive_is_delivered)
         if (called.routine)
             QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
         else
-            real()->post_completion(last_port, 0, 1, called.overlapped);
-        await_on(t, loop, recv);
+            real()->post_completion(hooks_port, 0, 1, called.overlapped);
+        hooks_await(t, loop, recv);
         CFT_STATUS(t, recv, failures[i].expected);
     }
 }
@@ -433,13 +427,13 @@ CFT_CASE(receive_that_is_refused_is_over)
 {
     static const cede_win32_calls calls = {.wsa_recv = refuse_recv};
     cede_handle one, other;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     connected_on(t, loop, &one, &other);
     talk(t, loop, other, one);
     for (uint32_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         refusal = failures[i].error;
         cft_rec *recv = recv_on(t, loop, one);
-        await_on(t, loop, recv);
+        hooks_await(t, loop, recv);
         CFT_STATUS(t, recv, failures[i].expected);
     }
     refusal = WSAENOBUFS;
@@ -470,12 +464,12 @@ CFT_CASE(connect_that_is_refused_leaves_nothing)
                {WSAEHOSTUNREACH, CEDE_EHOSTUNREACH},
                {WSAEADDRNOTAVAIL, CEDE_EADDRNOTAVAIL}};
     cede_address at;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     listening(t, loop, &at);
     for (uint32_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         connect_refusal = all[i].error;
         cft_rec *connect = connect_on(t, loop, &at);
-        await_on(t, loop, connect);
+        hooks_await(t, loop, connect);
         CFT_STATUS(t, connect, all[i].expected);
         CFT_CHECK(t, !connect->result.handle);
     }
@@ -498,7 +492,7 @@ static uint32_t recv_from_oddly(uintptr_t socket, void *buffer, void *flags, voi
 }
 
 static const cede_win32_calls oddly = {.wsa_recv_from = recv_from_oddly,
-                                       .create_port = remember_port};
+                                       .create_port = hooks_create_port};
 
 static cede_handle datagrams(cft *t, cede_loop *loop, cede_address *at)
 {
@@ -525,7 +519,7 @@ static cft_rec *recvfrom_on(cft *t, cede_loop *loop, cede_handle handle)
 CFT_CASE(warning_about_a_datagram_owes_its_packet)
 {
     cede_address at;
-    cede_loop *loop = open_over(t, &oddly, 0);
+    cede_loop *loop = hooks_open(t, &oddly, 0, 0);
     cede_handle handle = datagrams(t, loop, &at);
     answer_once = WSAEMSGSIZE;
     cft_rec *recv = recvfrom_on(t, loop, handle);
@@ -536,8 +530,8 @@ CFT_CASE(warning_about_a_datagram_owes_its_packet)
     if (called.routine)
         QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
     else
-        real()->post_completion(last_port, 8, 1, called.overlapped);
-    await_on(t, loop, recv);
+        real()->post_completion(hooks_port, 8, 1, called.overlapped);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 8);
     CFT_CHECK(t, recv->result.flags & CEDE_TRUNCATED);
 }
@@ -546,7 +540,7 @@ CFT_CASE(warning_about_a_datagram_owes_its_packet)
 CFT_CASE(receive_survives_what_became_of_a_datagram)
 {
     cede_address at;
-    cede_loop *loop = open_over(t, &oddly, 0);
+    cede_loop *loop = hooks_open(t, &oddly, 0, 0);
     cede_handle handle = datagrams(t, loop, &at);
     answer_once = WSAECONNRESET;
     cft_rec *recv = recvfrom_on(t, loop, handle), *send = cft_new(t);
@@ -554,7 +548,7 @@ CFT_CASE(receive_survives_what_became_of_a_datagram)
     CFT_CHECK(t, answer_once == 0 && !cft_is_done(recv));
     cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
     do_on(t, loop, send);
-    await_on(t, loop, recv);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }
 
@@ -573,7 +567,7 @@ static void send_file_although_told(cft *t, uint32_t answer)
     static const cede_win32_calls calls = {.transmit_file = answer_to_transmit};
     enum { BYTES = 200000 };
     cede_handle from, to;
-    cede_loop *loop = open_over(t, &calls, 0);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
     transmits = 0, transmit_answer = answer;
     connected_on(t, loop, &from, &to);
     cft_rec *file = cft_new(t), *recv = cft_new(t), *send = cft_new(t);
@@ -583,7 +577,7 @@ static void send_file_although_told(cft *t, uint32_t answer)
     cft_submit_on(recv, loop);
     cede_prep_send_file(send->req, from, file->result.handle, 0, BYTES);
     do_on(t, loop, send);
-    await_on(t, loop, recv);
+    hooks_await(t, loop, recv);
     CFT_MOVED(t, send, BYTES);
     CFT_MOVED(t, recv, BYTES);
     CFT_CHECK(t, cft_filled(recv->bytes, BYTES, 4, 0) && transmits == 1);

@@ -45,6 +45,17 @@ cede_handle cft_listening(cft *t, uint32_t kind, cede_address *at)
     return rec->result.handle;
 }
 
+cede_handle cft_listening_alone(cft *t, uint32_t kind, cede_address *at)
+{
+    cede_handle listener = cft_listening(t, kind, at);
+    cft_rec *accept = cft_accept(t, listener), *connect = cft_connect(t, at);
+    cft_await(t, connect);
+    CFT_OK(t, connect);
+    cft_await(t, accept);
+    CFT_OK(t, accept);
+    return listener;
+}
+
 /* In done: nobody else knows it if the run is broken off after that. */
 static void keep_second(cft_rec *rec)
 {
