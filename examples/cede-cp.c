@@ -248,5 +248,9 @@ int main(int count, char **words)
     run(c);
     int result = last_line(c);
     cede_loop_close(c->loop, CEDE_FOREVER);
+    for (struct room *room; (room = c->rooms) != NULL;) {
+        c->rooms = room->next;
+        free(room);
+    }
     return result;
 }

@@ -54,6 +54,14 @@ static inline void os_interrupt(void)
 #include <stdio.h>
 #include <stdlib.h>
 
+static inline void os_must(const void *memory)
+{
+    if (memory)
+        return;
+    fprintf(stderr, "no memory for the arguments\n");
+    exit(1);
+}
+
 static inline void os_begin(int *count, char ***words)
 {
     WCHAR **wide = CommandLineToArgvW(GetCommandLineW(), count);
@@ -61,17 +69,16 @@ static inline void os_begin(int *count, char ***words)
     _setmode(_fileno(stdout), _O_BINARY);
     _setmode(_fileno(stderr), _O_BINARY);
     SetConsoleOutputCP(CP_UTF8);
+    os_must(wide);
     *words = calloc((size_t)*count + 1, sizeof **words);
-    for (int i = 0; wide && *words && i < *count; i++) {
+    os_must(*words);
+    for (int i = 0; i < *count; i++) {
         int bytes = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, NULL, 0, NULL, NULL);
 
         (*words)[i] = malloc((size_t)bytes);
-        if (!(*words)[i])
-            abort();
+        os_must((*words)[i]);
         WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, (*words)[i], bytes, NULL, NULL);
     }
-    if (!wide || !*words)
-        abort();
     LocalFree(wide);
 }
 

@@ -1,7 +1,6 @@
 /*
  * Makes the k-th fallible call of an example program fail, as S9 of the suite does in its cases.
- * The environment says which: CEDE_FAULT=KIND,WHEN,K, and where to tell of it: CEDE_FAULT_TOLD, a
- * file that the name of the call is appended to. Kinds:
+ * The environment says which: CEDE_FAULT=KIND,WHEN,K. Kinds:
  *
  *   alloc   an allocation, the library's or the program's own
  *   call    a system call of the backend (its hook for tests), or of the program's own
@@ -9,19 +8,20 @@
  *
  * WHEN is "once" or "on" (that one and all behind it). A call fails with the error number that
  * WHEN is, if it is one. A close is never made to fail: there is nothing that a program could do.
+ *
+ * CEDE_FAULT_TOLD is a file that lines are appended to: that the program has begun; the name of the
+ * call that was made to fail; and at its end, how many of the program's own allocations were not
+ * given back.
  */
 #include "fault.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../port.h"
 #include "cede/backend.h"
-#include "cede/uring.h"
 
 enum { ALLOC, CALL, WORK, KINDS };
 
@@ -29,17 +29,87 @@ static const char *const kinds[KINDS] = {"alloc", "call", "work"};
 
 static struct {
     int kind;
-    bool on;
+    _Atomic bool on;
     int error;
     uint64_t k;
     _Atomic uint64_t calls;
+    _Atomic int64_t kept; /* blocks of the program's own */
     const char *told;
 } fault = {.kind = KINDS};
 
-static void *resize(void *context, void *memory, size_t bytes);
+static void tell(const char *what)
+{
+    FILE *file = fault.told ? fopen(fault.told, "ab") : NULL;
+    if (!fault.told)
+        return;
+    if (!file || fprintf(file, "%s\n", what) < 0 || fclose(file) != 0)
+        abort();
+}
 
-/* Before anything of the program. */
-__attribute__((constructor)) static void begin(void)
+static bool fails(int kind, const char *what)
+{
+    uint64_t call;
+    char line[80];
+    if (kind != fault.kind)
+        return false;
+    call = atomic_fetch_add(&fault.calls, 1) + 1;
+    if (call == fault.k) {
+        snprintf(line, sizeof line, "failed: %s", what);
+        tell(line);
+    }
+    return call == fault.k || (fault.on && call > fault.k);
+}
+
+bool fault_of_call(const char *name)
+{
+    return fails(CALL, name);
+}
+
+int fault_error(int otherwise)
+{
+    return fault.error ? fault.error : otherwise;
+}
+
+bool fault_lasts(void)
+{
+    return fault.on;
+}
+
+void fault_is_over(void)
+{
+    fault.on = false;
+}
+
+/* ---- Beginning and end ---------------------------------------------------------------------- */
+
+static void *resize(void *context, void *memory, size_t bytes)
+{
+    (void)context;
+    if (bytes == 0) {
+        free(memory);
+        return NULL;
+    }
+    return fails(ALLOC, "of the library") ? NULL : realloc(memory, bytes);
+}
+
+static void end(void)
+{
+    char line[40];
+    snprintf(line, sizeof line, "kept: %lld", (long long)atomic_load(&fault.kept));
+    tell(line);
+}
+
+/* Before anything of the program: in C11 there is no word for that. */
+static void begin(void);
+#if defined(_MSC_VER)
+#pragma section(".CRT$XCU", read)
+#pragma comment(linker, "/include:fault_begins")
+__declspec(allocate(".CRT$XCU")) void (*fault_begins)(void) = begin;
+#else
+__attribute__((constructor)) static void begin(void);
+#endif
+
+static void begin(void)
 {
     static const cede_allocator allocator = {resize, NULL};
     const char *how = getenv("CEDE_FAULT");
@@ -54,74 +124,40 @@ __attribute__((constructor)) static void begin(void)
     fault.on = strcmp(when, "on") == 0;
     fault.error = (int)strtol(when, NULL, 10);
     fault.k = k;
+    tell("begun");
+    (void)atexit(end);
+    fault_os_begin();
 }
 
-static void tell(const char *what)
-{
-    char line[80];
-    int length = snprintf(line, sizeof line, "%s %s\n", kinds[fault.kind], what);
-    int file = fault.told ? open(fault.told, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
-    if (file < 0 || write(file, line, (size_t)length) != length)
-        abort();
-    close(file);
-}
+/* ---- The program's allocations -------------------------------------------------------------- */
 
-static bool fails(int kind, const char *what)
+static void *got(void *memory)
 {
-    uint64_t call;
-    if (kind != fault.kind)
-        return false;
-    call = atomic_fetch_add(&fault.calls, 1) + 1;
-    if (call == fault.k)
-        tell(what);
-    return call == fault.k || (fault.on && call > fault.k);
-}
-
-/* ---- Allocations ---------------------------------------------------------------------------- */
-
-static void *resize(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes == 0) {
-        free(memory);
-        return NULL;
-    }
-    return fails(ALLOC, "of the library") ? NULL : realloc(memory, bytes);
+    atomic_fetch_add(&fault.kept, memory != NULL);
+    return memory;
 }
 
 void *fault_malloc(size_t bytes)
 {
-    return fails(ALLOC, "malloc") ? NULL : malloc(bytes);
+    return fails(ALLOC, "malloc") ? NULL : got(malloc(bytes));
 }
 
 void *fault_calloc(size_t count, size_t bytes)
 {
-    return fails(ALLOC, "calloc") ? NULL : calloc(count, bytes);
+    return fails(ALLOC, "calloc") ? NULL : got(calloc(count, bytes));
 }
 
 void *fault_realloc(void *memory, size_t bytes)
 {
-    return fails(ALLOC, "realloc") ? NULL : realloc(memory, bytes);
+    if (fails(ALLOC, "realloc"))
+        return NULL;
+    return memory ? realloc(memory, bytes) : got(malloc(bytes));
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------- */
-
-int fault_pipe(int ends[2])
+void fault_free(void *memory)
 {
-    if (!fails(CALL, "pipe"))
-        return pipe(ends);
-    errno = fault.error ? fault.error : EMFILE;
-    return -1;
-}
-
-/* A wait may be interrupted or refused; it is never forbidden half way. */
-static int call_fails(void *context, const char *call)
-{
-    bool enter = strcmp(call, "enter") == 0;
-    (void)context;
-    if ((enter && fault.on) || !fails(CALL, call))
-        return 0;
-    return enter && fault.error == EPERM ? EAGAIN : fault.error ? fault.error : ENOMEM;
+    atomic_fetch_sub(&fault.kept, memory != NULL);
+    free(memory);
 }
 
 /* ---- Operations ----------------------------------------------------------------------------- */
@@ -130,59 +166,48 @@ static int call_fails(void *context, const char *call)
 
 static const cede_backend *real;
 static cede_backend between;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
-    void *self;
+    void *_Atomic self;
     cede_core *core;
 } loops[LOOPS_MOST];
 
-/* The place of an instance, NULL: a free one. */
-static unsigned place_of(const void *self)
+/* The place of an instance. */
+static unsigned place_of(void *self)
 {
     unsigned i = 0;
-    while (i < LOOPS_MOST && loops[i].self != self)
+    while (i < LOOPS_MOST && atomic_load(&loops[i].self) != self)
         i++;
     if (i == LOOPS_MOST)
         abort();
     return i;
 }
 
+/* Loops are opened by one thread; others close them. */
 static cede_status open_(const cede_backend_setup *setup, void **self)
 {
     cede_status status = real->open(setup, self);
     if (status)
         return status;
-    pthread_mutex_lock(&lock);
     unsigned i = place_of(NULL);
-    loops[i].self = *self;
     loops[i].core = setup->core;
-    pthread_mutex_unlock(&lock);
+    atomic_store(&loops[i].self, *self);
     return CEDE_OK;
 }
 
 static void close_(void *self)
 {
-    pthread_mutex_lock(&lock);
-    loops[place_of(self)].self = NULL;
-    pthread_mutex_unlock(&lock);
+    atomic_store(&loops[place_of(self)].self, NULL);
     real->close(self);
-}
-
-static cede_core *core_of(const void *self)
-{
-    pthread_mutex_lock(&lock);
-    cede_core *core = loops[place_of(self)].core;
-    pthread_mutex_unlock(&lock);
-    return core;
 }
 
 static uint32_t start_(void *self, const cede_work *batch, uint32_t count)
 {
+    cede_core *core = loops[place_of(self)].core;
     uint32_t taken = 0;
     for (; taken < count; taken++) {
         const cede_work *work = &batch[taken];
         if (work->op != CEDE_OP_CLOSE && fails(WORK, cede_op_name(work->op)))
-            cede_core_done(core_of(self), work->token, CEDE_EIO, EIO, 0);
+            cede_core_done(core, work->token, CEDE_EIO, EIO, 0);
         else if (real->start(self, work, 1) == 0)
             break;
     }
@@ -194,13 +219,12 @@ const cede_backend *cedi_backend_by_name(const char *name);
 
 cede_status fault_loop_open(const cede_options *options, cede_loop **out)
 {
-    static const cede_uring_config native = {.fault = call_fails};
     cede_options mine = CEDE_OPTIONS_INIT;
     if (options)
         mine = *options;
-    real = mine.backend_table ? mine.backend_table : cedi_backend_by_name(NULL);
+    real = mine.backend_table ? mine.backend_table : cedi_backend_by_name(getenv("CEDE_BACKEND"));
     if (!mine.backend_table)
-        mine.backend_config = &native;
+        mine.backend_config = fault_os_config();
     between = *real;
     between.open = open_;
     between.close = close_;
