@@ -247,7 +247,11 @@ int main(int count, char **words)
     words[count - 1] = NULL;
     run(c);
     int result = last_line(c);
-    cede_loop_close(c->loop, CEDE_FOREVER);
+    status = cede_loop_close(c->loop, CEDE_FOREVER);
+    if (status) {
+        report("loop", cede_strerror(status));
+        return EXIT_SOME_FAILED;
+    }
     for (struct room *room; (room = c->rooms) != NULL;) {
         c->rooms = room->next;
         free(room);

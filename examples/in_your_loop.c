@@ -198,7 +198,11 @@ int main(int count, char **words)
         if (cede_run(window.loop, 0) < 0)
             failed("the loop", CEDE_EUNKNOWN);
     }
-    cede_loop_close(window.loop, CEDE_FOREVER); /* with all that is still on its way */
+    cede_status status = cede_loop_close(window.loop, CEDE_FOREVER); /* with all on its way */
+    if (status) {
+        fprintf(stderr, "close: %s\n", cede_strerror(status));
+        return 1;
+    }
     printf("closed\n");
     return window.failed;
 }

@@ -10,6 +10,7 @@
 #include "session.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +23,22 @@
 static struct {
     const char *name, *program, *work;
     int port; /* that the program is to reach */
-    bool clients;
-    int64_t kept; /* by a run with nothing failing */
 } plan;
+
+/* Blocks that were not given back: by the program itself, by the library. What they keep for their
+ * life is there when nothing fails, too. */
+typedef struct kept {
+    long long own, library;
+} kept;
 
 /* What the seam has told. */
 static struct {
     bool begun, hit;
-    int64_t kept;
+    kept kept;
     char call[TOLD_MOST];
 } told;
+
+static kept kept_by_the_good; /* by the run in which nothing fails */
 
 static bool is(const char *name)
 {
@@ -90,16 +97,14 @@ static const char *const *questions(void)
 
 static void hear_seam(void)
 {
-    static const char failed[] = "failed: ", kept[] = "kept: ";
+    static const char failed[] = "failed: ";
     char line[TOLD_MOST];
     FILE *file = fopen(path_of("told"), "r");
     memset(&told, 0, sizeof told);
-    told.kept = -1; /* it has not come to its end */
     while (file && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = '\0';
         told.begun = true;
-        if (strncmp(line, kept, sizeof kept - 1) == 0)
-            told.kept = strtoll(line + sizeof kept - 1, NULL, 10);
+        (void)sscanf(line, "kept: %lld %lld", &told.kept.own, &told.kept.library);
         if (strncmp(line, failed, sizeof failed - 1) == 0) {
             told.hit = true;
             memcpy(told.call, line + sizeof failed - 1, sizeof line - sizeof failed + 1);
@@ -235,7 +240,12 @@ static const char *judge(void)
     if (is("cede-cp") && (!same_file(path_of("from/large"), path_of("to/large")) ||
                           !same_file(path_of("from/inner/small"), path_of("to/inner/small"))))
         return "it says that it has copied, and has not";
-    return told.kept > plan.kept ? "it leaks" : NULL;
+    if (told.kept.own > kept_by_the_good.own)
+        return "it leaks";
+    /* A question that is under way keeps its memory, and may outlive its loop. */
+    if (told.kept.library > kept_by_the_good.library && !is("cede-race-name"))
+        return "the library leaks";
+    return NULL;
 }
 
 static void show(const char *how, const char *bad)
@@ -243,7 +253,8 @@ static void show(const char *how, const char *bad)
     printf("%s %s%s%s: %s\n", plan.name, how, told.hit ? ", " : "", told.call, bad ? bad : "well");
     printf("its output:\n%s%s", run.said.at, run.complained.at);
     if (!run.hung)
-        printf("its code: 0x%" PRIx64 "; it kept %" PRId64 " blocks\n", run.code, told.kept);
+        printf("its code: 0x%" PRIx64 "; not given back: %lld blocks, %lld by the library\n",
+               run.code, told.kept.own, told.kept.library);
     fflush(stdout);
 }
 
@@ -317,12 +328,12 @@ static bool try_all(unsigned every)
 /* With nothing failing. */
 static bool works(void)
 {
-    plan.kept = INT64_MAX;
+    kept_by_the_good = (kept){INT_MAX, INT_MAX};
     if (!try("none,once,1", false) || run.code != 0) {
         printf("not even with nothing failing:\n%s%s", run.said.at, run.complained.at);
         return false;
     }
-    plan.kept = told.kept;
+    kept_by_the_good = told.kept;
     return true;
 }
 

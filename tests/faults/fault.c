@@ -10,8 +10,8 @@
  * WHEN is, if it is one. A close is never made to fail: there is nothing that a program could do.
  *
  * CEDE_FAULT_TOLD is a file that lines are appended to: that the program has begun; the name of the
- * call that was made to fail; and at its end, how many of the program's own allocations were not
- * given back.
+ * call that was made to fail; and at its end, how many allocations were not given back: of the
+ * program's own, and of the library's.
  */
 #include "fault.h"
 
@@ -33,7 +33,7 @@ static struct {
     int error;
     uint64_t k;
     _Atomic uint64_t calls;
-    _Atomic int64_t kept; /* blocks of the program's own */
+    _Atomic int64_t own, library; /* blocks that are not given back */
     const char *told;
 } fault = {.kind = KINDS};
 
@@ -84,18 +84,25 @@ void fault_is_over(void)
 
 static void *resize(void *context, void *memory, size_t bytes)
 {
+    void *block;
     (void)context;
     if (bytes == 0) {
+        atomic_fetch_sub(&fault.library, memory != NULL);
         free(memory);
         return NULL;
     }
-    return fails(ALLOC, "of the library") ? NULL : realloc(memory, bytes);
+    if (fails(ALLOC, "of the library"))
+        return NULL;
+    block = realloc(memory, bytes);
+    atomic_fetch_add(&fault.library, !memory && block);
+    return block;
 }
 
 static void end(void)
 {
-    char line[40];
-    snprintf(line, sizeof line, "kept: %lld", (long long)atomic_load(&fault.kept));
+    char line[80];
+    snprintf(line, sizeof line, "kept: %lld %lld", (long long)atomic_load(&fault.own),
+             (long long)atomic_load(&fault.library));
     tell(line);
 }
 
@@ -133,7 +140,7 @@ static void begin(void)
 
 static void *got(void *memory)
 {
-    atomic_fetch_add(&fault.kept, memory != NULL);
+    atomic_fetch_add(&fault.own, memory != NULL);
     return memory;
 }
 
@@ -156,7 +163,7 @@ void *fault_realloc(void *memory, size_t bytes)
 
 void fault_free(void *memory)
 {
-    atomic_fetch_sub(&fault.kept, memory != NULL);
+    atomic_fetch_sub(&fault.own, memory != NULL);
     free(memory);
 }
 

@@ -52,8 +52,8 @@ HANDLE WINAPI fault_open_wide(const wchar_t *path, DWORD access, DWORD share,
                : CreateFileW(path, access, share, attributes, disposition, flags, like);
 }
 
-/* A wait may be refused for a while, and so may a cancel; neither is forbidden for ever, nor a wait
- * half way. */
+/* A wait may be refused, and so may a cancel; neither is for good. What is no shortage, and happens
+ * to a wait, is the end of the loop, which the program has to tell. */
 static int call_fails(void *context, const char *call)
 {
     bool wait = strcmp(call, "GetQueuedCompletionStatusEx") == 0;
