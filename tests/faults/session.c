@@ -21,6 +21,7 @@ typedef struct voice {
     cede_req req;
     cede_handle from;
     text *to;
+    char bytes[4096];
 } voice;
 
 /* A connection that it made. */
@@ -282,12 +283,21 @@ static void part_ends(void)
 
 static void on_said(cede_req *req, cede_result r);
 
-/* What it says beyond the room that there is, it says to nobody. */
 static void hear(voice *v)
 {
-    cede_prep_recv(&v->req, v->from, v->to->at + v->to->bytes, sizeof v->to->at - 1 - v->to->bytes);
+    cede_prep_recv(&v->req, v->from, v->bytes, sizeof v->bytes);
     cede_in(&v->req, now.life);
     cede_submit(loop, &v->req, on_said);
+}
+
+/* What goes beyond the room that there is, is heard and forgotten. */
+static void keep(text *to, const char *bytes, size_t count)
+{
+    size_t room = sizeof to->at - 1 - to->bytes;
+    count = count < room ? count : room;
+    memcpy(to->at + to->bytes, bytes, count);
+    to->bytes += count;
+    to->at[to->bytes] = '\0';
 }
 
 static void on_said(cede_req *req, cede_result r)
@@ -298,8 +308,7 @@ static void on_said(cede_req *req, cede_result r)
         part_ends();
         return;
     }
-    v->to->bytes += (size_t)r.count;
-    v->to->at[v->to->bytes] = '\0';
+    keep(v->to, v->bytes, (size_t)r.count);
     hear(v);
     look_for_port();
 }
