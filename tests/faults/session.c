@@ -11,8 +11,8 @@
 #define LIMIT (60 * CEDE_SECOND) /* of one run: a hang, however slow the machine is */
 /* Of a client where a shortage lasts: a server may let it wait then, and is asked to end. */
 #define PATIENCE     (300 * CEDE_MILLISECOND)
-#define RELIEF       (2 * CEDE_SECOND)
-#define CLIENTS      20 /* at most: who has lost some waits for more */
+#define RELIEF       (2 * CEDE_SECOND) /* so long a shortage lasts at least */
+#define CLIENTS      20                /* at most: who has lost some waits for more */
 #define STARTS       5
 #define START_FAILED 1359 /* of Wine, for now (docs/facts-windows.md) */
 
