@@ -4,8 +4,8 @@
  *
  * Input. A read that the console has begun cannot be taken back: the call can be made to return,
  * but the console goes on to the end of the line, and throws it away (docs/facts-windows.md). So it
- * is never cancelled. A process has one console, that one input, and one thread of ours reads it for
- * all loops, into memory of its own, from where requests take what has come, in their order. A
+ * is never cancelled. A process has one console, that one input, and one thread of ours reads it
+ * for all loops, into memory of its own, from where requests take what has come, in their order. A
  * cancel takes a request out of that order, and no byte is lost; what had been begun by then is for
  * the next that asks, on whatever loop. The thread reads when somebody waits and a key has been
  * pressed, so that nothing is begun where nobody types; and it ends when nobody waits.

@@ -18,9 +18,10 @@ void note_done(cede_req *req, cede_result result)
     self->result = result;
 }
 
+static unsigned asked;
+
 void type(const char *keys)
 {
-    static unsigned asked;
     char line[100];
     int bytes = snprintf(line, sizeof line, "@%u %s;\n", ++asked, keys);
     CHECK(bytes > 0 && bytes < (int)sizeof line);
@@ -295,6 +296,47 @@ static void writes_are_shown(cede_loop *loop, cede_handle output)
     write_text(loop, output, long_text, sizeof long_text - 1);
 }
 
+/* ---- Children ------------------------------------------------------------------------------- */
+
+/* The terminal is its child's while nobody here waits for what is typed. */
+static void child_has_the_terminal(cede_loop *loop, cede_handle input, const char *program)
+{
+    static note start, end;
+    char number[20];
+    const char *const arguments[] = {program, number, NULL};
+    const cede_spawn how = {.program = program,
+                            .arguments = arguments,
+                            .flags = CEDE_SPAWN_INHERIT_INPUT | CEDE_SPAWN_INHERIT_OUTPUT |
+                                     CEDE_SPAWN_INHERIT_ERROR};
+    cede_ticket ticket = begin_read(loop, &end, input, sizeof room);
+    CHECK(cede_run(loop, 0) >= 0);
+    cede_cancel(ticket);
+    expect_end(loop, &end, CEDE_ECANCELED, CEDE_BY_WISH);
+    (void)snprintf(number, sizeof number, "%u", asked);
+    memset(&start, 0, sizeof start);
+    memset(&end, 0, sizeof end);
+    cede_prep_spawn(&start.req, &how, NULL);
+    cede_submit(loop, &start.req, note_done);
+    run_until(loop, &start.done);
+    CHECK(start.result.status == CEDE_OK);
+    cede_prep_child_wait(&end.req, start.result.handle);
+    cede_submit(loop, &end.req, note_done);
+    run_until(loop, &end.done);
+    CHECK(end.result.status == CEDE_OK && end.result.count == 3);
+    cede_drop(start.result.handle);
+    asked++;
+}
+
+static int be_child(const char *number)
+{
+    cede_loop *loop;
+    asked = (unsigned)strtoul(number, NULL, 10);
+    CHECK(is_terminal() && open_loop(backends[0], &loop) == CEDE_OK);
+    expect_line(loop, terminal_input(), "child\\r", "child" NEW_LINE);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+    return 3;
+}
+
 /* ---- All of it ------------------------------------------------------------------------------ */
 
 /* A loop closes at once while a line is being typed; the next has the whole of it. */
@@ -319,7 +361,7 @@ static void loop_leaves_the_line(const char *backend)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-static void all_of(cede_loop *loop)
+static void all_of(cede_loop *loop, const char *program)
 {
     cede_handle input = terminal_input(), output = terminal_output();
     what_it_is(loop, input);
@@ -331,24 +373,27 @@ static void all_of(cede_loop *loop)
     pool_waits_for_its_buffer(loop, input);
     end_is_typed(loop, input);
     interrupt_is_no_end(loop, input);
+    child_has_the_terminal(loop, input, program);
     writes_are_shown(loop, output);
     odd_results(loop);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
     cede_loop *loop;
     if (!is_terminal()) {
         fprintf(stderr, "standard input is no terminal\n");
         return 77;
     }
+    if (count > 1)
+        return be_child(arguments[1]);
     port_limit(60);
     for (const char *const *backend = backends; backend == backends || *backend; backend++) {
         if (open_loop(*backend, &loop) != CEDE_OK) {
             fprintf(stderr, "there is no real backend here\n");
             return 77;
         }
-        all_of(loop);
+        all_of(loop, arguments[0]);
         CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
         loop_leaves_the_line(*backend);
     }

@@ -6,8 +6,11 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Wine's console takes the size and the character set from here.
-printf 'stty rows 25 cols 80\nexec %q' "$1" > "$work/run"
+# Wine's console takes the size and the character set from here. It is not the kernel that is to
+# echo and to change what was typed before the console has begun, but the console.
+mode=
+[ $# = 1 ] || mode='-icanon -echo -icrnl min 1'
+printf 'stty rows 25 cols 80 %s\nexec %q' "$mode" "$1" > "$work/run"
 [ $# = 1 ] || printf ' %q' "${@:2}" >> "$work/run"
 printf ' 2> errors\n' >> "$work/run"
 printf '(. ./run)\necho $? > code\n' > "$work/start"

@@ -17,7 +17,7 @@ enum { REAL, INTERRUPTED, AT_END, FEW, HALVES, SECOND_HALF, GONE };
 static _Atomic int manner; /* of the next read, then REAL again */
 static _Atomic unsigned begun, brought;
 static unsigned begun_before;
-static _Atomic bool writes_wait;
+static _Atomic bool writes_wait, write_waits;
 static HANDLE silence; /* a pipe that nobody writes into */
 
 static const cede_win32_calls *real(void)
@@ -55,21 +55,31 @@ static uint32_t read_console(void *input, wchar_t *units, uint32_t most, uint32_
     }
 }
 
-/* What the user holds up, by marking text for one. */
+/* What the user holds up, by marking text for one: nothing tells whether it is shown later. */
 static uint32_t write_console(void *output, const wchar_t *units, uint32_t count, uint32_t *written)
 {
     char byte;
     DWORD got;
-    uint32_t error = real()->write_console(output, units, count, written);
-    if (atomic_load(&writes_wait) && count < 100 && !ReadFile(silence, &byte, 1, &got, NULL))
-        return GetLastError();
+    if (!atomic_load(&writes_wait) || count > 100)
+        return real()->write_console(output, units, count, written);
+    atomic_store(&write_waits, true);
+    return ReadFile(silence, &byte, 1, &got, NULL) ? ERROR_WRITE_FAULT : GetLastError();
+}
+
+/* One of Wine's now and then ends before it has begun (1359 in docs/facts-windows.md). */
+static uint32_t create_process(cede_win32_process *how)
+{
+    uint32_t error = ERROR_INTERNAL_ERROR;
+    for (uint32_t tries = 0; error == ERROR_INTERNAL_ERROR && tries < 5; tries++)
+        error = real()->create_process(how);
     return error;
 }
 
 cede_status open_loop(const char *backend, cede_loop **loop)
 {
     static const cede_win32_calls calls = {.read_console = read_console,
-                                           .write_console = write_console};
+                                           .write_console = write_console,
+                                           .create_process = create_process};
     static const cede_win32_config config = {.calls = &calls};
     const cede_options options = {.backend = backend, .backend_config = &config};
     return cede_loop_open(&options, loop);
@@ -198,18 +208,21 @@ static void held_write_ends(cede_loop *loop)
     static char text[4096 + 20];
     static note write;
     cede_handle output = terminal_output();
+    cede_ticket ticket;
     HANDLE other;
     CHECK(CreatePipe(&silence, &other, NULL, 0));
     memset(text, '.', sizeof text);
     memset(&write, 0, sizeof write);
     atomic_store(&writes_wait, true);
     cede_prep_write_all(&write.req, output, text, sizeof text, CEDE_CURRENT);
-    cede_within(&write.req, 20 * CEDE_MILLISECOND);
-    cede_submit(loop, &write.req, note_done);
-    while (!write.done)
+    atomic_store(&write_waits, false);
+    ticket = cede_submit(loop, &write.req, note_done);
+    while (!atomic_load(&write_waits))
         CHECK(cede_run(loop, CEDE_MILLISECOND) >= 0);
+    cede_cancel(ticket);
+    CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK);
     atomic_store(&writes_wait, false);
-    CHECK(write.result.status == CEDE_EDEADLINE && write.result.count == 4096);
+    CHECK(write.result.status == CEDE_ECANCELED && write.result.count == 4096);
     cede_drop(output);
     CHECK(CloseHandle(silence) && CloseHandle(other));
 }
