@@ -58,7 +58,8 @@ static void on_listening(cede_req *req, cede_result r)
 cede_status sim_open(cede_loop **loop)
 {
     cede_sim_config polite = {.latency_min_ns = 1000, .latency_max_ns = 1000};
-    cede_sim_config config = {.world = world = cede_sim_new(&polite)};
+    world = cede_sim_new(&polite);
+    cede_sim_config config = {.world = world};
     cede_options options = {.backend_table = &cede_sim_backend, .backend_config = &config};
     cede_address at = cede_ipv4(127, 0, 0, 1, ANSWERS);
     cede_status status = world ? cede_loop_open(&options, loop) : CEDE_ENOMEM;

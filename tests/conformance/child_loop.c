@@ -56,7 +56,7 @@ int cft_child_pass(const char *backend, const char *const *words)
     const char *arguments[8] = {cft_os_program(), "--child"};
     cede_loop *loop = loop_of(backend);
     cede_spawn how = {.program = arguments[0], .arguments = arguments};
-    for (size_t i = 0; words[i] && i < 5; i++)
+    for (size_t i = 0; i < 5 && words[i]; i++)
         arguments[2 + i] = words[i];
     how.flags = CEDE_SPAWN_INHERIT_INPUT | CEDE_SPAWN_INHERIT_OUTPUT | CEDE_SPAWN_INHERIT_ERROR;
     if (!loop)

@@ -168,10 +168,10 @@ CFT_CASE(owner_of_a_borrowed_handle_may_use_it)
 {
     const DWORD page = 4096;
     unsigned char *fenced = VirtualAlloc(NULL, 2 * page, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-    OVERLAPPED *here = (OVERLAPPED *)(void *)(fenced + page - sizeof *here);
     HANDLE in, out, event = CreateEventW(NULL, TRUE, FALSE, NULL);
     DWORD before, moved;
     CFT_CHECK(t, fenced && VirtualProtect(fenced + page, page, PAGE_NOACCESS, &before));
+    OVERLAPPED *here = (OVERLAPPED *)(void *)(fenced + page - sizeof *here);
     pipe_pair(t, &in, &out, PIPE_TYPE_BYTE, 4096, 4096);
     cede_handle lent = take(t, in, CEDE_IMPORT_BORROW);
     for (uint32_t i = 0; i < 20; i++) {

@@ -258,7 +258,8 @@ CFT_CASE(deadline_ends_a_pending_recvfrom)
 CFT_CASE(datagram_that_nobody_takes_is_lost_in_silence)
 {
     struct two *s = two_of(t, CEDE_ADDRESS_IPV4);
-    cede_address gone = s->other_at;
+    /* Not that of a socket that was closed: another program may have it now, and be surprised. */
+    cede_address gone = cede_address_loopback(CEDE_ADDRESS_IPV4, 9);
     cft_closed(t, s->other);
     cft_rec *recv = cft_recvfrom(t, s->one, 10, NULL);
     cft_flush(t);
@@ -299,13 +300,19 @@ static cft_rec *datagram_at(cft *t, const cede_address *at, uint32_t flags)
 
 CFT_CASE(datagram_address_in_use_is_told)
 {
+    enum { TRIES = 5 }; /* another program may be quicker to take what was given back */
     cede_address at, peer;
-    cede_handle one = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at);
-    cft_rec *second = datagram_at(t, &at, 0);
-    CFT_STATUS(t, second, CEDE_EADDRINUSE);
-    CFT_EXPECT(t, cft_name(t, one, CEDE_NAME_PEER, &peer) == CEDE_ENOTCONN);
-    cft_closed(t, one);
-    second = datagram_at(t, &at, 0);
+    cft_rec *second = NULL;
+    for (uint32_t i = 0; i < TRIES; i++) {
+        cede_handle one = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at);
+        second = datagram_at(t, &at, 0);
+        CFT_STATUS(t, second, CEDE_EADDRINUSE);
+        CFT_EXPECT(t, cft_name(t, one, CEDE_NAME_PEER, &peer) == CEDE_ENOTCONN);
+        cft_closed(t, one);
+        second = datagram_at(t, &at, 0);
+        if (second->result.status != CEDE_EADDRINUSE)
+            break;
+    }
     CFT_OK(t, second);
     cft_closed(t, second->result.handle);
 }

@@ -217,7 +217,7 @@ static void close_all(place *p, const server *without)
     uint32_t served = 0;
     for (uint32_t i = 0; i < SERVERS; i++) {
         server *s = &p->servers[i];
-        if (s->listener && s != without)
+        if (s->listener && (!without || s != without))
             cft_await(p->t, dropped(p, s));
         cede_complete(s->keep->ticket, CEDE_OK, 0);
     }

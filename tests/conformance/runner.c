@@ -257,8 +257,8 @@ static bool run_child(const job *job, tally *sum, int *code)
 }
 
 /* A case of a slice has one kind of call fail, once or from then on. Where each failing allocation
- * needs a start of this program but all other calls share one: these, and each fourth case has one
- * kind of allocations. */
+ * needs a start of this program but all other calls of a kind share one: one kind of these, and each
+ * fourth case has one kind of allocations. */
 static bool leaves_out(const job *job, uint32_t modes)
 {
     uint32_t other = choice(job) / job->set->every;
@@ -266,7 +266,9 @@ static bool leaves_out(const job *job, uint32_t modes)
         return false;
     if (cft_os_copies)
         return job->variant != other % modes;
-    return job->variant < CFT_ALLOC_MODES && job->variant != other % (4 * CFT_ALLOC_MODES);
+    if (job->variant < CFT_ALLOC_MODES)
+        return job->variant != other % (4 * CFT_ALLOC_MODES);
+    return job->variant - CFT_ALLOC_MODES != other % (modes - CFT_ALLOC_MODES);
 }
 
 static bool run_faults(job *job, tally *sum)

@@ -22,6 +22,7 @@ find . -name '*.[ch]' -exec perl -pi -e "s/\\b__($strange)/__no_\$1/g" {} +
 
 # Not built on Windows: what names another system, and these.
 others='_posix\.c|_io_uring\.c|/sim_like_linux\.c|unit/status\.c|/drop_in_a_child\.c'
+others+='|/child_opens_no_loop\.c|/lookup_without_descriptor\.c'
 others+='|/signal_meets_a_new_listener\.c|/terminals_hold_up_nobody\.c'
 files()
 {

@@ -1,6 +1,7 @@
 # Runs one of the tests in this directory: cmake -DCASE=... -P run.cmake. SOURCE is cede's, WORK a
 # directory for all of them, VERSION what is expected; compilers and toolchain file are the build's,
-# and what is made for another system is run by EMULATOR.
+# and what is made for another system is run by EMULATOR. BUILT is where the static library has been
+# built already, if it has.
 cmake_minimum_required(VERSION 3.16)
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
@@ -74,11 +75,14 @@ if(CASE MATCHES "^install\\.")
     if(KIND STREQUAL "shared")
         set(shared ON)
     endif()
-    run(${CMAKE_COMMAND} -S ${SOURCE} -B ${work}/build -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Debug
-        ${toolchain} -DCMAKE_C_COMPILER=${C_COMPILER} -DBUILD_SHARED_LIBS=${shared} -DCEDE_WERROR=ON
-        -DCEDE_BUILD_TESTS=OFF -DCEDE_BUILD_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=${work}/prefix)
-    run(${CMAKE_COMMAND} --build ${work}/build)
-    run(${CMAKE_COMMAND} --install ${work}/build)
+    if(shared OR NOT BUILT)
+        set(BUILT ${work}/build)
+        run(${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILT} -G ${GENERATOR} -DCMAKE_BUILD_TYPE=Debug
+            ${toolchain} -DCMAKE_C_COMPILER=${C_COMPILER} -DBUILD_SHARED_LIBS=${shared}
+            -DCEDE_WERROR=ON -DCEDE_BUILD_TESTS=OFF -DCEDE_BUILD_EXAMPLES=OFF)
+        run(${CMAKE_COMMAND} --build ${BUILT})
+    endif()
+    run(${CMAKE_COMMAND} --install ${BUILT} --prefix ${work}/prefix)
     # Packages are moved about: by DESTDIR, by distributions, by people.
     file(RENAME ${work}/prefix ${work}/moved)
 
