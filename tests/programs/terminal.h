@@ -4,16 +4,7 @@
 #ifndef TESTS_TERMINAL_H
 #define TESTS_TERMINAL_H
 
-#include "../port.h"
-#include "cede/cede.h"
-
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
+#include "../regress/fake.h"
 
 #if defined(_WIN32)
 #define NEW_LINE "\r\n"
@@ -22,14 +13,6 @@
 #define NEW_LINE "\n"
 #define END_KEYS "\\x04"
 #endif
-
-typedef struct note {
-    cede_req req;
-    cede_result result;
-    bool done;
-} note;
-
-void note_done(cede_req *, cede_result);
 
 /* Has these keys typed, as printf %b understands them. Returns at once. */
 void type(const char *keys);

@@ -178,7 +178,7 @@ static void two_loops_take_turns(cede_loop *loop, cede_handle input)
             CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK);
             CHECK(mine.result.status == CEDE_ECANCELED && mine.result.count == 0);
         }
-        while (!theirs.done)
+        while (theirs.calls == 0)
             CHECK(cede_run(other, CEDE_MILLISECOND) >= 0);
         CHECK(theirs.result.status == CEDE_OK);
         CHECK(strncmp(their_room, i == 0 ? "second\r\n" : "first\r\n", 7) == 0);
