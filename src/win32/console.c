@@ -1,6 +1,6 @@
 /*
  * Terminals: consoles. Their text is UTF-8 here; the console's own is UTF-16, and what it makes of
- * it for ReadFile and WriteFile depends on code pages, and is broken for UTF-8 before Windows 11.
+ * it for ReadFile and WriteFile depends on code pages, and is broken for UTF-8 on Windows 10.
  *
  * Input. A read that the console has begun cannot be taken back: the call can be made to return,
  * but the console goes on to the end of the line, and throws it away (docs/facts-windows.md). So it
@@ -174,11 +174,11 @@ static unsigned __stdcall read_for_all(void *nothing)
     (void)nothing;
     AcquireSRWLockExclusive(&console.lock);
     while (console.first || console.turn) {
-        bool taken_first = console.turn || has_news();
+        bool waits_first = console.turn || has_news();
         read_call *call = console.read;
         uint32_t count = 0, error;
         ReleaseSRWLockExclusive(&console.lock);
-        if (taken_first) {
+        if (waits_first) {
             (void)WaitForSingleObject(console.woken, INFINITE);
         } else if (console.in_line || await_key()) {
             error = call(console.input, console.units + console.half, UNITS, &count);
