@@ -7,6 +7,8 @@
 # - The server and its services stay for a minute after the last program, so that the next one does
 #   not wait for their start, and end by themselves. They are started with their output closed, and
 #   the program's goes to a file: CTest waits until nobody holds its pipe any more.
+# - With CEDE_WINE_TERMINAL set, standard input and output are what they are: a terminal becomes the
+#   program's console.
 # - Wine cuts exit codes to 8 bits, so that an exception may look like success: the conformance
 #   runner must have come to its closing line.
 set -eu
@@ -52,6 +54,10 @@ if [ ! -e "$WINEPREFIX/ready" ]; then
     exit 1
 fi
 wineserver -p60 < /dev/null > /dev/null 2>&1 || true # there is one already
+
+if [ -n "${CEDE_WINE_TERMINAL:-}" ]; then
+    exec "$wine" "$@"
+fi
 
 output=$WINEPREFIX/output.$$
 trap 'rm -f "$output"' EXIT

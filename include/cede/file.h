@@ -13,6 +13,14 @@
  * goes to the end, whatever its offset; one at the current position moves the position behind what
  * it wrote, a positioned one leaves it alone. cede_prep_append never moves it.
  *
+ * Terminals (a Windows console is one) speak UTF-8 on every system, whatever the code page. A read
+ * ends with a line, which ends as the system has it ("\r\n" on Windows), unless the terminal was
+ * told otherwise (termios, SetConsoleMode). The end that is typed (ctrl-D; Windows: ctrl-Z, first
+ * in a line) ends one read, with count 0; the next waits again. ctrl-C is a signal (system.h) and
+ * ends no read. A cancelled read leaves to the next what was typed, and the line that is being
+ * typed. On Windows that is the next by cede, on any loop: nothing else should read the console
+ * before a line is over of which a key was pressed while a read was pending.
+ *
  * One transfer (read, write, readv, writev, append): if any byte moved, the status is CEDE_OK and
  * the count says how many. Whole transfers (_all, copy): CEDE_OK if and only if all of it
  * happened; otherwise the status is the reason (CEDE_EEOF: the data ended) and the count the truth

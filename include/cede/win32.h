@@ -97,6 +97,10 @@ typedef struct cede_win32_calls {
     uint32_t (*add_console_handler)(void (*handler)(void)); /* a PHANDLER_ROUTINE */
     /* Of a directory, not deeper. ERROR_IO_PENDING for success: it may be either. */
     uint32_t (*read_changes)(void *directory, void *buffer, uint32_t bytes, void *overlapped);
+    /* UTF-16. What ctrl-C has ended: ERROR_OPERATION_ABORTED. On a thread of the process's. */
+    uint32_t (*read_console)(void *input, wchar_t *units, uint32_t most, uint32_t *count);
+    uint32_t (*write_console)(void *output, const wchar_t *units, uint32_t count,
+                              uint32_t *written);
 } cede_win32_calls;
 
 /* The system's own, for hooks that pass on to them. */

@@ -45,7 +45,7 @@ bool cedi_uring_start_datagram(uring *self, const cede_work *work)
 
 bool cedi_uring_start_pair(uring *self, const cede_work *work)
 {
-    int natives[2], error = fault(self, "socket");
+    int natives[2] = {-1, -1}, error = fault(self, "socket");
     if (!error)
         error = cedi_net_pair(work->args->net.flags, natives);
     if (error < 0)

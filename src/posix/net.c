@@ -214,7 +214,7 @@ int cedi_net_group(int fd, const cede_args *args)
 
 int cedi_net_name(int fd, uint32_t which, cede_address *out)
 {
-    cedi_sockaddr name;
+    cedi_sockaddr name = {.any = {0}};
     socklen_t length = sizeof name;
     int error = answer(which == CEDE_NAME_PEER ? getpeername(fd, &name.any, &length)
                                                : getsockname(fd, &name.any, &length));

@@ -272,6 +272,25 @@ static uint32_t add_console_handler(void (*handler)(void))
     return error_unless(SetConsoleCtrlHandler((PHANDLER_ROUTINE)handler, TRUE));
 }
 
+/* The one call that tells the end of a read by ctrl-C from the end of the input. */
+static uint32_t read_console(void *input, wchar_t *units, uint32_t most, uint32_t *count)
+{
+    DWORD got = 0;
+    SetLastError(0);
+    if (!ReadConsoleW(input, units, most, &got, NULL))
+        return GetLastError();
+    *count = got;
+    return got == 0 && GetLastError() == ERROR_OPERATION_ABORTED ? ERROR_OPERATION_ABORTED : 0;
+}
+
+static uint32_t write_console(void *output, const wchar_t *units, uint32_t count, uint32_t *written)
+{
+    DWORD took = 0;
+    uint32_t error = error_unless(WriteConsoleW(output, units, count, &took, NULL));
+    *written = took;
+    return error;
+}
+
 static uint32_t read_changes(void *directory, void *buffer, uint32_t bytes, void *overlapped)
 {
     return ReadDirectoryChangesW(directory, buffer, bytes, FALSE, WATCHED, NULL, overlapped, NULL)
@@ -308,7 +327,9 @@ static const cede_win32_calls system_calls = {read_file,
                                               get_addresses,
                                               create_process,
                                               add_console_handler,
-                                              read_changes};
+                                              read_changes,
+                                              read_console,
+                                              write_console};
 
 const cede_win32_calls *cede_win32_system_calls(void)
 {
@@ -351,6 +372,8 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(create_process);
     CHOOSE(add_console_handler);
     CHOOSE(read_changes);
+    CHOOSE(read_console);
+    CHOOSE(write_console);
 }
 
 /* ---- ntdll ---------------------------------------------------------------------------------- */

@@ -236,6 +236,10 @@ static cede_status choose_lane(win *self, win_file *file, uint8_t lane)
         file->lane = WIN_LANE_NONE;
         return CEDE_OK;
     }
+    if (file->console) { /* by calls of its own */
+        file->lane = WIN_LANE_SYNC;
+        return CEDE_OK;
+    }
     if (lane == WIN_LANE_PORT)
         return bind_to_port(self, file);
     /* Windows refuses routines on a handle that leads into a port; so whether it does has to be
@@ -300,6 +304,8 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
         file->access = access;
     file->appends = (access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA &&
                     kind == CEDE_KIND_FILE;
+    if (kind == CEDE_KIND_TTY)
+        file->console = cedi_win_console_look((HANDLE)file->native);
     if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
         look_at_file(file);
     else if (kind == CEDE_KIND_PIPE || kind == CEDE_KIND_STREAM)

@@ -339,6 +339,9 @@ static bool start_wish(win *self, const cede_work *work, wish *wish)
         return cedi_win_socket_piece(self, work, wish->buffer, wish->length, wish->writes);
     if (wish->file->lane == WIN_LANE_SYNC) {
         wish->length = most_at_once(wish);
+        if (wish->file->console && !wish->writes)
+            return cedi_win_console_read(self, work, wish->file, wish->buffer,
+                                         (uint32_t)wish->length, NULL);
         return cedi_win_sync_transfer(self, work, wish->file, wish->buffer, wish->length,
                                       wish->append ? UINT64_MAX - 1 : (uint64_t)wish->offset,
                                       wish->writes);

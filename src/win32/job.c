@@ -129,6 +129,21 @@ uint32_t cedi_win_plain_transfer(HANDLE handle, bool writes, void *buffer, uint3
     return error;
 }
 
+/* A piece at a time, and between two a cancel is looked for. */
+static void write_to_console(win_job *job, HANDLE thread)
+{
+    while (job->error == 0 && job->count < job->asked) {
+        uint32_t bytes = 0;
+        if (!call_begins(job, thread)) {
+            job->error = ERROR_OPERATION_ABORTED;
+            return;
+        }
+        job->error = cedi_win_console_write(job, &bytes);
+        call_is_over(job);
+        job->count += bytes;
+    }
+}
+
 static void run_transfer(cedi_pool_job *pool_job, void *thread)
 {
     win_job *job = (win_job *)(void *)pool_job;
@@ -136,6 +151,10 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
     uint32_t bytes = 0;
     if (job->can_stop && (!thread || cedi_win_fault(job->self, "OpenThread"))) {
         job->error = ERROR_NO_SYSTEM_RESOURCES; /* a call that nothing could stop is not made */
+        return;
+    }
+    if (job->console) {
+        write_to_console(job, thread);
         return;
     }
     if (!call_begins(job, thread)) {
@@ -249,6 +268,8 @@ static win_job *new_transfer(win *self, const cede_work *work, win_file *file, c
     job->args.io.offset = writes;
     job->asked = (uint32_t)length;
     job->position = position;
+    job->console = file->console != WIN_CONSOLE_NONE;
+    job->part = file->part;
     job->can_stop = file->kind != CEDE_KIND_FILE && file->kind != CEDE_KIND_DISK;
     job->pool.run = run_transfer;
     return job;
@@ -354,6 +375,8 @@ void cedi_win_job_report(win *self, win_job *job)
         win_file *file = job->file;
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
+        if (job->console)
+            file->part = job->part;
         cedi_win_picked(self, &job->record, count);
         cedi_win_job_free(self, job);
         cedi_win_report_transfer(self, &record, file, writes, error, count);

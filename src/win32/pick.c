@@ -4,15 +4,15 @@
  * A read of nothing waits until there is data; then a buffer is picked, and the same record reads
  * into it. So one that waits holds none. Between the two a cancel finds nothing to stop: it is
  * remembered, and the second read is not made. A pipe that threads serve is waited for in the same
- * way; of other things that they serve (a console) a read of nothing says nothing: there the buffer
- * is picked first.
+ * way, and console.c knows when there is something to take; of other things that threads serve (a
+ * serial line) a read of nothing says nothing: there the buffer is picked first.
  *
  * The buffer stands in the record until its item is given; a record that is left with one puts it
  * back (record.c), whatever became of it. The loop's thread.
  */
 #include "net.h"
 
-static void *pick(win_record *record, cede_pool_view *pool)
+void *cedi_win_pick(win_record *record, cede_pool_view *pool)
 {
     if (!cede_core_pick(pool, &record->number))
         return NULL;
@@ -53,7 +53,7 @@ static void data_is_there(win *self, win_io *io, uint32_t error, uint32_t bytes)
         cedi_win_completed(self, io, error, 0);
         return;
     }
-    memory = pick(&io->record, pool);
+    memory = cedi_win_pick(&io->record, pool);
     if (memory) {
         read_into(self, io, memory, pool->buffer_bytes);
         return;
@@ -75,7 +75,7 @@ void cedi_win_data_for_job(win *self, win_job *job)
         cedi_win_job_report(self, job);
         return;
     }
-    memory = pick(&job->record, pool);
+    memory = cedi_win_pick(&job->record, pool);
     if (memory) {
         cedi_win_sync_into(self, job, memory, pool->buffer_bytes);
         return;
@@ -102,9 +102,11 @@ static bool start_on_thread(win *self, const cede_work *work, win_file *file)
     cede_pool_view *pool = cede_core_pool(work);
     win_record picked = {.pool = NULL};
     void *memory;
+    if (file->console)
+        return cedi_win_console_read(self, work, file, NULL, 0, pool);
     if (file->is_pipe)
         return cedi_win_sync_wait(self, work, file, pool);
-    memory = pick(&picked, pool);
+    memory = cedi_win_pick(&picked, pool);
     if (!memory) {
         cede_core_done(self->core, work->token, CEDE_REPORT_POOL, 0, 0);
         return true;

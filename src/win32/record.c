@@ -204,7 +204,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->error = 0;
     job->count = 0;
     job->thread = NULL;
-    job->wished = job->can_stop = job->socket = false;
+    job->wished = job->can_stop = job->socket = job->console = false;
     return job;
 }
 

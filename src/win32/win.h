@@ -5,6 +5,7 @@
  *     calls.c    the seam for injection: every system call whose odd results matter
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
+ *     console.c      terminals
  *     pick.c         receives into buffers of a pool
  *     sendfile.c     files to streams
  *     lookup.c       look-ups of hosts, which outlive their loop if they must
@@ -29,9 +30,10 @@
  *
  * Threads: everything is called on the loop's thread, but wake, discard, what a pool thread runs
  * (job.c and the files behind it, which see a copy of the work and no record but their own), the
- * event lane's waits, the threads of embed.c and poll.c, and those of the system that answer a
- * look-up or bring a console event. APCs run on the loop's thread, inside whatever alertable wait
- * it makes, ours or the program's: they append to a list and do no more.
+ * event lane's waits, the threads of embed.c and poll.c, the one that reads the console, and those
+ * of the system that answer a look-up or bring a console event. APCs run on the loop's thread,
+ * inside whatever alertable wait it makes, ours or the program's: they append to a list and do no
+ * more.
  */
 #ifndef CEDE_WIN32_WIN_H
 #define CEDE_WIN32_WIN_H
@@ -80,8 +82,16 @@ enum {
     WIN_LANE_LATER  /* a socket that has had no transfer: it may be here to be polled, only */
 };
 
+enum { WIN_CONSOLE_NONE, WIN_CONSOLE_INPUT, WIN_CONSOLE_OUTPUT };
+
 /* What the loop knows of a handle that it has used. Two handles of cede may name one of the
  * system's, if one is borrowed; they share this. */
+/* The beginning of a character whose end is in a later write to a console. */
+typedef struct win_part {
+    char bytes[3];
+    uint8_t count;
+} win_part;
+
 typedef struct win_file {
     struct win_file *chain; /* in the table; free list */
     intptr_t native;
@@ -103,6 +113,8 @@ typedef struct win_file {
     uint16_t kind;
     uint16_t family; /* of a socket */
     uint8_t lane;
+    uint8_t console; /* WIN_CONSOLE_ */
+    win_part part;
     bool socket;          /* Winsock's; else a stream is a pipe */
     bool may_skip;        /* a socket: may be told to send no packets for success */
     bool skips;           /* what succeeds at once sends no packet */
@@ -206,7 +218,9 @@ typedef struct win_job {
     HANDLE thread;
     bool wished;
     bool can_stop;
-    bool socket; /* of a close */
+    bool socket;  /* of a close */
+    bool console; /* a write to one */
+    win_part part;
 } win_job;
 
 /* Memory for records of one kind. */
@@ -318,6 +332,17 @@ void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
 void cedi_win_report_transfer(win *, const win_record *, const win_file *, bool writes,
                               uint32_t error, uint64_t bytes);
 uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
+
+/* ---- console.c, pick.c ---------------------------------------------------------------------- */
+
+uint8_t cedi_win_console_look(HANDLE);
+/* False: no room. `pool`: into a buffer of it. */
+bool cedi_win_console_read(win *, const cede_work *, win_file *, void *buffer, uint32_t bytes,
+                           cede_pool_view *pool);
+/* One piece of what is left of a job, on its thread: a Win32 error or 0, and how much of it. */
+uint32_t cedi_win_console_write(win_job *, uint32_t *bytes);
+/* NULL: the pool is empty. */
+void *cedi_win_pick(win_record *, cede_pool_view *);
 
 /* ---- port.c --------------------------------------------------------------------------------- */
 

@@ -257,8 +257,8 @@ static bool run_child(const job *job, tally *sum, int *code)
 }
 
 /* A case of a slice has one kind of call fail, once or from then on. Where each failing allocation
- * needs a start of this program but all other calls of a kind share one: one kind of these, and each
- * fourth case has one kind of allocations. */
+ * needs a start of this program but all other calls of a kind share one: one kind of these, and
+ * each fourth case has one kind of allocations. */
 static bool leaves_out(const job *job, uint32_t modes)
 {
     uint32_t other = choice(job) / job->set->every;

@@ -497,7 +497,8 @@ static uint32_t seam_create_process(cede_win32_process *how)
 
 /* ---- Console events -------------------------------------------------------------------------- */
 
-/* Wine cannot be made to send any; they are made up here. Once registered, it is for good. */
+/* There is no console here, and Wine's send ctrl-C only (tests/programs/terminal.c); they are made
+ * up. Once registered, it is for good. */
 static PHANDLER_ROUTINE console_handler;
 
 static uint32_t seam_console(void (*handler)(void))
