@@ -28,7 +28,8 @@ typedef struct cede_address {
     uint8_t ip[16];    /* as it is written, first byte first; IPv4: the first four */
     /* LOCAL: UTF-8, NUL-terminated, at most 100 bytes. Linux: a Unix socket of that name; Windows:
      * a named pipe, whose name is the path's without "\\.\pipe\" before it (that is added; slashes
-     * become backslashes). NULL in addresses that the library fills: a path is not told. */
+     * become backslashes, "." and ".." are resolved as from a root). NULL in addresses that the
+     * library fills: a path is not told. */
     const char *path;
 } cede_address;
 

@@ -48,11 +48,11 @@ extern "C" {
 
 /* Makes a handle for a native descriptor (Linux: a file descriptor; Windows: a HANDLE or a SOCKET)
  * and takes ownership of it, unless BORROW. `kind` is one CEDE_KIND_, or AUTO. 0 if native is
- * negative, kind or flags are unknown, or memory is out; then it stays the caller's. A kind that is
- * named is believed: with a wrong one order and positions are of that kind, and on Linux a write to
- * a peer that is gone may raise SIGPIPE; AUTO asks the system. What names no file, and on Windows a
- * pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF or CEDE_EINVAL; it can still be
- * closed. Any thread; may allocate. */
+ * negative (Linux: or above INT_MAX), kind or flags are unknown, or memory is out; then it stays
+ * the caller's. A kind that is named is believed: with a wrong one order and positions are of that
+ * kind, and on Linux a write to a peer that is gone may raise SIGPIPE; AUTO asks the system. What
+ * names no file, and on Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF
+ * or CEDE_EINVAL; it can still be closed. Any thread; may allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.

@@ -135,7 +135,8 @@ typedef uint64_t cede_handle;
 /* ---- Result -------------------------------------------------------------------------------- */
 
 /* Why a request ended before its time: at most one CEDE_BY_ flag, the first recorded on the loop's
- * thread (law 7). CEDE_CANCEL_ASKED may stand beside any status, success too. */
+ * thread (law 7). CEDE_CANCEL_ASKED may stand beside any status, success too: one of these causes
+ * was recorded before the outcome was sealed. What came between that and done is not told. */
 #define CEDE_BY_WISH      0x01u /* cede_cancel or cede_fail on its own ticket */
 #define CEDE_BY_DEADLINE  0x02u
 #define CEDE_BY_SCOPE     0x04u /* its scope ended, for whatever reason */

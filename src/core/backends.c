@@ -3,6 +3,7 @@
  */
 #include "core.h"
 
+#include <limits.h>
 #include <string.h>
 
 #if defined(__linux__)
@@ -39,4 +40,13 @@ const cede_backend *cedi_backend_by_name(const char *name)
 const cede_backend *cedi_backend_native(void)
 {
     return backends[0];
+}
+
+bool cedi_backend_native_has(intptr_t native)
+{
+#if defined(_WIN32)
+    return native >= 0;
+#else
+    return native >= 0 && native <= INT_MAX;
+#endif
 }

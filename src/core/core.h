@@ -577,5 +577,6 @@ void cedi_memory_free(void *);
 
 const cede_backend *cedi_backend_by_name(const char *name); /* NULL: the best there is */
 const cede_backend *cedi_backend_native(void);              /* whose natives cede_import takes */
+bool cedi_backend_native_has(intptr_t); /* whether a descriptor can have this number */
 
 #endif

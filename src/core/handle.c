@@ -225,6 +225,8 @@ cede_handle cede_core_adopt(const cede_backend *backend, intptr_t native, uint32
 
 cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags)
 {
+    if (!cedi_backend_native_has(native))
+        return 0;
     return cede_core_adopt(cedi_backend_native(), native, kind, flags);
 }
 

@@ -30,6 +30,7 @@
  * cancel among 100,000 pending costs 55 us instead of 7 (measured). 256 KiB. */
 #define CQ_ENTRIES 16384u
 #define SQ_ENTRIES 256u
+#define SQ_MOST    32768u /* IORING_MAX_ENTRIES, to which IORING_SETUP_CLAMP brings what is more */
 
 /* ---- Why not -------------------------------------------------------------------------------- */
 
@@ -160,6 +161,7 @@ static int choose_sizes(uring *self, uint32_t hint)
     int error;
     if (!sq) {
         sq = hint ? hint : SQ_ENTRIES;
+        sq = sq < SQ_MOST ? sq : SQ_MOST; /* twice a hint may be no number at all */
         if (cq && sq > cq)
             sq = cq;
     }

@@ -73,10 +73,17 @@ static bool wants_buffer(int error)
            error == EBADF || error == EPERM;
 }
 
+/* Behind the last offset that there is nothing can lie: a source ends there at the latest. */
+static uint64_t round_length(uint64_t left, uint64_t from, uint64_t to)
+{
+    uint64_t last = INT64_MAX - (from > to ? from : to);
+    uint64_t most = last < ROUND_BYTES ? last : ROUND_BYTES;
+    return left < most ? left : most;
+}
+
 int cedi_copy_round(cedi_blocking *work)
 {
-    uint64_t asked = work->args.copy.length_bytes;
-    uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - work->moved;
+    uint64_t asked = work->args.copy.length_bytes, length;
     uint64_t from = work->args.copy.from_offset + work->moved;
     uint64_t to = work->args.copy.to_offset + work->moved;
     int64_t from_at, to_at;
@@ -86,11 +93,9 @@ int cedi_copy_round(cedi_blocking *work)
         if (error)
             return error;
     }
-    if (length > ROUND_BYTES)
-        length = ROUND_BYTES;
-    if (work->args.copy.from_offset > INT64_MAX - length - work->moved ||
-        work->args.copy.to_offset > INT64_MAX - length - work->moved)
-        return EINVAL;
+    length = round_length(asked == CEDE_TO_END ? asked : asked - work->moved, from, to);
+    if (length == 0)
+        return to == INT64_MAX && asked != work->moved ? EFBIG : 0;
     from_at = (int64_t)from;
     to_at = (int64_t)to;
     moved = syscall(SYS_copy_file_range, (int)work->native, &from_at, (int)work->native_other,

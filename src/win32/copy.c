@@ -109,11 +109,20 @@ uint32_t cedi_win_do_read_piece(win_job *job)
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not opened for it */
 }
 
+/* Behind the last offset that there is nothing can lie: a source ends there at the latest. */
+static uint64_t round_length(uint64_t left, uint64_t from, uint64_t to)
+{
+    uint64_t last = INT64_MAX - (from > to ? from : to);
+    uint64_t most = last < ROUND_BYTES ? last : ROUND_BYTES;
+    return left < most ? left : most;
+}
+
 uint32_t cedi_win_do_copy(win_job *job)
 {
     pair pair = {job, (HANDLE)job->native, (HANDLE)job->native_other, NULL, {false, false}};
-    uint64_t asked = job->args.copy.length_bytes;
-    uint64_t length = asked == CEDE_TO_END ? ROUND_BYTES : asked - job->moved;
+    uint64_t asked = job->args.copy.length_bytes, length;
+    uint64_t from = job->args.copy.from_offset + job->moved;
+    uint64_t to = job->args.copy.to_offset + job->moved;
     uint32_t error;
     if ((job->access & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA)
         return ERROR_INVALID_HANDLE; /* it writes at its end only, and not where it is told */
@@ -122,18 +131,15 @@ uint32_t cedi_win_do_copy(win_job *job)
         if (error)
             return error;
     }
-    if (length > ROUND_BYTES)
-        length = ROUND_BYTES;
-    if (job->args.copy.from_offset > INT64_MAX - length - job->moved ||
-        job->args.copy.to_offset > INT64_MAX - length - job->moved)
-        return ERROR_INVALID_PARAMETER;
+    length = round_length(asked == CEDE_TO_END ? asked : asked - job->moved, from, to);
+    if (length == 0)
+        return to == INT64_MAX && asked != job->moved ? ERROR_FILE_TOO_LARGE : 0;
     pair.plain[0] = cedi_win_is_synchronous(pair.from);
     pair.plain[1] = cedi_win_is_synchronous(pair.to);
     pair.event = CreateEventW(NULL, TRUE, FALSE, NULL);
     if (!pair.event)
         return GetLastError();
-    error = copy_round(&pair, job->args.copy.from_offset + job->moved,
-                       job->args.copy.to_offset + job->moved, length);
+    error = copy_round(&pair, from, to, length);
     (void)CloseHandle(pair.event);
     return error;
 }

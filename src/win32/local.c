@@ -103,13 +103,34 @@ void cedi_win_local_discard(intptr_t native)
 
 /* ---- Names, instances ----------------------------------------------------------------------- */
 
+/* "." and ".." as in a path from a root. Left to the system they lead out of the pipes: to it
+ * "\\.\pipe\..\C:\x" is the file C:\x. */
+static void resolve(wchar_t *name)
+{
+    wchar_t *to = name;
+    for (const wchar_t *from = name; *from;) {
+        size_t units = wcscspn(from, L"\\");
+        if (units == 2 && from[0] == L'.' && from[1] == L'.') {
+            while (to > name && *--to != L'\\')
+                continue;
+        } else if (units > 0 && !(units == 1 && *from == L'.')) {
+            if (to > name)
+                *to++ = L'\\';
+            memmove(to, from, units * sizeof *to);
+            to += units;
+        }
+        from += units;
+        if (*from)
+            from++;
+    }
+    *to = L'\0';
+}
+
 static uint32_t name_of(const char *path, wchar_t name[NAME_UNITS])
 {
     static const wchar_t before[] = L"\\\\.\\pipe\\";
     const size_t units = sizeof before / sizeof before[0] - 1;
     memcpy(name, before, sizeof before);
-    while (*path == '/' || *path == '\\')
-        path++;
     if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, name + units,
                             (int)(NAME_UNITS - units)) <= 1)
         return ERROR_INVALID_NAME;
@@ -117,7 +138,8 @@ static uint32_t name_of(const char *path, wchar_t name[NAME_UNITS])
         if (*at == L'/')
             *at = L'\\';
     }
-    return 0;
+    resolve(name + units);
+    return name[units] ? 0 : ERROR_INVALID_NAME;
 }
 
 static uint32_t make_instance(const win *self, const wchar_t *name, DWORD how, HANDLE *out)

@@ -386,6 +386,13 @@ CFT_CASE(copy_to_the_end_takes_all_there_is)
     CFT_MOVED(t, copy, bytes);
     CFT_EXPECT(t, cft_file_read(t, "to", seen, bytes, 0) == bytes);
     CFT_EXPECT(t, cft_filled(seen, bytes, KEY, 0));
+    /* The end is also behind it, as far as offsets go: less than a round from the last one. */
+    for (uint64_t before = 0; before < 3; before++) {
+        copy = cft_new(t);
+        cede_prep_copy(copy->req, from, INT64_MAX - before, to, 0, CEDE_TO_END);
+        cft_do(copy);
+        CFT_MOVED(t, copy, 0);
+    }
     cft_closed(t, from);
     cft_closed(t, to);
 }

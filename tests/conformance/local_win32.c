@@ -111,6 +111,48 @@ CFT_CASE(local_name_has_one_listener)
     CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
 }
 
+/* The system's own reading of ".." would make files of them, open for reading and writing. */
+CFT_CASE(local_name_leads_out_of_the_pipes_nowhere)
+{
+    static const char *const ways[] = {"..", "/..", "a/../..", "./a/.././.."};
+    static const char *const same[] = {"%s/./b", "%s/a/../b", "../%s//b", "x/../%s/b/."};
+    char path[CEDE_ADDRESS_PATH + 1], name[24];
+    wchar_t units[MAX_PATH];
+    cft_file(t, "f", "x", 1, 0);
+    DWORD whole = GetFullPathNameW(L".", MAX_PATH, units, NULL);
+    CFT_CHECK(t, whole > 0 && whole < MAX_PATH);
+    for (uint32_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int length = snprintf(path, sizeof path, "%s/%ls/%s", ways[i], units, cft_path(t, "f"));
+        if (length < 0 || (size_t)length >= sizeof path)
+            continue; /* the tests lie too deep */
+        cede_address at = cede_address_local(path);
+        cft_rec *connect = cft_connect(t, &at);
+        cft_await(t, connect);
+        CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
+    }
+    cede_address none = cede_address_local("a/../..");
+    cft_rec *nameless = cft_connect(t, &none);
+    cft_await(t, nameless);
+    CFT_STATUS(t, nameless, CEDE_EINVAL);
+    (void)snprintf(name, sizeof name, "cede.dots.%lu", (unsigned long)GetCurrentProcessId());
+    (void)snprintf(path, sizeof path, "%s/b", name);
+    cede_address at = cede_address_local(path);
+    cft_rec *listen = cft_new(t);
+    cede_prep_listen(listen->req, &at, 0, 0);
+    cft_do(listen);
+    CFT_OK(t, listen);
+    for (uint32_t i = 0; i < sizeof same / sizeof *same; i++) {
+        char other[sizeof path];
+        (void)snprintf(other, sizeof other, same[i], name);
+        at = cede_address_local(other);
+        cft_rec *connect = cft_connect(t, &at);
+        cft_await(t, connect);
+        CFT_OK(t, connect);
+        cft_drop(t, connect->result.handle);
+    }
+    cft_closed(t, listen->result.handle);
+}
+
 static cede_loop *another_loop(cft *t)
 {
     cede_options options;
