@@ -474,7 +474,7 @@ void cede_drop(cede_handle handle)
         cedi_entry_free(index);
         return;
     }
-    if ((word ^ unbound) >> INDEX_BITS || !(word & INDEX_MASK))
+    if ((word ^ unbound) >> INDEX_BITS)
         return;
     if (CEDI_UNLIKELY(*cede_os_alive() != 1))
         cedi_misuse("law 17: a drop in a forked child", NULL, NULL);

@@ -56,7 +56,7 @@ static bool through_handles(const search *by, const cedi_slot *slot)
         return false;
     if (through_handle(by, slot->at.on.entry))
         return true;
-    return (CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin &&
+    return (CEDI_PIN_OPS >> slot->op & 1) &&
            through_handle(by, cedi_slot_at(slot->at.on.pin)->at.on.entry);
 }
 

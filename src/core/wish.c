@@ -82,12 +82,6 @@ static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
     cedi_req_end(loop, slot, CEDE_BY_WISH);
 }
 
-static void complete_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
-{
-    if (slot->op == CEDE_OP_PEND)
-        cedi_req_completed_pend(loop, slot, status, count);
-}
-
 void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
@@ -102,7 +96,7 @@ void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
         fail_scope(loop, slot, slot->at.scope.why);
         break;
     case CEDI_WISH_COMPLETE:
-        complete_pend(loop, slot, slot->at.pend.status, slot->at.pend.count);
+        cedi_req_completed_pend(loop, slot, slot->at.pend.status, slot->at.pend.count);
         break;
     default:
         return;
@@ -193,7 +187,7 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
         return;
     fork_check(slot, ticket);
     if (local(slot, ticket, &loop)) {
-        complete_pend(loop, slot, status, count);
+        cedi_req_completed_pend(loop, slot, status, count);
     } else if (claim(slot, ticket, CEDI_WRITING)) {
         slot->at.pend.status = status;
         slot->at.pend.count = count;
