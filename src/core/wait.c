@@ -276,7 +276,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
     }
     cedi_link *from, *link; /* between them: searched in vain */
     from = link = loop->ready.next;
-    while (link != &loop->ready && most && !is_stale(target, ticket)) {
+    while (link != &loop->ready && most) {
         cedi_slot *slot = cedi_slot_of(link);
         uint64_t delivered = loop->counts.delivered;
         cedi_link *before = link->prev;
@@ -312,7 +312,7 @@ static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticke
         cede_status status;
         bool any;
         if (!first && is_decided(loop, target, ticket))
-            return is_stale(target, ticket) ? CEDE_OK : CEDE_EDEADLK;
+            return CEDE_EDEADLK; /* the turn has called nothing, so it is not over */
         any = deliver_before(loop, target, ticket);
         if (is_stale(target, ticket))
             return CEDE_OK;

@@ -225,6 +225,8 @@ static void borrowed_one_is_forgotten_not_closed(void)
 /* cede_release asks the backend, and believes it. (Its descriptors must be the system's.) */
 static void release_asks_the_backend(void)
 {
+    static note scope;
+    cede_ticket life;
     cede_backend *table = table_new();
     cede_loop *loop;
     cede_handle handle;
@@ -251,8 +253,14 @@ static void release_asks_the_backend(void)
     handle = cede_core_adopt(table, 666, CEDE_KIND_FILE, 0);
     CHECK(use(loop, handle) == CEDE_EIO);
     CHECK(cede_release(handle, &native) == CEDE_OK && native == 666 && detached == 2);
+    /* a scope's is not given away */
+    handle = cede_core_adopt(table, 12, CEDE_KIND_FILE, 0);
+    cede_prep_scope(&scope.req);
+    life = cede_submit(loop, &scope.req, note_done);
+    cede_own(life, handle);
+    CHECK(cede_release(handle, &native) == CEDE_EBUSY && native == 666);
     end(loop);
-    CHECK(!fake_find(&backend, CEDE_OP_CLOSE));
+    CHECK(scope.calls == 1);
 }
 
 /* ---- Turns ---------------------------------------------------------------------------------- */
