@@ -85,8 +85,7 @@ static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, in
     }
     if (slot->bits & CEDI_TIMED)
         cedi_wheel_remove(loop, slot);
-    if ((slot->bits & CEDI_LISTED) &&
-        (slot->at.on.next || slot->at.on.prev)) /* not alone there */
+    if ((slot->bits & CEDI_LISTED) && (slot->at.on.next || slot->at.on.prev)) /* not alone there */
         cedi_order_sealed(loop, slot);
     else
         cedi_slot_deliverable(loop, slot);

@@ -195,7 +195,10 @@ static const struct {
     const char *name;
     void (*act)(void);
 } ways[] = {
-#define WAY(name) {#name, name}
+#define WAY(name)   \
+    {               \
+#name, name \
+    }
     WAY(reported_twice),
     WAY(failed_twice),
     WAY(reported_behind_its_done),

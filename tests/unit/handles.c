@@ -100,7 +100,7 @@ static void late_drop_hits_no_successor(void)
     port_start(&thread, drop_it, &file);
     port_join(&thread);
     backend.on_start = at_once;
-    cede_drop(file); /* borrowed: it is over in the call */
+    cede_drop(file);                               /* borrowed: it is over in the call */
     for (unsigned i = 0; i < 2 * THOUSANDS; i++) { /* more than are free */
         after[i] = fake_handle(CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
         cede_prep_fsync(&binds[i].req, after[i]);
