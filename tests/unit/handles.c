@@ -281,8 +281,11 @@ static void pools_close_in_any_order(void)
     (void)submit(&receive);
     turn();
     cede_pool_close(pools[0]);
+    cede_prep_recv_pool(&late.req, stream, pools[0]);
+    (void)submit(&late);
     turn();
-    CHECK(!receive.calls); /* the system has it */
+    CHECK(!receive.calls); /* the system has it; and what comes behind the close is refused */
+    CHECK(late.calls == 1 && late.result.status == CEDE_EINVAL);
     fake_report(&backend, token_of(CEDE_OP_RECV_POOL), CEDE_REPORT_POOL, 0);
     turn();
     CHECK(receive.result.status == CEDE_ECANCELED && receive.result.flags & CEDE_BY_CLOSE);

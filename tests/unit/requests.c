@@ -468,7 +468,7 @@ static void prepare_badly(cede_req *req, unsigned i, cede_handle file)
 
 static void bad_arguments_reach_no_backend(void)
 {
-    static note n;
+    static note n, more[2];
     cede_handle file = fake_handle(CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
     uint64_t position = 0;
     begin();
@@ -480,11 +480,17 @@ static void bad_arguments_reach_no_backend(void)
     }
     CHECK(backend.starts == 0);
     CHECK(!cede_next_entry(NULL, 8, &position) && position == 0);
+    CHECK(!cede_next_change(NULL, 8, &position) && position == 0);
     /* nothing at all may lie nowhere */
     cede_prep_read(&n.req, file, NULL, 0, 0);
     (void)submit(&n);
+    cede_prep_readv(&more[0].req, file, NULL, 0, 0);
+    (void)submit(&more[0]);
+    cede_prep_lookup(&more[1].req, "host", 0, 0, NULL, 0);
+    (void)submit(&more[1]);
     turn();
-    CHECK(backend.starts == 1 && fake_find(&backend, CEDE_OP_READ));
+    CHECK(fake_find(&backend, CEDE_OP_READ) && fake_find(&backend, CEDE_OP_READV));
+    CHECK(fake_find(&backend, CEDE_OP_LOOKUP) && backend.starts == 3);
     end();
 }
 

@@ -53,6 +53,20 @@ static void another_version_is_refused(void)
     CHECK(cede_loop_open(&options, NULL) == CEDE_EINVAL);
 }
 
+/* No name, given or in the environment, is none. */
+static void empty_name_is_the_best_there_is(void)
+{
+    cede_options options = {.backend = ""};
+    cede_loop *loop = NULL, *same = NULL;
+    cede_status status = cede_loop_open(NULL, &loop);
+    CHECK(cede_loop_open(&options, &same) == status);
+    if (status)
+        return;
+    CHECK(strcmp(cede_backend_name(loop), cede_backend_name(same)) == 0);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+    CHECK(cede_loop_close(same, CEDE_FOREVER) == CEDE_OK);
+}
+
 static cede_status open_fails(const cede_backend_setup *setup, void **out)
 {
     (void)out;
@@ -177,17 +191,22 @@ static void count_discard(intptr_t native)
     discarded++;
 }
 
-static cede_status use(cede_loop *loop, cede_handle handle)
+static cede_status use_of(cede_loop *loop, note *n, cede_handle handle)
 {
-    static note n;
-    cede_prep_fsync(&n.req, handle);
-    (void)cede_submit(loop, &n.req, note_done);
+    cede_prep_fsync(&n->req, handle);
+    (void)cede_submit(loop, &n->req, note_done);
     CHECK(cede_run(loop, 0) >= 0);
     if (fake_find(&backend, CEDE_OP_FSYNC)) {
         fake_report(&backend, fake_find(&backend, CEDE_OP_FSYNC)->token, CEDE_OK, 0);
         CHECK(cede_run(loop, 0) == 1);
     }
-    return n.result.status;
+    return n->result.status;
+}
+
+static cede_status use(cede_loop *loop, cede_handle handle)
+{
+    static note n;
+    return use_of(loop, &n, handle);
 }
 
 static void borrowed_one_is_forgotten_not_closed(void)
@@ -329,6 +348,38 @@ static void refusal_with_a_report_is_no_shortage(void)
     end(loop);
 }
 
+/* While a close is still to be made, there will be room by and by: what is parked waits for that. */
+static bool closes_too;
+
+static int park_writes(fake *self, const cede_work *work)
+{
+    if (work->op == CEDE_OP_CLOSE)
+        return closes_too ? FAKE_KEEP : FAKE_REFUSE;
+    cede_core_done(self->core, work->token, CEDE_REPORT_PARK, 0, 0);
+    return FAKE_REPORTED;
+}
+
+static void what_is_parked_waits_for_a_close(void)
+{
+    static note write, use;
+    static char byte;
+    cede_loop *loop = begin();
+    cede_handle closing = fake_handle(CEDE_KIND_FILE, 0);
+    CHECK(use_of(loop, &use, closing) == CEDE_OK);
+    closes_too = false;
+    backend.on_start = park_writes;
+    cede_drop(closing);
+    cede_prep_write(&write.req, fake_handle(CEDE_KIND_FILE, 0), &byte, 1, 0);
+    (void)cede_submit(loop, &write.req, note_done);
+    (void)cede_run(loop, CEDE_SECOND);
+    CHECK(!write.calls && backend.waits < 1000);
+    closes_too = true;
+    CHECK(cede_run(loop, 0) == 0);
+    fake_report(&backend, fake_find(&backend, CEDE_OP_CLOSE)->token, CEDE_OK, 0);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1 && write.result.status == CEDE_EAGAIN);
+    end(loop);
+}
+
 /* What its trace hook submits from inside a turn is not slept over. */
 static cede_loop *hooked;
 static note hook_timer;
@@ -444,12 +495,14 @@ static void spin_ends_with_what_comes(void)
 int main(void)
 {
     another_version_is_refused();
+    empty_name_is_the_best_there_is();
     backend_says_why_it_cannot_be_opened();
     bind_may_be_left_out();
     release_asks_the_backend();
     borrowed_one_is_forgotten_not_closed();
     broken_wait_is_told();
     refusal_with_a_report_is_no_shortage();
+    what_is_parked_waits_for_a_close();
     timer_from_inside_a_turn_is_not_slept_over();
     spin_ends_with_what_comes();
     families_of_descriptors_are_few();

@@ -328,6 +328,30 @@ static void held_one_that_ends_is_told_at_once(void)
     end(loop);
 }
 
+/* Told that its bytes have gone when it is over, and not delivered: nothing is left to start. */
+static void gone_behind_the_report_is_nothing(void)
+{
+    static note first, second;
+    cede_loop *loop = begin();
+    cede_handle stream = fake_handle(CEDE_KIND_STREAM, 0);
+    uint64_t token;
+    cede_prep_send_zero_copy(&first.req, stream, "abcd", 4);
+    (void)cede_submit(loop, &first.req, note_done);
+    cede_prep_send(&second.req, stream, "e", 1);
+    (void)cede_submit(loop, &second.req, note_done);
+    turn(loop);
+    token = token_of(CEDE_OP_SEND_ZERO_COPY);
+    fake_report(&backend, token, CEDE_OK, 4);
+    cede_core_gone(backend.core, token);
+    turn(loop);
+    turn(loop);
+    CHECK(first.calls == 1 && backend.starts == 2); /* the second once */
+    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    turn(loop);
+    CHECK(second.calls == 1);
+    end(loop);
+}
+
 static uint64_t signals_told;
 
 static void on_signal(cede_req *req, cede_result result)
@@ -369,6 +393,7 @@ int main(void)
     drop_knows_no_wish();
     what_is_gone_is_told_first();
     held_one_that_ends_is_told_at_once();
+    gone_behind_the_report_is_nothing();
     no_signal_is_no_item();
     return 0;
 }

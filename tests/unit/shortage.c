@@ -2,7 +2,7 @@
  * When memory is out: what was kept for what must not be lost, and what becomes of submissions that
  * find no slot (laws 8, 10, 12, 15; 1b: Names and room). Public headers, a backend and an allocator
  * of the test's own.
- * Usage: unit_shortage [linked_in_flight]
+ * Usage: unit_shortage [linked_in_flight]   which must be stopped
  */
 #include "../regress/orphans.h"
 
@@ -249,6 +249,90 @@ static void member_is_taken_from_among_others(void)
     end(loop);
 }
 
+static cede_loop *here;
+static note retry, behind;
+static int tries;
+
+static void again(cede_req *req, cede_result result)
+{
+    note_done(req, result);
+    if (tries++ < 5) {
+        cede_prep_nop(&retry.req);
+        (void)cede_submit(here, &retry.req, again);
+    }
+}
+
+static void waits_for_all(cede_req *req, cede_result result)
+{
+    note_done(req, result);
+    CHECK(cede_wait(here, *(cede_ticket *)req->user_data, CEDE_FOREVER) == CEDE_OK);
+}
+
+static void stops(cede_req *req, cede_result result)
+{
+    note_done(req, result);
+    cede_stop(here);
+}
+
+/* What is submitted in the done of one that found no slot finds none either: it comes in a later
+ * turn, not in the same for ever. One that waits for the others has them all; one that stops the
+ * run, none. */
+static void each_turn_has_its_own(void)
+{
+    cede_ticket ticket;
+    cede_loop *loop = here = begin(0);
+    tries = 0;
+    retry.calls = behind.calls = 0;
+    cede_prep_nop(&retry.req);
+    (void)cede_submit(loop, &retry.req, again);
+    for (int i = 1; i <= 6; i++)
+        CHECK(cede_run(loop, 0) == 1 && retry.calls == i);
+    CHECK(cede_run(loop, 0) == 0);
+    cede_prep_nop(&retry.req);
+    retry.req.user_data = &ticket;
+    ticket = cede_submit(loop, &retry.req, waits_for_all);
+    cede_prep_nop(&behind.req);
+    (void)cede_submit(loop, &behind.req, note_done);
+    CHECK(cede_run(loop, 0) == 1 && behind.calls == 1);
+    cede_prep_nop(&retry.req);
+    (void)cede_submit(loop, &retry.req, stops);
+    cede_prep_nop(&behind.req);
+    (void)cede_submit(loop, &behind.req, note_done);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1 && behind.calls == 1);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1 && behind.calls == 2);
+    end(loop);
+}
+
+/* A foreign loop is told that there is something to run; it need not ask how long to wait. */
+static void waitable_knows_of_them(void)
+{
+    static note nop;
+    cede_loop *loop = begin(0);
+    uint64_t timeout = 77;
+    CHECK(cede_loop_waitable(loop, &timeout) == -1 && timeout == CEDE_FOREVER);
+    cede_prep_nop(&nop.req);
+    (void)cede_submit(loop, &nop.req, note_done);
+    CHECK(cede_loop_waitable(loop, &timeout) == -1 && timeout == 0);
+    CHECK(cede_loop_waitable(loop, NULL) == -1);
+    CHECK(cede_run(loop, 0) == 1 && nop.calls == 1);
+    end(loop);
+}
+
+/* A scope without a slot takes no members, from other threads either. */
+static void member_of_another_thread_is_refused(void)
+{
+    static note scope, member;
+    cede_loop *loop = begin(0);
+    cede_prep_scope(&scope.req);
+    cede_prep_nop(&member.req);
+    cede_in(&member.req, cede_submit(loop, &scope.req, note_done));
+    cede_submit_remote(loop, &member.req, note_done, NULL);
+    CHECK(cede_run(loop, 0) == 2);
+    CHECK(member.result.status == CEDE_EENDED && member.result.flags == CEDE_BY_SCOPE);
+    CHECK(scope.result.status == CEDE_ENOMEM && member.order < scope.order);
+    end(loop);
+}
+
 /* ---- Closes without slots ------------------------------------------------------------------- */
 
 static void report_close(intptr_t native)
@@ -346,19 +430,22 @@ static void linked_in_flight(void)
 
 int main(int argc, char **argv)
 {
-    (void)argv;
     use_short_memory();
     CHECK(fake_handle(CEDE_KIND_FILE, 0)); /* the table of handles has its memory */
     if (argc == 2) {
         linked_in_flight();
-        return 1;
+        return 0;
     }
+    CHECK(port_breaks_off(argv[0], "linked_in_flight"));
     copy_without_its_second_slot_fails();
     post_without_a_slot_is_told();
     member_of_no_scope_is_nobodys();
     close_without_a_slot_works_in_a_closing_loop();
     chains_of_other_threads_are_told();
     member_is_taken_from_among_others();
+    each_turn_has_its_own();
+    waitable_knows_of_them();
+    member_of_another_thread_is_refused();
     closes_are_told_apart();
     drop_is_no_close_of_theirs();
     clients_take_what_is_kept();

@@ -1,53 +1,17 @@
 /*
  * Calls of two threads, one in the middle of the other, at each of its instructions (steps.h): no
- * wish, wake or submission is lost, none comes twice, a handle is bound to one loop and closed once,
- * and a ticket that is stale by then does nothing (laws 2, 6, 10, 14; 1b: Threads, Handles).
+ * wish, wake or submission is lost, none comes twice, and a ticket that is stale by then does
+ * nothing (laws 2, 6, 11, 14; 1b: Threads).
  * Usage: unit_steps [BUDGET]   instructions to be stepped through for each call, in all (20000: seconds;
  *                              1000000 is each instruction of most)
  */
-#include "steps.h"
+#include "steps_loops.h"
 
-#include "../regress/orphans.h"
 #include "core.h"
 
-static fake backends[3];
-static cede_loop *loop, *second, *third;
-static note a, b, keeper;
+static cede_loop *second, *third;
+static note keeper;
 static cede_ticket ticket, of_b, kept;
-static cede_handle file;
-static unsigned schedules;
-
-static void try_each(const char *what, steps_fn *set_up, steps_fn *call, steps_fn *meanwhile,
-                     steps_fn *behind)
-{
-    unsigned count = steps_each(set_up, call, meanwhile, behind);
-    printf("%s: %u schedules\n", what, count);
-    schedules += count;
-}
-
-static cede_loop *opened(unsigned which)
-{
-    memset(&backends[which], 0, sizeof backends[which]);
-    return fake_loop(&backends[which]);
-}
-
-/* As the loop's thread. */
-static void turn_of(cede_loop *of)
-{
-    CHECK(cede_run(of, 0) >= 0);
-}
-
-static void close_of(cede_loop *of)
-{
-    CHECK(cede_loop_close(of, CEDE_FOREVER) == CEDE_OK);
-}
-
-static void forget(void)
-{
-    memset(&a, 0, sizeof a);
-    memset(&b, 0, sizeof b);
-    notes = 0;
-}
 
 /* ---- A wish with a payload, and the loop that is over with its request ---------------------- */
 
@@ -151,6 +115,78 @@ static void other_closes_two(void)
     close_of(third);
 }
 
+static void cancels_of_b(void *nothing)
+{
+    (void)nothing;
+    cede_cancel(of_b);
+}
+
+/* The same, and the successor is cancelled, too: by a thread that may find the slot's link in use,
+ * and relies on who uses it. Then the loop that is in the old one's memory closes, or not. */
+static bool closes_second;
+
+static void other_cancels_a_successor(void)
+{
+    port_thread thread;
+    close_of(loop);
+    second = opened(1);
+    third = opened(2);
+    turn_of(second);
+    turn_of(third);
+    cede_prep_pend(&b.req); /* in the slot of a, and one more in that of b */
+    of_b = cede_submit(third, &b.req, note_done);
+    port_start(&thread, cancels_of_b, NULL);
+    port_join(&thread);
+    if (closes_second)
+        close_of(second);
+}
+
+static void other_looks_for_the_wish(void)
+{
+    if (!closes_second)
+        turn_of(second);
+    turn_of(third);
+    turn_of(third);
+    CHECK(b.calls == 2 && b.result.status == CEDE_ECANCELED && b.result.flags & CEDE_BY_WISH);
+    if (!closes_second)
+        close_of(second);
+    close_of(third);
+}
+
+static void behind_successor(void)
+{
+    steps_on_other(other_looks_for_the_wish);
+}
+
+static void cancel_first(void)
+{
+    cede_cancel(ticket);
+}
+
+/* The loop sleeps elsewhere, so that a wish wakes it; it closes meanwhile. */
+static void other_sleeps(void)
+{
+    uint64_t ns;
+    other_opens();
+    (void)cede_loop_waitable(loop, &ns);
+}
+
+static void set_up_sleeper(void)
+{
+    forget();
+    steps_on_other(other_sleeps);
+}
+
+static void other_closes_it(void)
+{
+    close_of(loop);
+}
+
+static void behind_sleeper(void)
+{
+    CHECK(a.calls == 1 && b.calls == 1);
+}
+
 static void behind_two(void)
 {
     steps_on_other(other_closes_two);
@@ -167,6 +203,12 @@ static void wishes(void)
              behind_close);
     try_each("cancels and other loops", set_up_wish, cancel_them, other_closes_and_opens_two,
              behind_two);
+    for (unsigned i = 0; i < 2; i++) {
+        closes_second = i;
+        try_each("cancel and a successor's", set_up_wish, cancel_first, other_cancels_a_successor,
+                 behind_successor);
+    }
+    try_each("wake and loop close", set_up_sleeper, cancel_first, other_closes_it, behind_sleeper);
 }
 
 /* ---- The loop's own turn, and what is sent to it -------------------------------------------- */
@@ -254,215 +296,6 @@ static void turns(void)
     try_each("waitable and post", set_up_turn, ask_waitable, other_posts, behind_waitable);
 }
 
-/* ---- Handles: bound once, closed once ------------------------------------------------------- */
-
-static unsigned discards;
-
-static void count_discard(intptr_t native)
-{
-    (void)native;
-    discards++;
-}
-
-static unsigned closes;
-static _Atomic unsigned releases;
-
-static int count_closes(fake *self, const cede_work *work)
-{
-    closes += work->op == CEDE_OP_CLOSE;
-    cede_core_done(self->core, work->token, CEDE_OK, 0, 0);
-    return FAKE_REPORTED;
-}
-
-static cede_backend handles_table;
-static const cede_options no_options = CEDE_OPTIONS_INIT;
-
-/* So that it has its slots. */
-static void warm(cede_loop *its)
-{
-    static note nop;
-    cede_prep_nop(&nop.req);
-    (void)cede_submit(its, &nop.req, note_done);
-    turn_of(its);
-}
-
-static void other_opens_second(void)
-{
-    memset(&backends[1], 0, sizeof backends[1]);
-    second = fake_loop_on(&backends[1], &handles_table, no_options);
-    backends[1].on_start = count_closes;
-    warm(second);
-}
-
-static void set_up_handle(void)
-{
-    closes = discards = 0;
-    releases = 0;
-    memset(&backends[0], 0, sizeof backends[0]);
-    loop = fake_loop_on(&backends[0], &handles_table, no_options);
-    backends[0].on_start = count_closes;
-    warm(loop);
-    steps_on_other(other_opens_second);
-    forget();
-    file = cede_core_adopt(&handles_table, 5, CEDE_KIND_FILE, 0);
-    CHECK(file);
-}
-
-static void use_here(void)
-{
-    cede_prep_fsync(&a.req, file);
-    (void)cede_submit(loop, &a.req, note_done);
-}
-
-static void drop_here(void)
-{
-    cede_drop(file);
-}
-
-static void release_here(void)
-{
-    intptr_t native = 0;
-    cede_status status = cede_release(file, &native);
-    CHECK(status == CEDE_OK ? native == 5 : status == CEDE_EBADF && native == 0);
-    atomic_fetch_add(&releases, status == CEDE_OK);
-}
-
-static void other_uses(void)
-{
-    cede_prep_fsync(&b.req, file);
-    (void)cede_submit(second, &b.req, note_done);
-    turn_of(second);
-}
-
-static void other_sends_use(void)
-{
-    cede_prep_fsync(&b.req, file);
-    cede_submit_remote(loop, &b.req, note_done, NULL);
-}
-
-static void other_drops(void)
-{
-    cede_drop(file);
-}
-
-static void other_releases(void)
-{
-    release_here();
-}
-
-static void other_closes_second(void)
-{
-    turn_of(second);
-    close_of(second);
-}
-
-static void close_both(void)
-{
-    turn_of(loop);
-    close_of(loop);
-    steps_on_other(other_closes_second);
-    cede_drop(file); /* stale by now, or nobody had it */
-    CHECK(closes + discards == 1);
-}
-
-static bool was_well(const note *n)
-{
-    return n->calls == 1 && n->result.status == CEDE_OK;
-}
-
-static void behind_bind(void)
-{
-    close_both();
-    CHECK(a.calls == 1 && b.calls == 1 && was_well(&a) != was_well(&b));
-    CHECK(a.result.status == CEDE_OK || a.result.status == CEDE_EINVAL);
-    CHECK(b.result.status == CEDE_OK || b.result.status == CEDE_EINVAL);
-}
-
-static void behind_same_loop(void)
-{
-    close_both();
-    CHECK(was_well(&a) && (was_well(&b) || b.result.status == CEDE_EENDED));
-}
-
-static void behind_use_and_drop(void)
-{
-    close_both();
-    CHECK(a.calls == 1 && (a.result.status == CEDE_OK || a.result.status == CEDE_EBADF ||
-                           a.result.status == CEDE_ECANCELED));
-}
-
-static void behind_drop_and_use(void)
-{
-    close_both();
-    CHECK(b.calls == 1 && (b.result.status == CEDE_OK || b.result.status == CEDE_EBADF ||
-                           b.result.status == CEDE_ECANCELED));
-}
-
-/* One of them has the descriptor: who released it, or the drop. */
-static void behind_release(void)
-{
-    turn_of(loop);
-    close_of(loop);
-    steps_on_other(other_closes_second);
-    cede_drop(file);
-    CHECK(closes == 0 && discards + releases == 1);
-}
-
-static void other_is_over_with_it(void)
-{
-    other_uses();
-    cede_drop(file);
-    for (unsigned i = 0; i < 3; i++)
-        turn_of(second);
-}
-
-static void set_up_bound(void)
-{
-    set_up_handle();
-    steps_on_other(other_uses);
-}
-
-static void other_closes_loop(void)
-{
-    close_of(second);
-    other_opens_second();
-}
-
-static void behind_bound(void)
-{
-    cede_handle next;
-    close_both();
-    next = cede_core_adopt(&handles_table, 6, CEDE_KIND_FILE, 0); /* entries come round */
-    CHECK(next && next != file);
-    cede_drop(next);
-    CHECK(discards == 1 && closes == 1);
-}
-
-static void other_drops_it_first(void)
-{
-    cede_drop(file);
-    for (unsigned i = 0; i < 3; i++)
-        turn_of(second);
-}
-
-static void handles(void)
-{
-    handles_table = fake_backend;
-    handles_table.discard = count_discard;
-    handles_table.natives = "fd"; /* which can be released */
-    try_each("two loops bind", set_up_handle, use_here, other_uses, behind_bind);
-    try_each("one loop binds, twice", set_up_handle, use_here, other_sends_use, behind_same_loop);
-    try_each("bind and drop", set_up_handle, use_here, other_drops, behind_use_and_drop);
-    try_each("drop and bind", set_up_handle, drop_here, other_uses, behind_drop_and_use);
-    try_each("release and drop", set_up_handle, release_here, other_drops, behind_release);
-    try_each("two release", set_up_handle, release_here, other_releases, behind_release);
-    try_each("drop and bind and close", set_up_handle, drop_here, other_is_over_with_it,
-             behind_drop_and_use);
-    try_each("drop and the loop's drop", set_up_bound, drop_here, other_drops_it_first,
-             behind_bound);
-    try_each("drop and loop close", set_up_bound, drop_here, other_closes_loop, behind_bound);
-}
-
 /* ---- A ticket that is known before its submission is there ---------------------------------- */
 
 static void other_opens_empty(void)
@@ -532,18 +365,50 @@ static void early(void)
 
 /* ---- A loop that closes, and what is still being sent --------------------------------------- */
 
+/* Only what comes behind its last turn is stepped through, and before the backend is closed: the
+ * rest is long, and shares nothing. */
+static bool last_turn;
+
+static int closes_at_once(fake *self, const cede_work *work)
+{
+    last_turn = true;
+    cede_core_done(self->core, work->token, CEDE_OK, 0, 0);
+    return FAKE_REPORTED;
+}
+
+static uint64_t now_steps(void *self)
+{
+    if (last_turn)
+        steps_from_here();
+    return fake_now(self);
+}
+
+static void close_steps(void *self)
+{
+    steps_no_further();
+    fake_close(self);
+}
+
 static void set_up_close(void)
 {
+    static cede_backend table;
     forget();
-    loop = opened(0);
+    last_turn = false;
+    table = fake_backend;
+    table.close = close_steps;
+    table.now = now_steps;
+    memset(&backends[0], 0, sizeof backends[0]);
+    loop = fake_loop_on(&backends[0], &table, (cede_options)CEDE_OPTIONS_INIT);
     turn_of(loop);
-    cede_prep_pend(&keeper.req);
+    cede_prep_poll(&keeper.req, fake_handle(CEDE_KIND_STREAM, 0), CEDE_POLL_IN); /* binds it */
     (void)cede_submit(loop, &keeper.req, note_done);
+    turn_of(loop);
+    backends[0].on_start = closes_at_once;
 }
 
 static void close_here(void)
 {
-    close_of(loop);
+    CHECK(cede_loop_close(loop, 3600 * CEDE_SECOND) == CEDE_OK);
 }
 
 static bool is_shut(void)
@@ -564,6 +429,17 @@ static void other_sends_late(void)
     a.order = -1; /* was sent */
 }
 
+static void other_posts_late(void)
+{
+    if (is_shut())
+        return;
+    cede_prep_nop(&a.req);
+    cede_submit_remote(loop, &a.req, note_done, NULL);
+    b.calls = 1;
+    b.result.status = CEDE_EENDED;
+    a.order = -1;
+}
+
 /* All that was sent came back, by the time that the close returned. */
 static void behind_closed(void)
 {
@@ -573,12 +449,15 @@ static void behind_closed(void)
 
 static void closing(void)
 {
+    steps.late = true;
     try_each("loop close and submits", set_up_close, close_here, other_sends_late, behind_closed);
+    try_each("loop close and posts", set_up_close, close_here, other_posts_late, behind_closed);
+    steps.late = false;
 }
 
 /* ---- What finds no slot keeps its turn ------------------------------------------------------ */
 
-static note crowd[FILLERS];
+static note crowd[FILLERS], last;
 
 /* One slot is left for other threads. */
 static void set_up_short(void)
@@ -595,6 +474,7 @@ static void set_up_short(void)
     }
     turn_of(loop);
     file = fake_handle(CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
+    last.calls = last.order = 0;
 }
 
 static void turn_here(void)
@@ -610,12 +490,15 @@ static void other_reads_and_closes(void)
     cede_submit_remote(loop, &a.req, note_done, NULL);
     cede_prep_close(&b.req, file);
     cede_submit_remote(loop, &b.req, note_done, NULL);
+    cede_prep_pend(&last.req);
+    cede_submit_remote(loop, &last.req, note_done, NULL);
 }
 
 static void behind_short(void)
 {
     for (unsigned i = 0; i < 3; i++)
         turn_of(loop);
+    CHECK(last.calls == 1 && last.result.status == CEDE_ENOMEM && last.order > 0);
     CHECK(a.calls == 1 && a.result.status == CEDE_ECANCELED && a.result.flags & CEDE_BY_CLOSE);
     CHECK(was_well(&b) && a.order < b.order);
     close_of(loop);
@@ -636,7 +519,6 @@ int main(int argc, char **argv)
     shortages(); /* first: a loop of another would leave more slots */
     wishes();
     turns();
-    handles();
     early();
     closing();
     steps_end();

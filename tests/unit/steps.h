@@ -38,6 +38,7 @@ static struct {
 
 static struct {
     unsigned long budget; /* instructions to be stepped through for one call, in all */
+    bool late;            /* the call begins to be stepped through where it says so itself */
     volatile bool on;
     volatile bool met;
     volatile unsigned long count, stop;
@@ -138,7 +139,8 @@ static bool steps_call(unsigned long stop, steps_fn *call, steps_fn *meanwhile)
     steps.stop = stop;
     steps.met = false;
     steps.meanwhile = meanwhile;
-    steps_trap();
+    if (!steps.late)
+        steps_trap();
     call();
     steps.on = false;
     while (steps.met && !atomic_load(&steps_other.done))
@@ -146,8 +148,20 @@ static bool steps_call(unsigned long stop, steps_fn *call, steps_fn *meanwhile)
     return steps.met;
 }
 
+/* In a call that is late: from here, and no further. */
+static inline void steps_from_here(void)
+{
+    if (steps.late && !steps.met && !steps.on)
+        steps_trap();
+}
+
+static inline void steps_no_further(void)
+{
+    steps.on = false;
+}
+
 /* In the call, where it is about to sleep: now or never. */
-static void steps_last_chance(void)
+static inline void steps_last_chance(void)
 {
     bool stepping = steps.on;
     steps.on = false;
