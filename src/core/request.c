@@ -586,7 +586,7 @@ int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
             break;
     }
     loop->frame = frame.outer;
-    while (CEDI_UNLIKELY(orphans) && orphans-- && loop->orphans && !cedi_stop_asked(loop))
+    for (; CEDI_UNLIKELY(orphans) && loop->orphans && !cedi_stop_asked(loop); orphans--)
         count += cedi_req_deliver_orphan(loop, NULL);
     return count;
 }

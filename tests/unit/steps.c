@@ -7,8 +7,6 @@
  */
 #include "steps_loops.h"
 
-#include "core.h"
-
 static cede_loop *second, *third;
 static note keeper;
 static cede_ticket ticket, of_b, kept;
@@ -73,6 +71,7 @@ static void other_closes(void)
 {
     if (loop)
         close_of(loop);
+    loop = NULL;
 }
 
 static void behind_wish(void)
@@ -203,6 +202,7 @@ static void wishes(void)
              behind_close);
     try_each("cancels and other loops", set_up_wish, cancel_them, other_closes_and_opens_two,
              behind_two);
+    try_each("fail and the loop's end", set_up_wish, fail_it, other_closes, behind_close);
     for (unsigned i = 0; i < 2; i++) {
         closes_second = i;
         try_each("cancel and a successor's", set_up_wish, cancel_first, other_cancels_a_successor,
@@ -272,6 +272,37 @@ static void behind_turn(void)
     close_of(loop);
 }
 
+/* It delivers what another thread fails and completes meanwhile. */
+static void set_up_delivery(void)
+{
+    forget();
+    loop = opened(0);
+    turn_of(loop);
+    cede_prep_scope(&a.req);
+    ticket = cede_submit(loop, &a.req, note_done);
+    cede_prep_pend(&b.req);
+    of_b = cede_submit(loop, &b.req, note_done);
+    cancel_them();
+}
+
+static void turn_here(void)
+{
+    turn_of(loop);
+}
+
+static void other_fails_and_completes(void)
+{
+    fail_it();
+    complete_it();
+}
+
+static void behind_delivery(void)
+{
+    CHECK(a.calls == 1 && a.result.status == CEDE_ECANCELED);
+    CHECK(b.calls == 1 && b.result.status == CEDE_ECANCELED);
+    close_of(loop);
+}
+
 static uint64_t timeout;
 
 static void ask_waitable(void)
@@ -293,6 +324,8 @@ static void turns(void)
     try_each("run and post", set_up_turn, run_until_stopped, other_posts, behind_turn);
     try_each("run and submit", set_up_turn, run_until_stopped, other_sends, behind_turn);
     try_each("run and stop", set_up_turn, run_until_stopped, other_stops, behind_turn);
+    try_each("delivery and wishes", set_up_delivery, turn_here, other_fails_and_completes,
+             behind_delivery);
     try_each("waitable and post", set_up_turn, ask_waitable, other_posts, behind_waitable);
 }
 
@@ -363,164 +396,12 @@ static void early(void)
     try_each("submit and join", set_up_early, send_scope, other_joins, behind_early);
 }
 
-/* ---- A loop that closes, and what is still being sent --------------------------------------- */
-
-/* Only what comes behind its last turn is stepped through, and before the backend is closed: the
- * rest is long, and shares nothing. */
-static bool last_turn;
-
-static int closes_at_once(fake *self, const cede_work *work)
-{
-    last_turn = true;
-    cede_core_done(self->core, work->token, CEDE_OK, 0, 0);
-    return FAKE_REPORTED;
-}
-
-static uint64_t now_steps(void *self)
-{
-    if (last_turn)
-        steps_from_here();
-    return fake_now(self);
-}
-
-static void close_steps(void *self)
-{
-    steps_no_further();
-    fake_close(self);
-}
-
-static void set_up_close(void)
-{
-    static cede_backend table;
-    forget();
-    last_turn = false;
-    table = fake_backend;
-    table.close = close_steps;
-    table.now = now_steps;
-    memset(&backends[0], 0, sizeof backends[0]);
-    loop = fake_loop_on(&backends[0], &table, (cede_options)CEDE_OPTIONS_INIT);
-    turn_of(loop);
-    cede_prep_poll(&keeper.req, fake_handle(CEDE_KIND_STREAM, 0), CEDE_POLL_IN); /* binds it */
-    (void)cede_submit(loop, &keeper.req, note_done);
-    turn_of(loop);
-    backends[0].on_start = closes_at_once;
-}
-
-static void close_here(void)
-{
-    CHECK(cede_loop_close(loop, 3600 * CEDE_SECOND) == CEDE_OK);
-}
-
-static bool is_shut(void)
-{
-    return atomic_load(&loop->inbox) == UINT32_MAX;
-}
-
-/* As long as it can: behind that it must have returned (law 11). */
-static void other_sends_late(void)
-{
-    if (is_shut())
-        return;
-    cede_prep_nop(&a.req);
-    cede_submit_remote(loop, &a.req, note_done, NULL);
-    cede_prep_pend(&b.req);
-    cede_submit_remote(loop, &b.req, note_done, &ticket);
-    cede_cancel(ticket);
-    a.order = -1; /* was sent */
-}
-
-static void other_posts_late(void)
-{
-    if (is_shut())
-        return;
-    cede_prep_nop(&a.req);
-    cede_submit_remote(loop, &a.req, note_done, NULL);
-    b.calls = 1;
-    b.result.status = CEDE_EENDED;
-    a.order = -1;
-}
-
-/* All that was sent came back, by the time that the close returned. */
-static void behind_closed(void)
-{
-    CHECK(!a.order || (a.calls == 1 && b.calls == 1));
-    CHECK(!b.calls || b.result.status == CEDE_ECANCELED || b.result.status == CEDE_EENDED);
-}
-
-static void closing(void)
-{
-    steps.late = true;
-    try_each("loop close and submits", set_up_close, close_here, other_sends_late, behind_closed);
-    try_each("loop close and posts", set_up_close, close_here, other_posts_late, behind_closed);
-    steps.late = false;
-}
-
-/* ---- What finds no slot keeps its turn ------------------------------------------------------ */
-
-static note crowd[FILLERS], last;
-
-/* One slot is left for other threads. */
-static void set_up_short(void)
-{
-    forget();
-    memory_is_out = false;
-    loop = opened(0);
-    turn_of(loop);
-    for (unsigned i = 0; i < FILLERS - 1; i++) {
-        cede_prep_pend(&crowd[i].req);
-        cede_background(&crowd[i].req);
-        cede_submit_remote(loop, &crowd[i].req, note_done, NULL);
-        memory_is_out = true;
-    }
-    turn_of(loop);
-    file = fake_handle(CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
-    last.calls = last.order = 0;
-}
-
-static void turn_here(void)
-{
-    turn_of(loop);
-}
-
-/* The second has no slot, and is dealt with behind the first. */
-static void other_reads_and_closes(void)
-{
-    static char byte;
-    cede_prep_read(&a.req, file, &byte, 1, 0);
-    cede_submit_remote(loop, &a.req, note_done, NULL);
-    cede_prep_close(&b.req, file);
-    cede_submit_remote(loop, &b.req, note_done, NULL);
-    cede_prep_pend(&last.req);
-    cede_submit_remote(loop, &last.req, note_done, NULL);
-}
-
-static void behind_short(void)
-{
-    for (unsigned i = 0; i < 3; i++)
-        turn_of(loop);
-    CHECK(last.calls == 1 && last.result.status == CEDE_ENOMEM && last.order > 0);
-    CHECK(a.calls == 1 && a.result.status == CEDE_ECANCELED && a.result.flags & CEDE_BY_CLOSE);
-    CHECK(was_well(&b) && a.order < b.order);
-    close_of(loop);
-    memory_is_out = false;
-}
-
-static void shortages(void)
-{
-    try_each("turn and what has no slot", set_up_short, turn_here, other_reads_and_closes,
-             behind_short);
-}
-
 int main(int argc, char **argv)
 {
-    use_short_memory();
-    CHECK(fake_handle(CEDE_KIND_FILE, 0)); /* the table of handles has its memory */
     steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
-    shortages(); /* first: a loop of another would leave more slots */
     wishes();
     turns();
     early();
-    closing();
     steps_end();
     printf("%u schedules\n", schedules);
     return 0;

@@ -7,6 +7,7 @@
 #include "steps_loops.h"
 
 static cede_loop *second;
+static cede_handle file;
 
 static unsigned discards;
 

@@ -9,7 +9,6 @@
 static fake backends[3];
 static cede_loop *loop;
 static note a, b;
-static cede_handle file;
 static unsigned schedules;
 
 static inline void try_each(const char *what, steps_fn *set_up, steps_fn *call, steps_fn *meanwhile,
