@@ -80,7 +80,7 @@ void cedi_loop_retire(cede_loop *loop)
 
 static cede_status fail_open(const cede_options *options, cede_status status, const char *why)
 {
-    if (options->why && options->why_bytes)
+    if (options->why)
         (void)snprintf(options->why, options->why_bytes, "%s", why);
     return status;
 }

@@ -232,11 +232,9 @@ static bool ask_backend(cede_loop *loop, cedi_slot *slot)
     if (CEDI_FAULT(DONE_ON_CANCEL) ||
         (CEDI_FAULT(DEADLINE_LEAVES_IO) && (slot->cause & CEDE_BY_DEADLINE)))
         cedi_req_seal_by_cause(loop, slot);
-    if (answer != CEDE_CANCEL_AGAIN || slot->state != CANCELLING ||
-        CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
-        return true;
-    cedi_req_cancel_again(loop, slot);
-    return false;
+    if (answer == CEDE_CANCEL_AGAIN && !CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
+        cedi_req_cancel_again(loop, slot); /* unless it was reported in the call */
+    return !(slot->holds & CEDI_AGAIN);
 }
 
 void cedi_req_cancel_again(cede_loop *loop, cedi_slot *slot)

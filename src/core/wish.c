@@ -195,11 +195,10 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
     }
 }
 
-/* A timer is on the wheel by whichever comes first, its expiry or its deadline (slot->count). */
+/* A timer is on the wheel by whichever comes first, its expiry or its deadline (slot->count). One
+ * that has expired while it was held stays so, wherever the wheel has it. */
 static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
 {
-    if (slot->bits & CEDI_EXPIRED)
-        return;
     if (expiry <= slot->count) {
         slot->bits |= CEDI_BY_TIMER;
         cedi_wheel_move(loop, slot, expiry);
@@ -212,11 +211,8 @@ static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
 /* The usual case: what is moved is the only time that the request has. */
 static void extend_one(cede_loop *loop, cedi_slot *slot, uint64_t in_ns)
 {
-    if (slot->op == CEDE_OP_TIMER) {
-        if (slot->bits & CEDI_EXPIRED)
-            return;
+    if (slot->op == CEDE_OP_TIMER)
         slot->bits |= CEDI_BY_TIMER;
-    }
     cedi_wheel_move_in(loop, slot, in_ns);
 }
 
@@ -236,8 +232,6 @@ void cede_extend(cede_ticket ticket, uint64_t in_ns)
     if (slot->op == CEDE_OP_CLOSE)
         return;
     if (!cedi_req_is_pending(slot) || (slot->cause & CEDE_BY_ANY))
-        return;
-    if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
         return;
     if (in_ns != CEDE_FOREVER && (slot->op != CEDE_OP_TIMER || slot->count == CEDE_FOREVER)) {
         extend_one(loop, slot, in_ns);

@@ -129,17 +129,33 @@ static void on_client(cede_req *req, cede_result result)
     says[0] = cede_wait(loop, refused, 10 * CEDE_SECOND);
 }
 
+/* The close joined a scope that found no slot, which nothing has looked at yet. */
+static void on_client_in_a_scope(cede_req *req, cede_result result)
+{
+    cede_drop(result.handle);
+    cede_prep_scope(&scope.req);
+    cede_in(&scope.req, outside);
+    scope.calls = 0;
+    life = cede_submit(loop, &scope.req, note_done);
+    close_of(req->handle_, &life);
+    says[1] = cede_wait(loop, outside, 10 * CEDE_SECOND);
+}
+
 static void inside_an_item(void)
 {
-    begin(1);
-    cede_prep_accept_many(&read_it.req, fake_handle(CEDE_KIND_LISTENER, 0), on_client);
-    submit(&read_it, note_done);
-    (void)cede_run(loop, 0);
-    cede_core_item(backend.core, fake_find(&backend, CEDE_OP_ACCEPT_MANY)->token, 1000, 0);
-    CHECK(cede_run(loop, 0) == 1 && says[0] == CEDE_EDEADLK && !read_it.calls);
-    CHECK(cede_wait(loop, refused, 10 * CEDE_SECOND) == CEDE_OK);
-    CHECK(read_it.calls == 1 && read_it.order < close_it.order);
-    end();
+    for (unsigned i = 0; i < 2; i++) {
+        begin(1);
+        cede_prep_accept_many(&read_it.req, fake_handle(CEDE_KIND_LISTENER, 0),
+                              i ? on_client_in_a_scope : on_client);
+        submit(&read_it, note_done);
+        (void)cede_run(loop, 0);
+        cede_core_item(backend.core, fake_find(&backend, CEDE_OP_ACCEPT_MANY)->token, 1000, 0);
+        (void)cede_run(loop, 0);
+        CHECK(says[i] == CEDE_EDEADLK);
+        CHECK(cede_wait(loop, refused, 10 * CEDE_SECOND) == CEDE_OK);
+        CHECK(read_it.calls == 1 && read_it.order < close_it.order);
+        end();
+    }
 }
 
 int main(void)

@@ -381,6 +381,9 @@ static void addresses_are_told_apart(void)
     REQUIRE(!cede_address_equal(&a, &b), "two hosts");
     REQUIRE(!cede_address_equal(&a, &v6), "two families");
     b = v6;
+    b.family = CEDE_ADDRESS_IPV4;
+    REQUIRE(!cede_address_equal(&v6, &b) && !cede_address_equal(&b, &v6), "nothing but these");
+    b = v6;
     REQUIRE(cede_address_equal(&v6, &b), "one and the same");
     b.ip[15] = 2;
     REQUIRE(!cede_address_equal(&v6, &b), "two hosts");

@@ -142,7 +142,7 @@ static void find_pends(void *context, const cede_pending *pending)
  * before what it was linked behind. */
 static void pend_is_completed_before_its_turn(void)
 {
-    static note head, pend, tail;
+    static note head, pend, tail, more[2];
     cede_ticket ticket;
     begin();
     cede_prep_pend(&head.req);
@@ -161,10 +161,27 @@ static void pend_is_completed_before_its_turn(void)
     turn();
     turn();
     CHECK(pend.calls == 1 && pend.result.count == 9 && tail.calls == 1 && !head.calls);
+    /* what takes its place over is nothing to the first */
+    cede_prep_pend(&more[0].req);
+    cede_prep_pend(&more[1].req);
+    cede_link(&more[0].req, &more[1].req, note_done);
+    more[1].calls = 0;
+    (void)submit(&more[0]);
     cede_complete(ticket, CEDE_OK, 0);
     turn();
     CHECK(head.calls == 1 && pend.calls == 1 && tail.calls == 1);
+    pend_count = 0;
+    cede_dump(loop, find_pends, NULL);
+    CHECK(pend_count == 1 && !more[0].calls && !more[1].calls); /* still held */
     end();
+}
+
+static cede_status relay_status;
+
+static void relay_done(cede_req *req, cede_result result)
+{
+    (void)req;
+    relay_status = result.status;
 }
 
 /* Submitted by the functions that stand behind the macros, as other languages do. */
@@ -191,16 +208,18 @@ static void plain_functions_submit_too(void)
     CHECK(n.calls == 2 && n.result.count == 3);
     cede_prep_relay(&relay, fake_handle(CEDE_KIND_STREAM, 0), fake_handle(CEDE_KIND_STREAM, 0),
                     room, sizeof room, CEDE_TO_END);
-    ticket = (cede_submit_relay)(loop, &relay, note_done);
+    ticket = (cede_submit_relay)(loop, &relay, relay_done);
     turn();
     CHECK(fake_find(&backend, CEDE_OP_RECV));
     cede_cancel(ticket);
     CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK);
     /* one without a buffer is told like every other */
-    cede_prep_relay(&relay, relay.from_, relay.to_, NULL, sizeof room, CEDE_TO_END);
-    relay.req.user_data = NULL;
-    ticket = (cede_submit_relay)(loop, &relay, note_done);
-    CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        cede_prep_relay(&relay, relay.from_, relay.to_, i ? room : NULL, i ? 1 : sizeof room,
+                        CEDE_TO_END);
+        ticket = (cede_submit_relay)(loop, &relay, relay_done);
+        CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK && relay_status == CEDE_EINVAL);
+    }
     end();
 }
 

@@ -7,6 +7,8 @@
  */
 #include "steps_loops.h"
 
+#include "core.h"
+
 static cede_loop *second, *third;
 static note keeper;
 static cede_ticket ticket, of_b, kept;
@@ -55,7 +57,7 @@ static void other_ends_both(void)
     cede_prep_pend(&a.req); /* the slots are other requests' by now */
     (void)cede_submit(loop, &a.req, note_done);
     cede_prep_scope(&b.req);
-    ticket = cede_submit(loop, &b.req, note_done);
+    (void)cede_submit(loop, &b.req, note_done);
     turn_of(loop);
 }
 
@@ -74,9 +76,34 @@ static void other_closes(void)
     loop = NULL;
 }
 
+/* No slot is lost; the next life of the one that waited for the wish hears wishes as any other. */
+static note next;
+static cede_ticket of_next;
+
+static void other_submits_next(void)
+{
+    unsigned idle = 0;
+    turn_of(loop);
+    for (const cedi_link *link = loop->free.next; link; link = link->next)
+        idle++;
+    CHECK(idle + 2 == CEDI_CHUNK_SLOTS);
+    cede_prep_pend(&next.req);
+    next.calls = 0;
+    of_next = cede_submit(loop, &next.req, note_done);
+}
+
+static void other_hears(void)
+{
+    turn_of(loop);
+    CHECK(next.calls == 1 && next.result.status == CEDE_ECANCELED);
+}
+
 static void behind_wish(void)
 {
     CHECK(a.calls == 1 && b.calls == 1); /* the successors are untouched */
+    steps_on_other(other_submits_next);
+    cede_cancel(of_next);
+    steps_on_other(other_hears);
     steps_on_other(other_closes);
     CHECK(a.calls == 2 && b.calls == 2);
 }

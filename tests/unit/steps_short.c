@@ -12,9 +12,16 @@ static note keeper;
 static cede_handle file;
 static cede_ticket ticket, kept;
 
+/* What the backend does behind it is not stepped through. */
 static void turn_here(void)
 {
     turn_of(loop);
+}
+
+static void is_far_enough(fake *self, uint64_t timeout_ns)
+{
+    (void)self, (void)timeout_ns;
+    steps_no_further();
 }
 
 /* ---- A loop that closes, and what is still being sent --------------------------------------- */
@@ -129,6 +136,7 @@ static void set_up_short(void)
     }
     turn_of(loop);
     file = fake_handle(CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
+    backends[0].on_wait = is_far_enough;
     last.calls = last.order = 0;
 }
 
