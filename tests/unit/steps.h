@@ -194,7 +194,7 @@ static void steps_end(void)
  * behind it. Returns how many schedules that were. */
 static unsigned steps_each(steps_fn *set_up, steps_fn *call, steps_fn *meanwhile, steps_fn *behind)
 {
-    unsigned long all, stops, every;
+    unsigned long all, stops, every, dense = 1;
     unsigned count = 0;
     set_up();
     (void)steps_call(0, call, meanwhile); /* alone: how long is it? */
@@ -204,7 +204,9 @@ static unsigned steps_each(steps_fn *set_up, steps_fn *call, steps_fn *meanwhile
     behind();
     stops = 2 * steps.budget / (all + 1); /* each is half way on average */
     every = 1 + all / (stops > 10 ? stops : 10);
-    for (unsigned long stop = 1; stop <= all + every; stop += every, count++) {
+    while (dense * dense < 2 * steps.budget)
+        dense++; /* the first ones cost little: each of them */
+    for (unsigned long stop = 1; stop <= all + every; stop += stop < dense ? 1 : every, count++) {
         set_up();
         if (!steps_call(stop, call, meanwhile))
             steps_on_other(meanwhile);
