@@ -348,7 +348,7 @@ static void refusal_with_a_report_is_no_shortage(void)
     end(loop);
 }
 
-/* While a close is still to be made, there will be room by and by: what is parked waits for that. */
+/* While a close is still to be made there will be room by and by: what is parked waits for that. */
 static bool closes_too;
 
 static int park_writes(fake *self, const cede_work *work)

@@ -343,7 +343,7 @@ static void report_close(intptr_t native)
             return;
         }
     }
-    CHECK(!"there is no such close");
+    CHECK(false); /* there is no such close */
 }
 
 static intptr_t last_native(void)

@@ -2,12 +2,12 @@
  * Calls of two threads, one in the middle of the other, at each of its instructions (steps.h): no
  * wish, wake or submission is lost, none comes twice, and a ticket that is stale by then does
  * nothing (laws 2, 6, 11, 14; 1b: Threads).
- * Usage: unit_steps [BUDGET]   instructions to be stepped through for each call, in all (20000: seconds;
- *                              1000000 is each instruction of most)
+ * Usage: unit_steps [BUDGET]   instructions to be stepped through for each call, in all (20000:
+ *                              seconds; 1000000 is each instruction of most calls)
  */
-#include "steps_loops.h"
-
 #include "core.h"
+
+#include "steps_loops.h"
 
 static cede_loop *second, *third;
 static note keeper;

@@ -4,9 +4,9 @@
  * 14, 15; 1b: Threads, Names and room).
  * Usage: unit_steps_short [BUDGET]   as unit_steps
  */
-#include "steps_loops.h"
-
 #include "core.h"
+
+#include "steps_loops.h"
 
 static note keeper;
 static cede_handle file;
