@@ -425,7 +425,7 @@ static void post_meets_a_closing_loop(void)
 /* ---- Arguments ------------------------------------------------------------------------------ */
 
 static char a[1];
-static const cede_vec far[] = {{a, 1}, {NULL, 1}};
+static const cede_vec holed[] = {{a, 1}, {NULL, 1}};
 
 /* Each is wrong in one thing. What is wrong is told; no backend sees it. */
 static void prepare_badly(cede_req *req, unsigned i, cede_handle file)
@@ -438,10 +438,10 @@ static void prepare_badly(cede_req *req, unsigned i, cede_handle file)
         cede_prep_allocate(req, file, INT64_MAX, 1, 0);
         break;
     case 1:
-        cede_prep_readv(req, file, far, 1, CEDE_CURRENT - 1);
+        cede_prep_readv(req, file, holed, 1, CEDE_CURRENT - 1);
         break;
     case 2:
-        cede_prep_writev(req, file, far, 2, 0);
+        cede_prep_writev(req, file, holed, 2, 0);
         break;
     case 3:
         cede_prep_copy(req, file, (uint64_t)INT64_MAX + 1, file, 0, 1);
