@@ -453,8 +453,7 @@ static void drop_remote(cede_loop *loop, cedi_entry *entry, uint32_t index, uint
         return;
     cede_os_lock(); /* the loop has closed, and the handle with it */
     atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
-    if (entry->flags & CEDI_FREED)
-        recycle(index);
+    recycle(index);
     cede_os_unlock();
 }
 

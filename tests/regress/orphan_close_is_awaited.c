@@ -120,7 +120,28 @@ static void by_the_scope_of_its_scope(void)
     end();
 }
 
-static cede_status says[2];
+/* A close that joined nothing leads to no scope; and what pends on another handle, or is over there,
+ * is left alone. */
+static void nobody_else_is_awaited(void)
+{
+    static note elsewhere;
+    cede_handle file;
+    begin(3);
+    file = pending_read();
+    submit_other();
+    cede_prep_fsync(&elsewhere.req, fake_handle(CEDE_KIND_FILE, 0));
+    submit(&elsewhere, note_done);
+    (void)cede_wait(loop, outside, 0);
+    fake_report(&backend, fake_find(&backend, CEDE_OP_FSYNC)->token, CEDE_OK, 0);
+    close_of(file, NULL);
+    CHECK(cede_wait(loop, outside, CEDE_MILLISECOND) == CEDE_EDEADLINE);
+    CHECK(!read_it.calls && !close_it.calls);
+    CHECK(cede_wait(loop, refused, 10 * CEDE_SECOND) == CEDE_OK);
+    CHECK(read_it.calls == 1 && close_it.calls == 1 && !elsewhere.calls && !other.calls);
+    end();
+}
+
+static cede_status says[4];
 
 static void on_client(cede_req *req, cede_result result)
 {
@@ -141,12 +162,42 @@ static void on_client_in_a_scope(cede_req *req, cede_result result)
     says[1] = cede_wait(loop, outside, 10 * CEDE_SECOND);
 }
 
+static cede_handle closing;
+
+static void sends_close(void *nothing)
+{
+    (void)nothing;
+    cede_prep_close(&close_it.req, closing);
+    close_it.calls = 0;
+    cede_submit_remote(loop, &close_it.req, note_done, &refused);
+}
+
+/* It is another's, and on its way when the wait begins. */
+static void on_client_and_thread(cede_req *req, cede_result result)
+{
+    port_thread thread;
+    cede_drop(result.handle);
+    closing = req->handle_;
+    port_start(&thread, sends_close, NULL);
+    port_join(&thread);
+    says[2] = cede_wait(loop, refused, 10 * CEDE_SECOND);
+}
+
+/* Of another handle: that may be awaited. */
+static void on_client_elsewhere(cede_req *req, cede_result result)
+{
+    (void)req;
+    cede_drop(result.handle);
+    close_of(fake_handle(CEDE_KIND_FILE, 0), NULL);
+    says[3] = cede_wait(loop, refused, 10 * CEDE_SECOND);
+}
+
 static void inside_an_item(void)
 {
-    for (unsigned i = 0; i < 2; i++) {
+    static cede_item *const acts[] = {on_client, on_client_in_a_scope, on_client_and_thread};
+    for (unsigned i = 0; i < 3; i++) {
         begin(1);
-        cede_prep_accept_many(&read_it.req, fake_handle(CEDE_KIND_LISTENER, 0),
-                              i ? on_client_in_a_scope : on_client);
+        cede_prep_accept_many(&read_it.req, fake_handle(CEDE_KIND_LISTENER, 0), acts[i]);
         submit(&read_it, note_done);
         (void)cede_run(loop, 0);
         cede_core_item(backend.core, fake_find(&backend, CEDE_OP_ACCEPT_MANY)->token, 1000, 0);
@@ -158,6 +209,18 @@ static void inside_an_item(void)
     }
 }
 
+static void inside_an_item_of_another(void)
+{
+    begin(1);
+    cede_prep_accept_many(&read_it.req, fake_handle(CEDE_KIND_LISTENER, 0), on_client_elsewhere);
+    submit(&read_it, note_done);
+    (void)cede_run(loop, 0);
+    cede_core_item(backend.core, fake_find(&backend, CEDE_OP_ACCEPT_MANY)->token, 1000, 0);
+    (void)cede_run(loop, 0);
+    CHECK(says[3] == CEDE_OK && close_it.calls == 1 && !read_it.calls);
+    end();
+}
+
 int main(void)
 {
     use_short_memory();
@@ -166,6 +229,8 @@ int main(void)
     of_either_end_of_a_copy();
     by_its_scope();
     by_the_scope_of_its_scope();
+    nobody_else_is_awaited();
     inside_an_item();
+    inside_an_item_of_another();
     return 0;
 }

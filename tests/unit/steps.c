@@ -116,6 +116,85 @@ static void behind_close(void)
     CHECK(b.result.status == CEDE_ECANCELED || b.result.count == 7);
 }
 
+/* Another thread fails it, too: one of the two reasons counts. */
+static void fails_otherwise(void *nothing)
+{
+    (void)nothing;
+    cede_fail(ticket, CEDE_EPERM);
+}
+
+static void other_has_it_failed(void)
+{
+    port_thread thread;
+    port_start(&thread, fails_otherwise, NULL);
+    port_join(&thread);
+    turn_of(loop);
+}
+
+static void behind_both_fails(void)
+{
+    steps_on_other(other_closes);
+    CHECK(a.calls == 1 && (a.result.status == CEDE_EIO || a.result.status == CEDE_EPERM));
+}
+
+/* Its done is running when the wish that it waited for arrives. */
+static _Atomic int failed;
+
+static void fail_and_tell(void)
+{
+    fail_it();
+    atomic_store(&failed, 1);
+}
+
+static void waits_in_done(cede_req *req, cede_result result)
+{
+    const cedi_slot *slot = cedi_slot_find(ticket.id);
+    note_done(req, result);
+    while (atomic_load(&slot->word) & CEDI_ZOMBIE && !atomic_load(&failed))
+        port_yield();
+    CHECK(cede_wait(loop, of_b, 0) == CEDE_EDEADLINE);
+}
+
+static void other_opens_patient(void)
+{
+    loop = opened(0);
+    turn_of(loop);
+    cede_prep_scope(&a.req);
+    ticket = cede_submit(loop, &a.req, waits_in_done);
+    cede_prep_pend(&b.req);
+    of_b = cede_submit(loop, &b.req, note_done);
+    atomic_store(&failed, 0);
+}
+
+static void set_up_patient(void)
+{
+    forget();
+    steps_on_other(other_opens_patient);
+}
+
+static void other_delivers_patiently(void)
+{
+    cede_cancel(ticket);
+    turn_of(loop);
+    CHECK(a.calls == 1);
+}
+
+static void other_counts(void)
+{
+    unsigned idle = 0;
+    turn_of(loop);
+    for (const cedi_link *link = loop->free.next; link; link = link->next)
+        idle++;
+    CHECK(idle + 1 == CEDI_CHUNK_SLOTS);
+    close_of(loop);
+}
+
+static void behind_patient(void)
+{
+    steps_on_other(other_counts);
+    CHECK(a.calls == 1 && b.calls == 1);
+}
+
 /* The loop closes, and its memory, chunks too, goes to two others, crosswise. */
 static void other_closes_and_opens_two(void)
 {
@@ -229,6 +308,9 @@ static void wishes(void)
              behind_close);
     try_each("cancels and other loops", set_up_wish, cancel_them, other_closes_and_opens_two,
              behind_two);
+    try_each("fail and fail", set_up_wish, fail_it, other_has_it_failed, behind_both_fails);
+    try_each("fail and done", set_up_patient, fail_and_tell, other_delivers_patiently,
+             behind_patient);
     try_each("fail and the loop's end", set_up_wish, fail_it, other_closes, behind_close);
     for (unsigned i = 0; i < 2; i++) {
         closes_second = i;
@@ -418,8 +500,21 @@ static void behind_early(void)
     steps_on_other(other_ends_scope);
 }
 
+/* From where it may overtake the scope. */
+static void other_sends_member(void)
+{
+    cede_prep_nop(&b.req);
+    if (ticket.id)
+        cede_in(&b.req, ticket);
+    cede_submit_remote(loop, &b.req, note_done, NULL);
+    turn_of(loop);
+    CHECK(b.calls == 1);
+    CHECK(b.result.status == CEDE_OK || b.result.status == CEDE_EENDED);
+}
+
 static void early(void)
 {
+    try_each("submit and send", set_up_early, send_scope, other_sends_member, behind_early);
     try_each("submit and join", set_up_early, send_scope, other_joins, behind_early);
 }
 

@@ -39,6 +39,7 @@ static struct {
 static struct {
     unsigned long budget; /* instructions to be stepped through for one call, in all */
     bool late;            /* the call begins to be stepped through where it says so itself */
+    bool patient;         /* and the other must be through before it goes on */
     volatile bool on;
     volatile bool met;
     volatile unsigned long count, stop;
@@ -94,13 +95,14 @@ static bool steps_other_sleeps(void)
 }
 
 /* Its turn: until it is through, or can go no further before the call does. It may go round and
- * wait for that, too: after so many looks the call goes on. */
+ * wait for that, too: after so many looks the call goes on, if nothing speaks against it. */
 static void steps_meet(void)
 {
     steps.met = true;
     steps_tell(steps.meanwhile);
-    for (unsigned looks = 0; !atomic_load(&steps_other.done) && looks < 2000; looks++) {
-        if (atomic_load(&steps_other.started) && steps_other_sleeps())
+    for (unsigned looks = 0; !atomic_load(&steps_other.done); looks++) {
+        if (!steps.patient &&
+            (looks == 2000 || (atomic_load(&steps_other.started) && steps_other_sleeps())))
             break;
         (void)sched_yield();
     }

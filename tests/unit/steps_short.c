@@ -10,7 +10,7 @@
 
 static note keeper;
 static cede_handle file;
-static cede_ticket ticket, kept;
+static cede_ticket ticket;
 
 /* What the backend does behind it is not stepped through. */
 static void turn_here(void)
@@ -110,10 +110,10 @@ static void behind_closed(void)
 
 static void closings(void)
 {
-    steps.late = true;
+    steps.late = steps.patient = true; /* law 11: what is sent must be there before the end */
     try_each("loop close and submits", set_up_close, close_here, other_sends_late, behind_closed);
     try_each("loop close and posts", set_up_close, close_here, other_posts_late, behind_closed);
-    steps.late = false;
+    steps.late = steps.patient = false;
 }
 
 /* ---- What finds no slot keeps its turn ------------------------------------------------------ */
@@ -220,33 +220,6 @@ static void behind_short_elsewhere(void)
     steps_on_other(other_is_behind_short);
 }
 
-/* Sent to a loop that closes: a slot for one, none for the other; what has none waits while the
- * loop is about to close, and does not. */
-static void set_up_short_close(void)
-{
-    memory_is_out = false;
-    set_up_close();
-    for (unsigned i = 0; i < FILLERS - 1; i++) {
-        cede_prep_pend(&crowd[i].req);
-        cede_submit_remote(loop, &crowd[i].req, note_done, NULL);
-        memory_is_out = true;
-    }
-    backends[0].on_start = NULL;
-    turn_of(loop);
-    backends[0].on_start = closes_at_once;
-}
-
-static void other_sends_both(void)
-{
-    if (is_shut())
-        return;
-    cede_prep_pend(&b.req);
-    cede_submit_remote(loop, &b.req, note_done, &ticket);
-    cede_prep_pend(&a.req);
-    cede_submit_remote(loop, &a.req, note_done, &kept);
-    a.order = -1;
-}
-
 static void shortages(void)
 {
     try_each("turn and what has no slot", set_up_short, turn_here, other_reads_and_closes,
@@ -259,15 +232,6 @@ static void shortages(void)
              behind_short_elsewhere);
 }
 
-/* Its own requests and those of others have slots of their own. */
-static void closing_short(void)
-{
-    steps.late = true;
-    try_each("loop close and both", set_up_short_close, close_here, other_sends_both,
-             behind_closed);
-    steps.late = false;
-}
-
 int main(int argc, char **argv)
 {
     use_short_memory();
@@ -275,7 +239,6 @@ int main(int argc, char **argv)
     steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
     shortages(); /* first: a loop of another would leave more slots */
     closings();
-    closing_short();
     steps_end();
     printf("%u schedules\n", schedules);
     return 0;
