@@ -120,8 +120,8 @@ static void by_the_scope_of_its_scope(void)
     end();
 }
 
-/* A close that joined nothing leads to no scope; and what pends on another handle, or is over there,
- * is left alone. */
+/* A close that joined nothing leads to no scope; and what pends on another handle, or is over
+ * there, is left alone. */
 static void nobody_else_is_awaited(void)
 {
     static note elsewhere;
