@@ -38,7 +38,7 @@ static cede_pool_view *given_pool(uint64_t *token)
     CHECK(cede_pool_open(loop, 2, 64, 0, &pool) == CEDE_OK);
     cede_prep_recv_pool(&n.req, fake_handle(CEDE_KIND_STREAM, 0), pool);
     *token = given(CEDE_OP_RECV_POOL);
-    return cede_core_pool(fake_find(&backend, CEDE_OP_RECV_POOL));
+    return fake_pool(&backend, CEDE_OP_RECV_POOL);
 }
 
 static void no_item(cede_req *req, cede_result result)

@@ -258,7 +258,7 @@ static void *received(cede_pool *pool, cede_handle stream)
     cede_prep_recv_pool(&receive.req, stream, pool);
     (void)submit(&receive);
     turn();
-    CHECK(cede_core_pick(cede_core_pool(fake_find(&backend, CEDE_OP_RECV_POOL)), &number));
+    CHECK(cede_core_pick(fake_pool(&backend, CEDE_OP_RECV_POOL), &number));
     cede_core_item(backend.core, token_of(CEDE_OP_RECV_POOL), 5, number);
     fake_report(&backend, token_of(CEDE_OP_RECV_POOL), CEDE_OK, 5);
     turn();
@@ -328,7 +328,7 @@ static void backend_may_keep_what_is_free(void)
     cede_prep_recv_pool(&receive.req, stream, pool);
     (void)submit(&receive);
     turn();
-    view = cede_core_pool(fake_find(&backend, CEDE_OP_RECV_POOL));
+    view = fake_pool(&backend, CEDE_OP_RECV_POOL);
     view->self = &table;
     CHECK(cede_core_pick(view, &number) && cede_core_pick(view, &number));
     cede_core_item(backend.core, token_of(CEDE_OP_RECV_POOL), 5, number);
@@ -354,7 +354,7 @@ static uint64_t put_item(uint32_t op)
 {
     uint32_t number;
     uint64_t token = token_of(op);
-    CHECK(cede_core_pick(cede_core_pool(fake_find(&backend, op)), &number));
+    CHECK(cede_core_pick(fake_pool(&backend, op), &number));
     cede_core_item(backend.core, token, 8, number);
     return token;
 }

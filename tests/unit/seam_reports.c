@@ -161,9 +161,10 @@ static void wish_is_repeated_however_often(void)
     static char bytes[8];
     cede_loop *loop = begin();
     cede_ticket ticket;
+    cede_handle file = fake_handle(CEDE_KIND_FILE, 0);
     uint32_t tries = 0;
     backend.on_cancel = answer;
-    cede_prep_read(&n.req, fake_handle(CEDE_KIND_FILE, 0), bytes, 8, 0);
+    cede_prep_read(&n.req, file, bytes, 8, 0);
     ticket = cede_submit(loop, &n.req, note_done);
     turn(loop);
     cede_cancel(ticket);
@@ -172,7 +173,7 @@ static void wish_is_repeated_however_often(void)
     cede_dump(loop, tell_tries, &tries);
     CHECK(tries == 255 && n.calls == 0);
     /* told of what it knows, once more: it is on the list already, and is not put there twice */
-    cede_prep_write(&other.req, n.req.handle_, bytes, 8, 0);
+    cede_prep_write(&other.req, file, "12345678", 8, 0);
     ticket = cede_submit(loop, &other.req, note_done);
     turn(loop);
     cede_cancel(ticket);

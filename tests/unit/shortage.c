@@ -84,6 +84,7 @@ static void clients_take_what_is_kept(void)
     unsigned count = 0;
     table = fake_backend;
     table.discard = turn_away;
+    memory_is_out = false;
     loop = fake_loop_on(&backend, &table, options);
     cede_prep_accept_many(&many.req, fake_handle(CEDE_KIND_LISTENER, 0), on_client);
     (void)cede_submit(loop, &many.req, note_done);
