@@ -103,6 +103,9 @@ typedef struct cede_backend_setup {
 #define CEDE_ATTACH_APC    0x10000u
 #define CEDE_ATTACH_BORROW 0x20000u
 
+/* The table stays in place for the life of the process: its handles, and others of its family, know
+ * it. A process has room for eight families (`natives`); a loop of a ninth cannot be opened
+ * (CEDE_ENOMEM). */
 typedef struct cede_backend {
     uint32_t abi;        /* CEDE_BACKEND_ABI */
     const char *name;    /* "io_uring" */

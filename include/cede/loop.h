@@ -67,10 +67,11 @@ static inline cede_status cede_loop_open(const cede_options *options, cede_loop 
 
 /* Ends every scope, cancels everything, waits until the kernel has let go of every byte, runs
  * every done, closes the handles that are bound to the loop, and frees it (law 11). CEDE_OK: the
- * loop is gone. CEDE_EDEADLINE after at_most_ns: it says through trace for whom it waits, refuses
- * new submits (CEDE_EENDED, CEDE_BY_LOOP), and may be called again. Remote submits must have
- * returned before it does. A handle is bound by the first request that is submitted with it: one
- * that was made and never used is no loop's, and stays open (cede_drop closes it). */
+ * loop is gone. CEDE_EDEADLINE after at_most_ns, or what else a broken backend says: it says
+ * through trace for whom it waits, refuses new submits (CEDE_EENDED, CEDE_BY_LOOP), and may be
+ * called again. Remote submits must have returned before it does. A handle is bound by the first
+ * request that is submitted with it: one that was made and never used is no loop's, and stays open
+ * (cede_drop closes it). */
 CEDE_API cede_status cede_loop_close(cede_loop *, uint64_t at_most_ns);
 
 /* The name of the loop's backend ("io_uring"). Any thread. */

@@ -39,7 +39,7 @@ CEDE_API void cede_pool_give(cede_pool *, void *buffer);
  * that the system has go on while there are buffers, and new ones get CEDE_EINVAL. Buffers that are
  * out stay the callers' until they are given back; the memory goes with the last of those buffers
  * and receives, also after the loop's close, and at once if there is none: then nothing may name
- * the pool any more. The loop's thread. */
+ * the pool any more. NULL: nothing. The loop's thread. */
 CEDE_API void cede_pool_close(cede_pool *);
 
 /* How many buffers are out: with callbacks, or on the way to one. The loop's thread. */

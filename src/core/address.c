@@ -136,7 +136,7 @@ static bool take_ipv6(const char **at, uint8_t *ip)
             return false;
         gap = 0;
     }
-    while (used < 16) {
+    for (;;) {
         if (gap == used && hex_digit(**at) > 15)
             break;
         if (is_ipv4(*at)) {

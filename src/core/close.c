@@ -21,11 +21,12 @@ static void end_all(cede_loop *loop)
     }
 }
 
-/* But for what other threads may be sending. */
+/* But for what other threads may be sending. So nothing is with the backend either: what it has is
+ * a request or a drop. */
 static bool nothing_left(const cede_loop *loop)
 {
     return loop->counts.submitted == loop->counts.delivered && loop->dropping == 0 &&
-           loop->inflight == 0 && loop->zombies == 0;
+           loop->zombies == 0;
 }
 
 static bool drained(const cede_loop *loop)
@@ -89,6 +90,7 @@ cede_status cede_loop_close(cede_loop *loop, uint64_t at_most_ns)
     atomic_store(&loop->open, 0);
     while (atomic_load(&loop->wakers)) /* a thread that is inside wake */
         cede_os_yield();
+    CEDI_MUST(loop->inflight == 0 || CEDI_FAULT(CLOSE_DOES_NOT_DRAIN), NULL);
     cedi_pools_left(loop);
     loop->backend->close(loop->self);
     cedi_slot_return_chunks(loop);

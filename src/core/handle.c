@@ -455,8 +455,7 @@ static void drop_remote(cede_loop *loop, cedi_entry *entry, uint32_t index, uint
         return;
     cede_os_lock(); /* the loop has closed, and the handle with it */
     atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
-    if (entry->flags & CEDI_FREED)
-        recycle(index);
+    recycle(index);
     cede_os_unlock();
 }
 
@@ -476,7 +475,7 @@ void cede_drop(cede_handle handle)
         cedi_entry_free(index);
         return;
     }
-    if ((word ^ unbound) >> INDEX_BITS || !(word & INDEX_MASK))
+    if ((word ^ unbound) >> INDEX_BITS)
         return;
     if (CEDI_UNLIKELY(*cede_os_alive() != 1))
         cedi_misuse("law 17: a drop in a forked child", NULL, NULL);

@@ -238,7 +238,7 @@ void cedi_inbox_take(cede_loop *loop)
     uint32_t nodes = atomic_load_explicit(&loop->inbox, memory_order_relaxed), mark = 0;
     line behind = {NULL, NULL};
     const cede_req *post = atomic_load_explicit(&loop->posts, memory_order_relaxed);
-    if (CEDI_LIKELY(nodes == 0 && !post) || nodes == CLOSED || loop->taking)
+    if (CEDI_LIKELY(nodes == 0 && !post) || loop->taking)
         return;
     loop->taking = true;
     if (nodes) {

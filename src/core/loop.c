@@ -80,7 +80,7 @@ void cedi_loop_retire(cede_loop *loop)
 
 static cede_status fail_open(const cede_options *options, cede_status status, const char *why)
 {
-    if (options->why && options->why_bytes && why)
+    if (options->why)
         (void)snprintf(options->why, options->why_bytes, "%s", why);
     return status;
 }
@@ -438,13 +438,11 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
     if (loop->ready_count + loop->orphan_count > ready)
         timeout_ns = 0;
     if (loop->running && cedi_live(loop) == 0 && loop->dropping == 0)
-        timeout_ns = 0; /* only background requests came: a run is idle */
+        timeout_ns = 0; /* what came just now does not keep a run from being idle */
     if (loop->reports - loop->parks != reports)
         timeout_ns = 0; /* reported inside start: that may have staged anew, or ended a drop */
     if (loop->frame && loop->counts.remote != remote)
         timeout_ns = 0; /* with what came, a wait in a callback might wait for itself */
-    if (timeout_ns && loop->running && idle(loop))
-        timeout_ns = 0; /* what was taken just now does not keep a run from being idle */
     if (timeout_ns)
         status = sleep_in_backend(loop, timeout_ns);
     else if (loop->inflight || loop->watched || leftover(loop))
@@ -457,8 +455,9 @@ cede_status cedi_turn(cede_loop *loop, uint64_t until_ns, uint64_t ready)
 
 static bool stopped(cede_loop *loop)
 {
-    return atomic_load_explicit(&loop->stop, memory_order_relaxed) &&
-           atomic_exchange(&loop->stop, 0);
+    if (!atomic_load_explicit(&loop->stop, memory_order_relaxed))
+        return false;
+    return atomic_exchange(&loop->stop, 0);
 }
 
 int64_t cede_run(cede_loop *loop, uint64_t at_most_ns)

@@ -216,7 +216,7 @@ static void *memory_of(const cede_pool *pool, const buffer *taken)
 /* Free again: with who keeps what is free. */
 static void give_to_backend(cede_pool *pool, uint32_t number)
 {
-    if (pool->view.self && pool->loop)
+    if (pool->view.self) /* so its loop is open */
         pool->loop->backend->pool_give(pool->loop->self, &pool->view, number);
     else
         cede_core_unpick(&pool->view, number);
@@ -225,8 +225,8 @@ static void give_to_backend(cede_pool *pool, uint32_t number)
 /* It waits for credit, and has some again. */
 static CEDI_NOINLINE void credit(cede_loop *loop, cede_ticket taker)
 {
-    cedi_slot *slot = cedi_slot_find(taker.id);
-    if (!slot || cedi_slot_generation(slot) != taker.generation)
+    cedi_slot *slot = cedi_slot_at((uint32_t)taker.id);
+    if (cedi_slot_generation(slot) != taker.generation)
         return;
     slot->at.on.out--;
     if ((slot->holds & CEDI_HOLD_POOL) && cedi_list_empty(&slot->link))
@@ -288,7 +288,7 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
 {
     cede_pool *pool = pool_of(slot);
     buffer *taken = &pool->buffers[number];
-    CEDI_MUST(number < pool->view.count && taken->state == FREE && count, slot);
+    CEDI_MUST(number < pool->view.count && taken->state == FREE, slot);
     cede_core_filled(&pool->view, number);
     taken->state = PICKED;
     taken->length = (uint32_t)count;

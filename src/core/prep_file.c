@@ -29,7 +29,7 @@ static void vectored(cede_req *req, uint8_t op, cede_handle handle, const cede_v
     args->vec.vec = vec;
     args->vec.count = count;
     args->vec.offset = offset;
-    cedi_prep_require(req, count <= 1024 && (vec || count == 0) && offset >= CEDE_CURRENT);
+    cedi_prep_require(req, count <= 1024 && (vec || count == 0));
     if (req->attributes_ & CEDI_IS_INVALID)
         return;
     for (uint32_t i = 0; i < count; i++) {

@@ -204,11 +204,8 @@ static CEDI_NOINLINE void reported(cede_loop *loop, cedi_slot *slot, cede_status
         opened(loop, slot, (intptr_t)count);
     } else if (cedi_ops[slot->op].shape == CEDI_MANY) {
         reported_shot(loop, slot, count);
-    } else if (slot->op == CEDE_OP_RECVFROM) {
+    } else { /* a recvfrom: the others are counted_ops */
         reported_datagram(loop, slot, count);
-    } else {
-        slot->count = count;
-        cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
     }
 }
 

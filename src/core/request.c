@@ -85,8 +85,7 @@ static inline void seal(cede_loop *loop, cedi_slot *slot, cede_status status, in
     }
     if (slot->bits & CEDI_TIMED)
         cedi_wheel_remove(loop, slot);
-    if ((slot->bits & CEDI_LISTED) &&
-        (slot->at.on.next || slot->at.on.prev || (slot->holds & CEDI_HOLD_ORDER)))
+    if ((slot->bits & CEDI_LISTED) && (slot->at.on.next || slot->at.on.prev)) /* not alone there */
         cedi_order_sealed(loop, slot);
     else
         cedi_slot_deliverable(loop, slot);
@@ -233,11 +232,9 @@ static bool ask_backend(cede_loop *loop, cedi_slot *slot)
     if (CEDI_FAULT(DONE_ON_CANCEL) ||
         (CEDI_FAULT(DEADLINE_LEAVES_IO) && (slot->cause & CEDE_BY_DEADLINE)))
         cedi_req_seal_by_cause(loop, slot);
-    if (answer != CEDE_CANCEL_AGAIN || slot->state != CANCELLING ||
-        CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
-        return true;
-    cedi_req_cancel_again(loop, slot);
-    return false;
+    if (answer == CEDE_CANCEL_AGAIN && !CEDI_FAULT(CANCEL_LOST_WHEN_FULL))
+        cedi_req_cancel_again(loop, slot); /* unless it was reported in the call */
+    return !(slot->holds & CEDI_AGAIN);
 }
 
 void cedi_req_cancel_again(cede_loop *loop, cedi_slot *slot)
@@ -265,7 +262,7 @@ void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
 {
     if (slot->op == CEDE_OP_CLOSE && !CEDI_FAULT(CLOSE_IS_CANCELLED))
         return;
-    if (slot->state == READY || slot->state == IDLE)
+    if (slot->state == READY)
         return; /* no cause moves a close; a sealed outcome is the truth (laws 7, 10) */
     if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
         return; /* sealed too, it only waits for its handles' closes (1b: Scopes) */
@@ -277,28 +274,22 @@ void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
     slot->cause |= by;
     if (slot->op == CEDE_OP_TIMER)
         slot->count = 0;
-    switch (slot->state) {
-    case HELD:
-    case STAGED:
+    if (slot->state == HELD || slot->state == STAGED) {
         withdraw(slot);
         cedi_req_seal_by_cause(loop, slot);
-        break;
-    case INFLIGHT:
-        move(slot, CANCELLING);
-        if (slot->bits & CEDI_TIMED)
-            cedi_wheel_remove(loop, slot);
-        if (slot->op == CEDE_OP_SCOPE)
-            cedi_scope_end(loop, slot);
-        else if (cedi_ops[slot->op].host == CEDI_CORE)
-            cedi_req_seal_by_cause(loop, slot);
-        else if (!ask_backend(loop, slot))
-            loop->again_at = loop->again_step_ns = 0; /* a full queue: next turn */
-        else
-            loop->again_step_ns = 0; /* what the answers to this one are, is not known yet */
-        break;
-    default:
-        cedi_broken("a cause for a request that nobody took", slot);
+        return;
     }
+    move(slot, CANCELLING);
+    if (slot->bits & CEDI_TIMED)
+        cedi_wheel_remove(loop, slot);
+    if (slot->op == CEDE_OP_SCOPE)
+        cedi_scope_end(loop, slot);
+    else if (cedi_ops[slot->op].host == CEDI_CORE)
+        cedi_req_seal_by_cause(loop, slot);
+    else if (!ask_backend(loop, slot))
+        loop->again_at = loop->again_step_ns = 0; /* a full queue: next turn */
+    else
+        loop->again_step_ns = 0; /* what the answers to this one are, is not known yet */
 }
 
 void cedi_req_expired(cede_loop *loop, cedi_slot *slot)
@@ -424,7 +415,7 @@ void cedi_req_reported_ok(cede_loop *loop, cedi_slot *slot, uint64_t count)
 /* The core itself reports: a pend that was completed, unless a cause came first, ... */
 void cedi_req_completed_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
 {
-    if (slot->state == READY || slot->state == IDLE)
+    if (slot->state == READY)
         return;
     if (slot->state != INFLIGHT)
         withdraw(slot); /* completed before its turn in a chain came */
@@ -593,7 +584,7 @@ int64_t cedi_req_deliver_some(cede_loop *loop, uint64_t most)
             break;
     }
     loop->frame = frame.outer;
-    while (CEDI_UNLIKELY(orphans) && orphans-- && loop->orphans && !cedi_stop_asked(loop))
+    for (; CEDI_UNLIKELY(orphans) && loop->orphans && !cedi_stop_asked(loop); orphans--)
         count += cedi_req_deliver_orphan(loop, NULL);
     return count;
 }

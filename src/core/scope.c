@@ -110,7 +110,7 @@ static void end_members(cede_loop *loop, cedi_slot *scope)
     }
     if (CEDI_FAULT(OWNED_CLOSES_EARLY))
         close_owned(loop, scope);
-    if (!scope->at.scope.active && !cedi_req_is_ready(scope))
+    if (!scope->at.scope.active)
         settle(loop, scope);
 }
 

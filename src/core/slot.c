@@ -213,7 +213,7 @@ cedi_slot *cedi_ticket_slot(cede_loop *loop, cede_ticket ticket)
         cedi_inbox_take(loop);
         word = atomic_load_explicit(&slot->word, memory_order_acquire);
     }
-    return word >> CEDI_GENERATION == ticket.generation && (word & CEDI_TAKEN) ? slot : NULL;
+    return word & CEDI_TAKEN ? slot : NULL;
 }
 
 cedi_chunk *cedi_slot_chunks(cede_loop *loop)

@@ -313,8 +313,7 @@ static bool fill_chain(cede_loop *loop, cedi_slot *head)
     for (uint32_t id = head->follower, next; id; id = next) {
         cedi_slot *follower = cedi_slot_at(id);
         next = follower->follower;
-        if (follower->op != CEDE_OP_NONE)
-            follower->req->seal_ = CEDI_PREPARED; /* as it was */
+        follower->req->seal_ = CEDI_PREPARED; /* as it was: one that is not ends its chain */
         cedi_slot_retire(loop, follower);
         cedi_slot_recycle(loop, follower);
     }

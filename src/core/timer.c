@@ -107,9 +107,10 @@ static uint64_t next_busy(const cedi_wheel *wheel, unsigned *row)
     return UINT64_MAX;
 }
 
+/* Of one that is TIMED: it may be on its way. */
 static bool is_on_wheel(const cedi_slot *slot)
 {
-    return (slot->bits & CEDI_TIMED) && slot->wheel_prev;
+    return slot->wheel_prev;
 }
 
 /* An empty wheel may. */

@@ -48,8 +48,7 @@ _Noreturn void cedi_broken(const char *what, const cedi_slot *slot)
 {
     char line[512];
     (void)snprintf(line, sizeof line, "cede: broken invariant: %s (%s %s, submitted at %s)", what,
-                   slot && slot->op < CEDE_OP_COUNT ? cedi_ops[slot->op].name : "-",
-                   slot ? cedi_req_state(slot) : "-",
+                   slot ? cedi_ops[slot->op].name : "-", slot ? cedi_req_state(slot) : "-",
                    slot && slot->where ? slot->where : "an unknown place");
     cede_os_fatal(line);
 }

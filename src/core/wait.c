@@ -42,10 +42,44 @@ static cedi_slot *behind(const cedi_slot *slot)
     return ordered ? slot_or_null(slot->at.on.next) : NULL;
 }
 
+static bool walk_scope_of(const search *by, const cede_req *orphan)
+{
+    uint32_t scope = (uint32_t)orphan->args_.words[CEDI_ORPHAN_SCOPE];
+    return scope && walk(by, cedi_slot_at(scope));
+}
+
+/* The same of scopes without a slot: whichever of them somebody joined, nobody knows. */
+static bool walk_orphan_scopes(const search *by, const cede_req *list)
+{
+    for (; list; list = cedi_orphan_next(list)) {
+        if (list->op_ == CEDE_OP_SCOPE && walk_scope_of(by, list))
+            return true;
+    }
+    return false;
+}
+
+/* To the close of a handle that found no slot: it may have joined a scope. */
+static bool through_orphan(const search *by, const cedi_entry *entry, uint32_t index)
+{
+    uint64_t word = atomic_load_explicit(&entry->word, memory_order_relaxed);
+    const cede_loop *loop = cedi_loop_at((uint32_t)(word & CEDI_ENTRY_MASK));
+    const cede_req *close = loop->orphan_closes;
+    while (close && close->args_.words[CEDI_ORPHAN_ENTRY] != index)
+        close = cedi_orphan_next(close);
+    if (!close)
+        return false; /* a drop */
+    if (!cedi_joins_orphan(close))
+        return walk_scope_of(by, close);
+    return walk_orphan_scopes(by, loop->orphans) || walk_orphan_scopes(by, loop->orphan_closes);
+}
+
 static bool through_handle(const search *by, uint32_t index)
 {
     const cedi_entry *entry = cedi_entry_at(index);
     if (entry->close && walk(by, cedi_slot_at(entry->close)))
+        return true;
+    if (CEDI_UNLIKELY(entry->flags & CEDI_SHUT) && !entry->close &&
+        through_orphan(by, entry, index))
         return true;
     return entry->owner && walk(by, cedi_slot_at(entry->owner));
 }
@@ -56,7 +90,7 @@ static bool through_handles(const search *by, const cedi_slot *slot)
         return false;
     if (through_handle(by, slot->at.on.entry))
         return true;
-    return (CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin &&
+    return (CEDI_PIN_OPS >> slot->op & 1) &&
            through_handle(by, cedi_slot_at(slot->at.on.pin)->at.on.entry);
 }
 
@@ -178,6 +212,23 @@ static bool orphan_scope_before(const cede_loop *loop, const cedi_slot *target)
     return false;
 }
 
+/* Whether a close without a slot has to wait for its done: it pends on that handle. */
+static bool holds_up_orphan(const cede_loop *loop, const cedi_slot *slot)
+{
+    uint32_t index, other;
+    if (!(slot->bits & CEDI_LISTED))
+        return false;
+    index = other = slot->at.on.entry;
+    if (CEDI_PIN_OPS >> slot->op & 1)
+        other = cedi_slot_at(slot->at.on.pin)->at.on.entry;
+    for (const cede_req *req = loop->orphan_closes; req; req = cedi_orphan_next(req)) {
+        uint64_t its = req->args_.words[CEDI_ORPHAN_ENTRY]; /* a scope's: 0 */
+        if (its == index || its == other)
+            return true;
+    }
+    return false;
+}
+
 /* Whether the callback is that of the ticket: its done (then the ticket is stale), or an item. */
 static bool is_of(const cedi_frame *frame, cede_ticket ticket)
 {
@@ -212,6 +263,8 @@ static bool would_wait_for_itself(const cede_loop *loop, cede_ticket ticket,
             return true;
         if (target && frame->item && !CEDI_FAULT(ITEM_AWAITS_ITSELF) &&
             comes_before((cedi_slot *)(uintptr_t)slot, target))
+            return true;
+        if (orphan && frame->item && holds_up_orphan(loop, slot))
             return true;
         if (target && slot->scope && precedes(cedi_slot_at(slot->scope), target))
             return true;
@@ -276,7 +329,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
     }
     cedi_link *from, *link; /* between them: searched in vain */
     from = link = loop->ready.next;
-    while (link != &loop->ready && most && !is_stale(target, ticket)) {
+    while (link != &loop->ready && most) {
         cedi_slot *slot = cedi_slot_of(link);
         uint64_t delivered = loop->counts.delivered;
         cedi_link *before = link->prev;
@@ -312,7 +365,7 @@ static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticke
         cede_status status;
         bool any;
         if (!first && is_decided(loop, target, ticket))
-            return is_stale(target, ticket) ? CEDE_OK : CEDE_EDEADLK;
+            return CEDE_EDEADLK; /* the turn has called nothing, so it is not over */
         any = deliver_before(loop, target, ticket);
         if (is_stale(target, ticket))
             return CEDE_OK;
@@ -325,20 +378,41 @@ static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticke
     }
 }
 
+/* Of what is ready, what their closes wait for; then these are under way. */
+static bool deliver_before_orphans(cede_loop *loop)
+{
+    uint64_t most = loop->ready_count;
+    bool any = false;
+    for (cedi_link *link = loop->ready.next; link != &loop->ready && most; most--) {
+        cedi_slot *slot = cedi_slot_of(link);
+        link = link->next;
+        if (!holds_up_orphan(loop, slot))
+            continue;
+        cedi_req_deliver(loop, slot);
+        any = true;
+        link = loop->ready.next; /* the callback may have waited too */
+    }
+    return any;
+}
+
 /* The refusal ticket names all that have no slot; but for those whose done is on the stack. */
-static cede_status wait_for_orphans(cede_loop *loop, uint64_t until)
+static cede_status wait_for_orphans(cede_loop *loop, cede_ticket ticket, uint64_t until)
 {
     for (bool first = true;; first = false) {
         uint64_t most;
         cede_status status;
+        bool any;
         cedi_inbox_take(loop);
+        if (loop->frame && would_wait_for_itself(loop, ticket, NULL))
+            return CEDE_EDEADLK;
         for (most = loop->orphan_count; most-- && loop->orphans;)
             (void)cedi_req_deliver_orphan(loop, NULL);
+        any = CEDI_UNLIKELY(loop->orphan_closes) && deliver_before_orphans(loop);
         if (!loop->orphans && !loop->orphan_closes && !loop->late)
             return CEDE_OK;
         if (!first && is_over(loop, until))
             return CEDE_EDEADLINE;
-        status = cedi_turn(loop, until, loop->ready_count);
+        status = cedi_turn(loop, any ? 0 : until, loop->ready_count);
         if (status)
             return status;
     }
@@ -364,7 +438,7 @@ static cede_status wait_by_ticket(cede_loop *loop, cede_ticket ticket, uint64_t 
     }
     if (until != 0 && until != CEDE_FOREVER)
         until = cedi_add(cedi_clock(loop), at_most_ns);
-    return orphan ? wait_for_orphans(loop, until) : wait_for(loop, target, ticket, until);
+    return orphan ? wait_for_orphans(loop, ticket, until) : wait_for(loop, target, ticket, until);
 }
 
 cede_status cede_wait(cede_loop *loop, cede_ticket ticket, uint64_t at_most_ns)

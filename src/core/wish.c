@@ -82,12 +82,6 @@ static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
     cedi_req_end(loop, slot, CEDE_BY_WISH);
 }
 
-static void complete_pend(cede_loop *loop, cedi_slot *slot, cede_status status, uint64_t count)
-{
-    if (slot->op == CEDE_OP_PEND)
-        cedi_req_completed_pend(loop, slot, status, count);
-}
-
 void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
@@ -102,7 +96,7 @@ void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
         fail_scope(loop, slot, slot->at.scope.why);
         break;
     case CEDI_WISH_COMPLETE:
-        complete_pend(loop, slot, slot->at.pend.status, slot->at.pend.count);
+        cedi_req_completed_pend(loop, slot, slot->at.pend.status, slot->at.pend.count);
         break;
     default:
         return;
@@ -193,7 +187,7 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
         return;
     fork_check(slot, ticket);
     if (local(slot, ticket, &loop)) {
-        complete_pend(loop, slot, status, count);
+        cedi_req_completed_pend(loop, slot, status, count);
     } else if (claim(slot, ticket, CEDI_WRITING)) {
         slot->at.pend.status = status;
         slot->at.pend.count = count;
@@ -201,11 +195,10 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
     }
 }
 
-/* A timer is on the wheel by whichever comes first, its expiry or its deadline (slot->count). */
+/* A timer is on the wheel by whichever comes first, its expiry or its deadline (slot->count). One
+ * that has expired while it was held stays so, wherever the wheel has it. */
 static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
 {
-    if (slot->bits & CEDI_EXPIRED)
-        return;
     if (expiry <= slot->count) {
         slot->bits |= CEDI_BY_TIMER;
         cedi_wheel_move(loop, slot, expiry);
@@ -218,11 +211,8 @@ static void extend_timer(cede_loop *loop, cedi_slot *slot, uint64_t expiry)
 /* The usual case: what is moved is the only time that the request has. */
 static void extend_one(cede_loop *loop, cedi_slot *slot, uint64_t in_ns)
 {
-    if (slot->op == CEDE_OP_TIMER) {
-        if (slot->bits & CEDI_EXPIRED)
-            return;
+    if (slot->op == CEDE_OP_TIMER)
         slot->bits |= CEDI_BY_TIMER;
-    }
     cedi_wheel_move_in(loop, slot, in_ns);
 }
 
@@ -242,8 +232,6 @@ void cede_extend(cede_ticket ticket, uint64_t in_ns)
     if (slot->op == CEDE_OP_CLOSE)
         return;
     if (!cedi_req_is_pending(slot) || (slot->cause & CEDE_BY_ANY))
-        return;
-    if (slot->op == CEDE_OP_SCOPE && (slot->bits & CEDI_ENDED))
         return;
     if (in_ns != CEDE_FOREVER && (slot->op != CEDE_OP_TIMER || slot->count == CEDE_FOREVER)) {
         extend_one(loop, slot, in_ns);

@@ -292,85 +292,6 @@ void check_submit_in_work(stage *s)
     (void)cede_run(s->loop, CEDE_FOREVER);
 }
 
-/* ---- A forked child ------------------------------------------------------------------------- */
-
-/* The parent ends badly too, if the child did: that is what is judged. */
-static void in_child(stage *s, void (*fn)(stage *))
-{
-#if defined(_WIN32)
-    (void)s, (void)fn;
-    check_skip("there is no fork");
-#else
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0) {
-        fn(s);
-        _exit(0);
-    }
-    HOLDS(waitpid(child, &status, 0) == child);
-    HOLDS(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    cede_cancel(awaited); /* and nothing has happened to the parent */
-    HOLDS(cede_run(s->loop, CEDE_FOREVER) >= 0);
-    HOLDS(cede_loop_close(s->loop, CEDE_FOREVER) == CEDE_OK);
-    exit(1);
-#endif
-}
-
-static void submit_in(stage *s)
-{
-    WANT("law 17: ");
-    WANT("forked child");
-    WANT(": nop");
-    HERE((void)cede_submit(s->loop, &one, check_done));
-}
-
-static void remote_in(stage *s)
-{
-    WANT("law 17");
-    WANT("forked child");
-    WANT(": nop");
-    HERE(cede_submit_remote(s->loop, &one, check_done, NULL));
-}
-
-static void run_in(stage *s)
-{
-    WANT("law 17: ");
-    WANT("forked child");
-    (void)cede_run(s->loop, 0);
-}
-
-static void cancel_in(stage *s)
-{
-    (void)s;
-    WANT("law 17: ");
-    WANT("forked child: pend, submitted at ");
-    cede_cancel(awaited);
-}
-
-void check_submit_in_child(stage *s)
-{
-    cede_prep_nop(&one);
-    in_child(s, submit_in);
-}
-
-void check_remote_in_child(stage *s)
-{
-    cede_prep_nop(&one);
-    in_child(s, remote_in);
-}
-
-void check_run_in_child(stage *s)
-{
-    in_child(s, run_in);
-}
-
-void check_cancel_in_child(stage *s)
-{
-    cede_prep_pend(&two);
-    awaited = HERE(cede_submit(s->loop, &two, check_done));
-    in_child(s, cancel_in);
-}
-
 /* ---- A retry that never gives up ------------------------------------------------------------ */
 
 static unsigned retries;
@@ -421,30 +342,7 @@ void check_never_give_up_on_loop(stage *s)
     (void)cede_loop_close(s->loop, CEDE_FOREVER);
 }
 
-/* ---- Nothing, and what is closed ------------------------------------------------------------ */
-
-void check_submit_without_loop(stage *s)
-{
-    (void)s;
-    cede_prep_nop(&one);
-    WANT("law 17: submit without a loop, a request or a callback: nop, now at ");
-    HERE((void)cede_submit(NULL, &one, check_done));
-}
-
-static cede_req *nothing; /* stays NULL, which the analyzer need not know */
-
-void check_submit_without_request(stage *s)
-{
-    WANT("law 17: submit without a loop, a request or a callback");
-    HERE((void)cede_submit(s->loop, nothing, check_done));
-}
-
-void check_submit_without_done(stage *s)
-{
-    cede_prep_nop(&one);
-    WANT("law 17: submit without a loop, a request or a callback: nop, now at ");
-    HERE(cede_submit_remote(s->loop, &one, NULL, NULL));
-}
+/* ---- What is closed -------------------------------------------------------------------------- */
 
 static cede_loop *closed(stage *s)
 {

@@ -39,6 +39,8 @@ struct fake {
     unsigned ending_count;
     uint64_t starts, cancels, waits, sleeps, reports;
     port_event woken;
+    bool own_time; /* the clock stands but for sleeps, which take no time */
+    uint64_t time_ns;
 };
 
 /* Reports a kept work. */
@@ -62,6 +64,18 @@ static inline cede_work *fake_find(fake *self, uint32_t op)
             return &self->works[i];
     }
     return NULL;
+}
+
+/* The pool of the first kept receive from one; of what checked builds have shut meanwhile. */
+static inline cede_pool_view *fake_pool(fake *self, uint32_t op)
+{
+    const cede_work *work = fake_find(self, op);
+    cede_pool_view *view;
+    CHECK(work);
+    cede_core_touch(self->core, work->token, true);
+    view = cede_core_pool(work);
+    cede_core_touch(self->core, work->token, false);
+    return view;
 }
 
 static inline cede_status fake_open(const cede_backend_setup *setup, void **out)
@@ -140,6 +154,11 @@ static inline cede_status fake_wait(void *context, uint64_t timeout_ns)
     if (self->reports != before || timeout_ns == 0)
         return CEDE_OK;
     self->sleeps++;
+    if (self->own_time) {
+        CHECK(timeout_ns != CEDE_FOREVER); /* nobody would end it */
+        self->time_ns += timeout_ns;
+        return CEDE_OK;
+    }
     port_event_wait(&self->woken, timeout_ns);
     return CEDE_OK;
 }
@@ -150,10 +169,10 @@ static inline void fake_wake(void *context)
     port_event_set(&self->woken);
 }
 
-static inline uint64_t fake_now(void *self)
+static inline uint64_t fake_now(void *context)
 {
-    (void)self;
-    return port_now();
+    const fake *self = context;
+    return self->own_time ? self->time_ns : port_now();
 }
 
 static inline cede_status fake_attach(void *self, intptr_t native, uint32_t *kind)
@@ -193,16 +212,21 @@ static const cede_backend fake_backend = {
     .waitable = fake_waitable,
 };
 
-/* A loop on the fake. A test that hangs is ended, as failed. */
-static inline cede_loop *fake_loop(fake *self)
+/* A loop on the fake, or on a table of the test's own. A test that hangs is ended, as failed. */
+static inline cede_loop *fake_loop_on(fake *self, const cede_backend *table, cede_options options)
 {
     cede_loop *loop;
-    cede_options options = CEDE_OPTIONS_INIT;
-    options.backend_table = &fake_backend;
+    options.backend_table = table;
     options.backend_config = self;
     port_limit(30);
     CHECK(cede_loop_open(&options, &loop) == CEDE_OK);
     return loop;
+}
+
+static inline cede_loop *fake_loop(fake *self)
+{
+    cede_options options = CEDE_OPTIONS_INIT;
+    return fake_loop_on(self, &fake_backend, options);
 }
 
 /* A handle of an invented descriptor. */

@@ -364,12 +364,52 @@ static void what_is_written_is_read(uint64_t seed)
     }
 }
 
+/* What makes two addresses one; and what is none. */
+static void addresses_are_told_apart(void)
+{
+    const cede_address a = cede_ipv4(127, 0, 0, 1, 80);
+    cede_address v6 = cede_address_loopback(CEDE_ADDRESS_IPV6, 80), b = a;
+    cede_address here = cede_address_local("/a"), there = cede_address_local("/b");
+    char again[] = "/a";
+    REQUIRE(cede_address_equal(&a, &b), "one and the same");
+    b.ip[4] = 1; /* is none of its */
+    REQUIRE(cede_address_equal(&a, &b), "what an IPv4 address does not have");
+    b.port = 81;
+    REQUIRE(!cede_address_equal(&a, &b), "two ports");
+    b = a;
+    b.ip[3] = 2;
+    REQUIRE(!cede_address_equal(&a, &b), "two hosts");
+    REQUIRE(!cede_address_equal(&a, &v6), "two families");
+    b = v6;
+    b.family = CEDE_ADDRESS_IPV4;
+    REQUIRE(!cede_address_equal(&v6, &b) && !cede_address_equal(&b, &v6), "nothing but these");
+    b = v6;
+    REQUIRE(cede_address_equal(&v6, &b), "one and the same");
+    b.ip[15] = 2;
+    REQUIRE(!cede_address_equal(&v6, &b), "two hosts");
+    b = v6;
+    b.scope_id = 1;
+    REQUIRE(!cede_address_equal(&v6, &b), "two zones");
+    REQUIRE(!cede_address_equal(&here, &there), "two paths");
+    there.path = again;
+    REQUIRE(cede_address_equal(&here, &there), "one path, twice in memory");
+    there.path = NULL;
+    REQUIRE(!cede_address_equal(&here, &there) && !cede_address_equal(&there, &here), "no path");
+    here.path = NULL;
+    REQUIRE(cede_address_equal(&here, &there), "none, twice");
+    b = cede_address_any(77, 5);
+    REQUIRE(b.family == CEDE_ADDRESS_NONE, "a family that there is not");
+    REQUIRE(cede_address_any(CEDE_ADDRESS_IPV6, 5).family == CEDE_ADDRESS_IPV6, "one that is");
+    REQUIRE(cede_address_loopback(77, 5).family == CEDE_ADDRESS_NONE, "no loopback there");
+}
+
 int main(int argc, char **argv)
 {
     uint64_t seed = unit_seed(argc, argv);
     what_is_read_is_written();
     what_is_refused_changes_nothing();
     local_addresses_point_into_the_text();
+    addresses_are_told_apart();
     what_does_not_fit_is_cut();
     what_is_written_is_read(seed);
     printf("%zu read, %zu refused\n", COUNT(readable), COUNT(refused));
