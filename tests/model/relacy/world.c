@@ -245,3 +245,8 @@ const cede_backend *cedi_backend_native(void)
 {
     return &trial_backend;
 }
+
+bool cedi_backend_native_has(intptr_t native)
+{
+    return native >= 0;
+}
