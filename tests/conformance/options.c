@@ -13,6 +13,7 @@ static void usage(void)
           "  --backend NAME       only this backend (pattern)\n"
           "  --case NAME          only these cases (pattern: * and ?)\n"
           "  --schedule Sn[/v[/k]]  only this schedule, variant, failing call or closing step\n"
+          "  --without Sn[,Sm..]  these schedules are left out\n"
           "  --seed N             where the seeds start (1)\n"
           "  --repeat N           so many rounds, each from another seed\n"
           "  --limit SECONDS      for one run (30; CEDE_CONFORMANCE_LIMIT)\n"
@@ -42,6 +43,23 @@ static bool parse_schedule(cft_settings *set, const char *text)
     return *rest == '\0' && set->only_schedule < CFT_SCHEDULES;
 }
 
+static bool parse_without(cft_settings *set, const char *text)
+{
+    for (;;) {
+        char *rest = NULL;
+        unsigned long number;
+        if (*text != 'S' && *text != 's')
+            return false;
+        number = strtoul(text + 1, &rest, 10);
+        if (rest == text + 1 || number >= CFT_SCHEDULES)
+            return false;
+        set->without |= CFT_SCHEDULE(number);
+        if (*rest != ',')
+            return *rest == '\0';
+        text = rest + 1;
+    }
+}
+
 static bool parse(cft_settings *set, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -63,6 +81,9 @@ static bool parse(cft_settings *set, int argc, char **argv)
             set->pattern = argv[++i];
         } else if (strcmp(option, "--schedule") == 0) {
             if (!parse_schedule(set, argv[++i]))
+                return false;
+        } else if (strcmp(option, "--without") == 0) {
+            if (!parse_without(set, argv[++i]))
                 return false;
         } else if (strcmp(option, "--seed") == 0) {
             set->seed = strtoull(argv[++i], NULL, 0);

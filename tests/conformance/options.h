@@ -9,6 +9,7 @@ typedef struct cft_settings {
     const char *backend;
     const char *pattern;
     uint32_t only_schedule; /* CFT_SCHEDULES: all */
+    uint32_t without;       /* these are left out, an OR of CFT_SCHEDULE(n) */
     bool only_variant;      /* with variant and k */
     uint32_t variant;
     uint64_t k;

@@ -224,7 +224,13 @@ static bool judge(const job *job, cft_end *end, tally *sum)
 static void write_arguments(const job *job, char *out, size_t bytes)
 {
     const cft_settings *set = job->set;
-    char schedule[64] = "";
+    char schedule[64] = "", without[64] = "";
+    size_t used = 0;
+    for (uint32_t i = 0; i < CFT_SCHEDULES; i++) {
+        if (set->without & CFT_SCHEDULE(i))
+            used += (size_t)snprintf(without + used, sizeof without - used, "%sS%u",
+                                     used ? "," : " --without ", i);
+    }
     if (job->schedules == CFT_SCHEDULE(9))
         snprintf(schedule, sizeof schedule, "--schedule S9/%u/%" PRIu64, job->variant, job->k);
     else if (set->only_variant)
@@ -234,9 +240,10 @@ static void write_arguments(const job *job, char *out, size_t bytes)
         snprintf(schedule, sizeof schedule, "--schedule S%u", set->only_schedule);
     snprintf(out, bytes,
              "--board %s --backend %s --case %s %s --seed %" PRIu64
-             " --repeat %u --limit %u --every %u%s",
+             " --repeat %u --limit %u --every %u%s%s",
              cft_os_shared_name(), job->world->name, job->kase->name, schedule, set->seed,
-             set->repeat, set->limit_seconds, set->every, set->verbose ? " --verbose" : "");
+             set->repeat, set->limit_seconds, set->every, without,
+             set->verbose ? " --verbose" : "");
 }
 
 static bool run_child(const job *job, tally *sum, int *code)
@@ -304,7 +311,7 @@ static uint32_t schedules_of(const cft_settings *set, const cft_case *kase, cons
         kase->schedules & world->schedules & ~cft_left_out(kase->name, world->name);
     if (set->only_schedule != CFT_SCHEDULES)
         schedules &= CFT_SCHEDULE(set->only_schedule);
-    return schedules;
+    return schedules & ~set->without;
 }
 
 static void run_schedules(job *job, uint32_t schedules, tally *sum)
@@ -334,7 +341,7 @@ static void run_case(const cft_settings *set, const cft_case *kase, const cft_wo
     snprintf(name, sizeof name, "%s.%s", world->name, kase->name);
     cft_outcome outcome = {name, CFT_PASSED, sum.text ? sum.text : "",
                            (double)(cft_os_now_ns() - began) / 1e9, board->runs};
-    if (!board->runs && set->only_schedule == CFT_SCHEDULES && !sum.skipped) {
+    if (!board->runs && set->only_schedule == CFT_SCHEDULES && !set->without && !sum.skipped) {
         sum.failed = true;
         outcome.text = "# no schedule of the case can be made in this world";
     }
