@@ -66,6 +66,13 @@ static inline cede_work *fake_find(fake *self, uint32_t op)
     return NULL;
 }
 
+static inline uint64_t fake_token(fake *self, uint32_t op)
+{
+    const cede_work *work = fake_find(self, op);
+    CHECK(work);
+    return work->token;
+}
+
 /* The pool of the first kept receive from one; of what checked builds have shut meanwhile. */
 static inline cede_pool_view *fake_pool(fake *self, uint32_t op)
 {

@@ -22,12 +22,6 @@ static void end(void)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-static uint64_t token_of(uint32_t op)
-{
-    CHECK(fake_find(&backend, op));
-    return fake_find(&backend, op)->token;
-}
-
 static cede_ticket submit(note *n)
 {
     n->calls = n->order = 0;
@@ -46,7 +40,7 @@ static cede_status use(cede_handle handle)
     (void)submit(&n);
     turn();
     if (fake_find(&backend, CEDE_OP_FSYNC)) {
-        fake_report(&backend, token_of(CEDE_OP_FSYNC), CEDE_OK, 0);
+        fake_report(&backend, fake_token(&backend, CEDE_OP_FSYNC), CEDE_OK, 0);
         turn();
     }
     return n.result.status;
@@ -222,12 +216,12 @@ static void backend_learns_that_a_handle_is_leaving(void)
     cede_in(&kept.req, in);
     (void)submit(&kept);
     turn();
-    CHECK(!cede_core_is_leaving(backend.core, token_of(CEDE_OP_READ)));
-    CHECK(!cede_core_is_leaving(backend.core, token_of(CEDE_OP_ROUNDTRIP)));
+    CHECK(!cede_core_is_leaving(backend.core, fake_token(&backend, CEDE_OP_READ)));
+    CHECK(!cede_core_is_leaving(backend.core, fake_token(&backend, CEDE_OP_ROUNDTRIP)));
     backend.on_cancel = deaf;
     cede_cancel(out);
-    CHECK(cede_core_is_leaving(backend.core, token_of(CEDE_OP_READ)));
-    CHECK(!cede_core_is_leaving(backend.core, token_of(CEDE_OP_ROUNDTRIP)));
+    CHECK(cede_core_is_leaving(backend.core, fake_token(&backend, CEDE_OP_READ)));
+    CHECK(!cede_core_is_leaving(backend.core, fake_token(&backend, CEDE_OP_ROUNDTRIP)));
     turn();
     CHECK(!scope.calls && !read.calls);
     backend.on_cancel = NULL;
@@ -259,8 +253,8 @@ static void *received(cede_pool *pool, cede_handle stream)
     (void)submit(&receive);
     turn();
     CHECK(cede_core_pick(fake_pool(&backend, CEDE_OP_RECV_POOL), &number));
-    cede_core_item(backend.core, token_of(CEDE_OP_RECV_POOL), 5, number);
-    fake_report(&backend, token_of(CEDE_OP_RECV_POOL), CEDE_OK, 5);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_RECV_POOL), 5, number);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_RECV_POOL), CEDE_OK, 5);
     turn();
     CHECK(receive.calls == 1 && receive.result.status == CEDE_OK && receive.result.count == 5);
     return receive.result.buffer;
@@ -296,7 +290,7 @@ static void pools_close_in_any_order(void)
     turn();
     CHECK(!receive.calls); /* the system has it; and what comes behind the close is refused */
     CHECK(late.calls == 1 && late.result.status == CEDE_EINVAL);
-    fake_report(&backend, token_of(CEDE_OP_RECV_POOL), CEDE_REPORT_POOL, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_RECV_POOL), CEDE_REPORT_POOL, 0);
     turn();
     CHECK(receive.result.status == CEDE_ECANCELED && receive.result.flags & CEDE_BY_CLOSE);
     cede_pool_give(pools[0], buffer);
@@ -331,8 +325,8 @@ static void backend_may_keep_what_is_free(void)
     view = fake_pool(&backend, CEDE_OP_RECV_POOL);
     view->self = &table;
     CHECK(cede_core_pick(view, &number) && cede_core_pick(view, &number));
-    cede_core_item(backend.core, token_of(CEDE_OP_RECV_POOL), 5, number);
-    fake_report(&backend, token_of(CEDE_OP_RECV_POOL), CEDE_OK, 5);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_RECV_POOL), 5, number);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_RECV_POOL), CEDE_OK, 5);
     turn();
     buffer = receive.result.buffer;
     cede_pool_give(pool, buffer);
@@ -353,7 +347,7 @@ static void on_buffer(cede_req *req, cede_result result)
 static uint64_t put_item(uint32_t op)
 {
     uint32_t number;
-    uint64_t token = token_of(op);
+    uint64_t token = fake_token(&backend, op);
     CHECK(cede_core_pick(fake_pool(&backend, op), &number));
     cede_core_item(backend.core, token, 8, number);
     return token;
@@ -377,7 +371,7 @@ static void receive_waits_for_one_thing_at_a_time(void)
     fake_report(&backend, token, CEDE_OK, 8);
     turn();
     CHECK(item_count == 1);
-    token = token_of(CEDE_OP_RECV_MANY); /* it has credit */
+    token = fake_token(&backend, CEDE_OP_RECV_MANY); /* it has credit */
     fake_report(&backend, token, CEDE_REPORT_POOL, 0);
     turn();
     CHECK(!fake_find(&backend, CEDE_OP_RECV_MANY));
@@ -386,7 +380,7 @@ static void receive_waits_for_one_thing_at_a_time(void)
     turn();
     turn();
     CHECK(backend.starts == before + 1 && fake_find(&backend, CEDE_OP_RECV_MANY));
-    fake_report(&backend, token_of(CEDE_OP_RECV_MANY), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_RECV_MANY), CEDE_OK, 0);
     turn();
     CHECK(many.calls == 1 && many.result.status == CEDE_OK && many.result.count == 8);
     cede_pool_close(pool);

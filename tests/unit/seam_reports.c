@@ -22,13 +22,6 @@ static void end(cede_loop *loop)
 }
 
 /* The token of the one work of this kind that the backend has. */
-static uint64_t token_of(uint32_t op)
-{
-    const cede_work *work = fake_find(&backend, op);
-    CHECK(work);
-    return work->token;
-}
-
 static void turn(cede_loop *loop)
 {
     CHECK(cede_run(loop, 0) >= 0);
@@ -41,9 +34,9 @@ static void nothing_moves(cede_loop *loop, note *n, uint32_t op, cede_status sta
     n->calls = 0;
     (void)cede_submit(loop, &n->req, note_done);
     turn(loop);
-    fake_report(&backend, token_of(op), CEDE_OK, 3);
+    fake_report(&backend, fake_token(&backend, op), CEDE_OK, 3);
     turn(loop);
-    fake_report(&backend, token_of(op), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, op), CEDE_OK, 0);
     turn(loop);
     CHECK(n->calls == 1 && n->result.status == status && n->result.count == 3);
 }
@@ -80,16 +73,16 @@ static void end_that_nobody_asked_for_is_begun_again(void)
     cede_prep_read(&n.req, fake_handle(CEDE_KIND_FILE, 0), bytes, 8, 0);
     (void)cede_submit(loop, &n.req, note_done);
     for (turn(loop); !n.calls; turn(loop), times++)
-        fake_report(&backend, token_of(CEDE_OP_READ), CEDE_ECANCELED, 0);
+        fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_ECANCELED, 0);
     CHECK(n.result.status == CEDE_ECANCELED && !(n.result.flags & CEDE_BY_ANY));
     CHECK(times > 50 && times < 200);
     n.calls = 0;
     cede_prep_read(&n.req, fake_handle(CEDE_KIND_FILE, 0), bytes, 8, 0);
     (void)cede_submit(loop, &n.req, note_done);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_ECANCELED, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_ECANCELED, 0);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_OK, 8);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_OK, 8);
     turn(loop);
     CHECK(n.calls == 1 && n.result.status == CEDE_OK && n.result.count == 8);
     end(loop);
@@ -105,18 +98,18 @@ static void client_that_left_is_not_told(void)
     (void)cede_submit(loop, &n.req, note_done);
     for (unsigned i = 0; i < 2; i++) {
         turn(loop);
-        fake_report(&backend, token_of(CEDE_OP_ACCEPT), left[i], 0);
+        fake_report(&backend, fake_token(&backend, CEDE_OP_ACCEPT), left[i], 0);
     }
     turn(loop);
     CHECK(n.calls == 0);
-    fake_report(&backend, token_of(CEDE_OP_ACCEPT), CEDE_OK, 77);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_ACCEPT), CEDE_OK, 77);
     turn(loop);
     CHECK(n.calls == 1 && n.result.status == CEDE_OK && n.result.handle);
     n.calls = 0;
     cede_prep_accept(&n.req, fake_handle(CEDE_KIND_LISTENER, 0), NULL);
     (void)cede_submit(loop, &n.req, note_done);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_ACCEPT), CEDE_EINVAL, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_ACCEPT), CEDE_EINVAL, 0);
     turn(loop);
     CHECK(n.calls == 1 && n.result.status == CEDE_EINVAL);
     end(loop);
@@ -131,7 +124,7 @@ static void want_of_buffers_is_a_want_of_memory(void)
     cede_prep_recv(&n.req, fake_handle(CEDE_KIND_STREAM, 0), bytes, 8);
     (void)cede_submit(loop, &n.req, note_done);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_RECV), CEDE_REPORT_POOL, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_RECV), CEDE_REPORT_POOL, 0);
     turn(loop);
     CHECK(n.calls == 1 && n.result.status == CEDE_ENOMEM);
     end(loop);
@@ -177,16 +170,16 @@ static void wish_is_repeated_however_often(void)
     ticket = cede_submit(loop, &other.req, note_done);
     turn(loop);
     cede_cancel(ticket);
-    cede_core_cancel_again(backend.core, token_of(CEDE_OP_READ));
-    cede_core_cancel_again(backend.core, token_of(CEDE_OP_READ));
+    cede_core_cancel_again(backend.core, fake_token(&backend, CEDE_OP_READ));
+    cede_core_cancel_again(backend.core, fake_token(&backend, CEDE_OP_READ));
     for (unsigned i = 0; i < 2; i++) {
-        uint64_t token = token_of(i ? CEDE_OP_READ : CEDE_OP_WRITE);
+        uint64_t token = fake_token(&backend, i ? CEDE_OP_READ : CEDE_OP_WRITE);
         asked[(uint32_t)token % 4096] = 0;
         CHECK(cede_wait(loop, ticket, CEDE_SECOND) == CEDE_EDEADLINE);
         CHECK(asked[(uint32_t)token % 4096] > 10);
     }
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_ECANCELED, 0);
-    fake_report(&backend, token_of(CEDE_OP_WRITE), CEDE_ECANCELED, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_ECANCELED, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_WRITE), CEDE_ECANCELED, 0);
     turn(loop);
     CHECK(n.calls == 1 && n.result.status == CEDE_ECANCELED && other.calls == 1);
     end(loop);
@@ -205,7 +198,7 @@ static void answer_behind_the_report_is_nothing(void)
     cede_prep_read(&n.req, fake_handle(CEDE_KIND_FILE, 0), bytes, 8, 0);
     ticket = cede_submit(loop, &n.req, note_done);
     turn(loop);
-    token = token_of(CEDE_OP_READ);
+    token = fake_token(&backend, CEDE_OP_READ);
     cede_cancel(ticket);
     at_once = 0;
     cede_core_cancel_again(backend.core, token); /* sealed, not delivered */
@@ -257,29 +250,28 @@ static void drop_knows_no_wish(void)
     cede_prep_read(&n.req, file, bytes, 8, 0);
     (void)cede_submit(loop, &n.req, note_done);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_OK, 8);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_OK, 8);
     turn(loop);
     backend.on_start = keep;
     cede_drop(file);
     turn(loop);
-    cede_core_cancel_again(backend.core, token_of(CEDE_OP_CLOSE));
+    cede_core_cancel_again(backend.core, fake_token(&backend, CEDE_OP_CLOSE));
     turn(loop);
     CHECK(backend.cancels == 0);
-    fake_report(&backend, token_of(CEDE_OP_CLOSE), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_CLOSE), CEDE_OK, 0);
     CHECK(cede_run(loop, CEDE_FOREVER) == 0);
     end(loop);
 }
 
-/* Those that keep for one that is gone are told behind it, in their order; one that ended before
- * its turn came is not among them. */
-static void what_is_gone_is_told_first(void)
+static note first, second, third, fourth;
+
+/* On one stream, the first without a copy; the third's ticket. */
+static cede_ticket four_sends(cede_loop *loop)
 {
-    static note first, second, third, fourth;
-    cede_loop *loop = begin();
     cede_handle stream = fake_handle(CEDE_KIND_STREAM, 0);
     cede_ticket ticket;
-    uint64_t token;
     notes = 0;
+    first.calls = second.calls = third.calls = fourth.calls = 0;
     cede_prep_send_zero_copy(&first.req, stream, "abcd", 4);
     (void)cede_submit(loop, &first.req, note_done);
     cede_prep_send(&second.req, stream, "e", 1);
@@ -289,19 +281,28 @@ static void what_is_gone_is_told_first(void)
     cede_prep_send(&fourth.req, stream, "g", 1);
     (void)cede_submit(loop, &fourth.req, note_done);
     turn(loop);
-    token = token_of(CEDE_OP_SEND_ZERO_COPY);
+    return ticket;
+}
+
+/* Those that keep for one that is gone are told behind it, in their order; one that ended before
+ * its turn came is not among them. */
+static void what_is_gone_is_told_first(void)
+{
+    cede_loop *loop = begin();
+    cede_ticket ticket = four_sends(loop);
+    uint64_t token = fake_token(&backend, CEDE_OP_SEND_ZERO_COPY);
     CHECK(!fake_find(&backend, CEDE_OP_SEND));
     cede_core_gone(backend.core, token);
     cede_core_gone(backend.core, token); /* that is known */
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     turn(loop);
     CHECK(!first.calls && !second.calls && fake_find(&backend, CEDE_OP_SEND));
     cede_cancel(ticket); /* the third, which is with the kernel */
     turn(loop);
     CHECK(!third.calls);
     turn(loop);
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     turn(loop);
     CHECK(!fourth.calls);
     fake_report(&backend, token, CEDE_OK, 4);
@@ -315,30 +316,17 @@ static void what_is_gone_is_told_first(void)
 /* The same with one that was still held: it is told at once, and those around it in their turn. */
 static void held_one_that_ends_is_told_at_once(void)
 {
-    static note first, second, third, fourth;
     cede_loop *loop = begin();
-    cede_handle stream = fake_handle(CEDE_KIND_STREAM, 0);
-    cede_ticket ticket;
-    uint64_t token;
-    notes = 0;
-    cede_prep_send_zero_copy(&first.req, stream, "abcd", 4);
-    (void)cede_submit(loop, &first.req, note_done);
-    cede_prep_send(&second.req, stream, "e", 1);
-    (void)cede_submit(loop, &second.req, note_done);
-    cede_prep_send(&third.req, stream, "f", 1);
-    ticket = cede_submit(loop, &third.req, note_done);
-    cede_prep_send(&fourth.req, stream, "g", 1);
-    (void)cede_submit(loop, &fourth.req, note_done);
-    turn(loop);
-    token = token_of(CEDE_OP_SEND_ZERO_COPY);
+    cede_ticket ticket = four_sends(loop);
+    uint64_t token = fake_token(&backend, CEDE_OP_SEND_ZERO_COPY);
     cede_core_gone(backend.core, token);
     turn(loop);
     cede_cancel(ticket); /* sealed, and not delivered when the rest is sealed */
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     fake_report(&backend, token, CEDE_OK, 4);
     turn(loop);
     CHECK(third.order == 1 && first.order == 2 && second.order == 3 && !fourth.calls);
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     turn(loop);
     CHECK(fourth.order == 4);
     end(loop);
@@ -347,22 +335,22 @@ static void held_one_that_ends_is_told_at_once(void)
 /* Told that its bytes have gone when it is over, and not delivered: nothing is left to start. */
 static void gone_behind_the_report_is_nothing(void)
 {
-    static note first, second;
     cede_loop *loop = begin();
     cede_handle stream = fake_handle(CEDE_KIND_STREAM, 0);
     uint64_t token;
+    first.calls = second.calls = 0;
     cede_prep_send_zero_copy(&first.req, stream, "abcd", 4);
     (void)cede_submit(loop, &first.req, note_done);
     cede_prep_send(&second.req, stream, "e", 1);
     (void)cede_submit(loop, &second.req, note_done);
     turn(loop);
-    token = token_of(CEDE_OP_SEND_ZERO_COPY);
+    token = fake_token(&backend, CEDE_OP_SEND_ZERO_COPY);
     fake_report(&backend, token, CEDE_OK, 4);
     cede_core_gone(backend.core, token);
     turn(loop);
     turn(loop);
     CHECK(first.calls == 1 && backend.starts == 2); /* the second once */
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     turn(loop);
     CHECK(second.calls == 1);
     end(loop);
@@ -383,10 +371,10 @@ static void no_signal_is_no_item(void)
     cede_prep_signal_many(&n.req, CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT), on_signal);
     cede_ticket ticket = cede_submit(loop, &n.req, note_done);
     turn(loop);
-    cede_core_signals(backend.core, token_of(CEDE_OP_SIGNAL_MANY), 0);
+    cede_core_signals(backend.core, fake_token(&backend, CEDE_OP_SIGNAL_MANY), 0);
     turn(loop);
     CHECK(signals_told == 0);
-    cede_core_signals(backend.core, token_of(CEDE_OP_SIGNAL_MANY),
+    cede_core_signals(backend.core, fake_token(&backend, CEDE_OP_SIGNAL_MANY),
                       CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT));
     turn(loop);
     CHECK(signals_told == CEDE_SIGNAL_INTERRUPT);

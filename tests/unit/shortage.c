@@ -34,12 +34,6 @@ static void end(cede_loop *loop)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK); /* needs no memory */
 }
 
-static uint64_t token_of(uint32_t op)
-{
-    CHECK(fake_find(&backend, op));
-    return fake_find(&backend, op)->token;
-}
-
 /* ---- Entries of handles --------------------------------------------------------------------- */
 
 static unsigned clients, turned_away, told;
@@ -66,7 +60,7 @@ static void tell(void *context, const char *line)
 
 static void come(cede_loop *loop, unsigned from, unsigned count)
 {
-    uint64_t token = token_of(CEDE_OP_ACCEPT_MANY);
+    uint64_t token = fake_token(&backend, CEDE_OP_ACCEPT_MANY);
     for (unsigned i = 0; i < count; i++)
         cede_core_item(backend.core, token, 1000 + from + i, 0);
     CHECK(cede_run(loop, 0) == (int64_t)(count - turned_away));
@@ -102,7 +96,7 @@ static void clients_take_what_is_kept(void)
     cede_prep_connect(&two.req, &(cede_address){.family = CEDE_ADDRESS_IPV4, .port = 1}, 0);
     (void)cede_submit(loop, &two.req, note_done); /* the one came back */
     CHECK(cede_run(loop, 0) == 0);
-    fake_report(&backend, token_of(CEDE_OP_CONNECT), CEDE_ECONNREFUSED, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_CONNECT), CEDE_ECONNREFUSED, 0);
     CHECK(cede_run(loop, 0) == 1 && two.result.status == CEDE_ECONNREFUSED);
     CHECK((taken[count++] = cede_core_adopt(&table, 5, CEDE_KIND_FILE, CEDE_IMPORT_BORROW)) != 0);
 
@@ -110,17 +104,17 @@ static void clients_take_what_is_kept(void)
     CHECK(clients == 50 && turned_away == 0);
     come(loop, 50, 15);
     CHECK(clients == 65 && turned_away == 0); /* its own, and 64 that are kept */
-    cede_core_item(backend.core, token_of(CEDE_OP_ACCEPT_MANY), 1065, 0);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_ACCEPT_MANY), 1065, 0);
     CHECK(cede_run(loop, 0) == 0 && clients == 65 && turned_away == 1 && told == 1);
     for (unsigned i = 0; i < 65; i++) {
         cede_prep_recv(&one.req, client[i], &second, 1);
         (void)cede_submit(loop, &one.req, note_done);
         CHECK(cede_run(loop, 0) == 0);
-        fake_report(&backend, token_of(CEDE_OP_RECV), CEDE_OK, 1);
+        fake_report(&backend, fake_token(&backend, CEDE_OP_RECV), CEDE_OK, 1);
         CHECK(cede_run(loop, 0) == 1 && one.result.status == CEDE_OK);
     }
     cede_drop(taken[--count]);
-    cede_core_item(backend.core, token_of(CEDE_OP_ACCEPT_MANY), 1066, 0);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_ACCEPT_MANY), 1066, 0);
     CHECK(cede_run(loop, 0) == 1 && clients == 66 && turned_away == 1);
     while (count)
         cede_drop(taken[--count]);
@@ -143,7 +137,7 @@ static void copy_without_its_second_slot_fails(void)
     cede_prep_fsync(&other.req, to);
     (void)cede_submit(loop, &other.req, note_done);
     CHECK(cede_run(loop, 0) == 0);
-    fake_report(&backend, token_of(CEDE_OP_FSYNC), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_FSYNC), CEDE_OK, 0);
     CHECK(cede_run(loop, 0) == 1 && other.result.status == CEDE_OK);
     end(loop);
 }
@@ -199,7 +193,7 @@ static void close_without_a_slot_works_in_a_closing_loop(void)
     (void)cede_submit(loop, &close.req, note_done);
     CHECK(cede_loop_close(loop, CEDE_MILLISECOND) == CEDE_EDEADLINE);
     CHECK(close.calls == 1 && close.result.status == CEDE_OK);
-    fake_report(&backend, token_of(CEDE_OP_ROUNDTRIP), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_ROUNDTRIP), CEDE_OK, 0);
     end(loop);
     CHECK(trip.calls == 1);
 }
@@ -398,7 +392,7 @@ static void drop_is_no_close_of_theirs(void)
     cede_prep_read(&use.req, file, &byte, 1, 0);
     (void)cede_submit(loop, &use.req, note_done);
     CHECK(cede_run(loop, 0) == 0);
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_OK, 1);
     CHECK(cede_run(loop, 0) == 1);
     backend.on_start = keep;
     cede_prep_pend(&use.req); /* the last slot */

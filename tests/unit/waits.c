@@ -22,12 +22,6 @@ static void end(void)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-static uint64_t token_of(uint32_t op)
-{
-    CHECK(fake_find(&backend, op));
-    return fake_find(&backend, op)->token;
-}
-
 static cede_ticket submit(note *n)
 {
     n->calls = n->order = 0;
@@ -62,7 +56,7 @@ static void what_pends_on_an_owned_handle_comes_first(void)
     turn();
     cede_prep_nop(&other.req);
     (void)submit(&other);
-    fake_report(&backend, token_of(CEDE_OP_READ), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_READ), CEDE_OK, 1);
     CHECK(cede_wait(loop, life, 0) == CEDE_EDEADLINE);
     CHECK(read.calls == 1 && !other.calls);
     cede_cancel(life);
@@ -113,11 +107,11 @@ static void what_stands_before_a_chain_comes_first(void)
     cede_link(&second.req, &member.req, note_done);
     (void)submit(&second);
     turn();
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     cede_prep_nop(&other.req);
     (void)submit(&other);
     CHECK(cede_wait(loop, life, 0) == CEDE_EDEADLINE && first.calls == 1 && !other.calls);
-    fake_report(&backend, token_of(CEDE_OP_SEND), CEDE_OK, 1);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
     CHECK(cede_wait(loop, life, CEDE_FOREVER) == CEDE_OK && !other.calls);
     CHECK(second.order < member.order && member.order < scope.order);
     end();
@@ -140,7 +134,7 @@ static void on_item(cede_req *req, cede_result result)
 /* Two clients, and the listener's end. */
 static void report_all(fake *self, uint64_t timeout_ns)
 {
-    uint64_t token = token_of(CEDE_OP_ACCEPT_MANY);
+    uint64_t token = fake_token(&backend, CEDE_OP_ACCEPT_MANY);
     (void)timeout_ns;
     self->on_wait = NULL;
     cede_core_item(self->core, token, 1000, 0);
@@ -221,7 +215,7 @@ static void wait_that_becomes_one_for_itself_ends(void)
     cede_in(&many.req, life);
     (void)submit(&many);
     turn();
-    many.result.count = token_of(CEDE_OP_ACCEPT_MANY); /* for the callback */
+    many.result.count = fake_token(&backend, CEDE_OP_ACCEPT_MANY); /* for the callback */
     listener = fake_handle(CEDE_KIND_LISTENER, 0);
     cede_prep_accept_many(&outer_many.req, listener, waits_for_the_scope);
     (void)submit(&outer_many);
@@ -357,7 +351,7 @@ static void scope_that_was_set_aside_still_leads_on(void)
     CHECK(y.calls == 1 && !orphan.calls);
     CHECK(says[0] == CEDE_OK && says[1] == CEDE_OK && says[2] == CEDE_EDEADLINE);
     CHECK(says[3] == CEDE_EDEADLK);
-    fake_report(&backend, token_of(CEDE_OP_CLOSE), CEDE_OK, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_CLOSE), CEDE_OK, 0);
     CHECK(cede_wait(loop, outside, CEDE_FOREVER) == CEDE_OK);
     CHECK(close.order < orphan.order && orphan.order < outer.order);
     backend.on_start = NULL;
@@ -475,7 +469,7 @@ static void orphan_that_turns_the_wait_on_itself_is_the_last(void)
         members[i]->calls = 0;
         (void)cede_submit(loop, &members[i]->req, i == 0 ? owns_the_listener : note_done);
     }
-    cede_core_item(backend.core, token_of(CEDE_OP_ACCEPT_MANY), 1000, 0);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_ACCEPT_MANY), 1000, 0);
     inside_says = CEDE_OK;
     turn();
     CHECK(inside_says == CEDE_EDEADLK && x.calls == 1);
@@ -492,7 +486,7 @@ static void feeds_itself(cede_req *req, cede_result result)
     items++;
     backend.time_ns += CEDE_MILLISECOND;
     if (items < 10000)
-        cede_core_item(backend.core, token_of(CEDE_OP_ACCEPT_MANY), 1000, 0);
+        cede_core_item(backend.core, fake_token(&backend, CEDE_OP_ACCEPT_MANY), 1000, 0);
 }
 
 static void wait_that_feeds_itself_has_an_end(void)
@@ -504,7 +498,7 @@ static void wait_that_feeds_itself_has_an_end(void)
     cede_in(&many.req, life);
     (void)submit(&many);
     turn();
-    cede_core_item(backend.core, token_of(CEDE_OP_ACCEPT_MANY), 1000, 0);
+    cede_core_item(backend.core, fake_token(&backend, CEDE_OP_ACCEPT_MANY), 1000, 0);
     CHECK(cede_wait(loop, life, 50 * CEDE_MILLISECOND) == CEDE_EDEADLINE);
     CHECK(items >= 50 && items < 100);
     items = 10000; /* enough */
