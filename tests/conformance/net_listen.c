@@ -338,8 +338,7 @@ LISTEN_CASE(connect_and_cancel_leak_no_socket)
     cft_closed(t, listener);
 }
 
-/* Connects until one pends, where a full backlog makes them. NULL: they are refused, or there is
- * always room. */
+/* Connects until one pends, as a full backlog makes them; NULL: it makes them be refused. */
 static cft_rec *connect_that_pends(cft *t, uint32_t kind, cede_handle *listener)
 {
     cede_address at = cft_address(t, kind);
@@ -359,6 +358,7 @@ static cft_rec *connect_that_pends(cft *t, uint32_t kind, cede_handle *listener)
             return NULL;
         }
     }
+    CFT_CHECK(t, cft_faulted(t)); /* there is room for one, and not for all who come */
     return NULL;
 }
 
