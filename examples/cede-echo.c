@@ -9,7 +9,8 @@
  * Three things to see. An idle client costs the server one request: buffers come from a pool when
  * there is data. What came goes back from the buffer that it came in, by a request that lives in
  * the headroom before it, so nothing is copied and nothing allocated. And a client that does not
- * read its echo holds buffers until the pool is empty: then receives wait, by themselves.
+ * read its echo holds as many buffers as its credit, and no more is received from it until it does:
+ * by itself, and without holding up others, as long as the pool has buffers for all such clients.
  */
 #include "example_os.h"
 
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 
 #define BUFFERS      256
+#define CREDIT       4 /* of one client's; a client that reads has its buffers back at once */
 #define BUFFER_BYTES 16384
 
 typedef struct client {
@@ -88,7 +90,7 @@ static void on_client(cede_req *req, cede_result item)
     if (clients && --clients == 0)
         cede_cancel(accepting); /* nothing is left then but the clients: the run ends with them */
     c->handle = item.handle;
-    cede_prep_recv_many(&c->recv, c->handle, pool, CEDE_CREDIT_ALL, on_data);
+    cede_prep_recv_many(&c->recv, c->handle, pool, CREDIT, on_data);
     cede_submit(loop, &c->recv, on_end);
 }
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # echo.sh COMMAND...: cede-echo with clients that nobody here wrote. Each sends four MiB and shuts down
-# its side; back comes the same, then the end. One never reads, one leaves without a word; at the end
-# the server is asked to stop with all of them there. What it printed last is nothing, its status 0.
+# its side; back comes the same, then the end. One sends for ever and never reads, which holds up
+# nobody else; one leaves without a word. At the end the server is asked to stop with all of them there. What it printed last is nothing, its status 0.
 set -eu
 work=$(mktemp -d)
 server=
+flood=
 cleanup()
 {
+    [ -z "$flood" ] || kill -9 "$flood" 2> /dev/null || true
     [ -z "$server" ] || kill -9 "$server" 2> /dev/null || true
     rm -rf "$work"
 }
@@ -27,8 +29,9 @@ at=${line#listening at }
 [[ "$at" =~ ^127\.0\.0\.1:[0-9]+$ ]] || fail "it said: $line"
 
 head -c 4194304 /dev/urandom > "$work/sent"
-exec 5<> "/dev/tcp/127.0.0.1/${at##*:}" # sends a little, and never reads
-head -c 100000 "$work/sent" >&5
+exec 5<> "/dev/tcp/127.0.0.1/${at##*:}" # never reads
+cat /dev/zero >&5 2> /dev/null &
+flood=$!
 exec 6<> "/dev/tcp/127.0.0.1/${at##*:}"
 printf 'gone' >&6
 exec 6>&- # with what came back unread: a reset
