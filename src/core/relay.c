@@ -159,7 +159,7 @@ cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *
     relay->where_ = where;
     relay->background_ = relay->req.attributes_ & CEDI_IS_BACKGROUND;
     life = relay->life_ = cede_submit_at(loop, &relay->req, done, where);
-    if (relay->half_bytes_ == 0)
+    if (relay->half_bytes_ == 0 || !relay->half_[0].base)
         stop(relay, CEDE_EINVAL);
     else
         receive(relay);

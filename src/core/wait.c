@@ -329,7 +329,7 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
     }
     cedi_link *from, *link; /* between them: searched in vain */
     from = link = loop->ready.next;
-    while (link != &loop->ready && most) {
+    while (link != &loop->ready && most && !is_stale(target, ticket)) { /* a done may have waited */
         cedi_slot *slot = cedi_slot_of(link);
         uint64_t delivered = loop->counts.delivered;
         cedi_link *before = link->prev;
@@ -384,11 +384,11 @@ static bool deliver_before_orphans(cede_loop *loop)
     uint64_t most = loop->ready_count;
     bool any = false;
     for (cedi_link *link = loop->ready.next; link != &loop->ready && most; most--) {
-        cedi_slot *slot = cedi_slot_of(link);
+        cedi_slot *slot = cedi_slot_of(link), *before = cedi_order_before(slot);
         link = link->next;
         if (!holds_up_orphan(loop, slot))
             continue;
-        cedi_req_deliver(loop, slot);
+        cedi_req_deliver(loop, before ? before : slot); /* law 14: it is ready, being sealed */
         any = true;
         link = loop->ready.next; /* the callback may have waited too */
     }

@@ -123,6 +123,8 @@ static void resolve(wchar_t *name)
         if (*from)
             from++;
     }
+    while (to > name && (to[-1] == L'.' || to[-1] == L' '))
+        to--; /* the system leaves them out, too */
     *to = L'\0';
 }
 

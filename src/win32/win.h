@@ -84,14 +84,14 @@ enum {
 
 enum { WIN_CONSOLE_NONE, WIN_CONSOLE_INPUT, WIN_CONSOLE_OUTPUT };
 
-/* What the loop knows of a handle that it has used. Two handles of cede may name one of the
- * system's, if one is borrowed; they share this. */
 /* The beginning of a character whose end is in a later write to a console. */
 typedef struct win_part {
     char bytes[3];
     uint8_t count;
 } win_part;
 
+/* What the loop knows of a handle that it has used. Two handles of cede may name one of the
+ * system's, if one is borrowed; they share this. */
 typedef struct win_file {
     struct win_file *chain; /* in the table; free list */
     intptr_t native;

@@ -130,10 +130,13 @@ CFT_CASE(local_name_leads_out_of_the_pipes_nowhere)
         cft_await(t, connect);
         CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
     }
-    cede_address none = cede_address_local("a/../..");
-    cft_rec *nameless = cft_connect(t, &none);
-    cft_await(t, nameless);
-    CFT_STATUS(t, nameless, CEDE_EINVAL);
+    static const char *const nothing[] = {"a/../..", "...", " ", "a/../. ."};
+    for (uint32_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        cede_address none = cede_address_local(nothing[i]);
+        cft_rec *nameless = cft_connect(t, &none);
+        cft_await(t, nameless);
+        CFT_STATUS(t, nameless, CEDE_EINVAL);
+    }
     (void)snprintf(name, sizeof name, "cede.dots.%lu", (unsigned long)GetCurrentProcessId());
     (void)snprintf(path, sizeof path, "%s/b", name);
     cede_address at = cede_address_local(path);

@@ -88,6 +88,29 @@ static void of_either_end_of_a_copy(void)
     }
 }
 
+/* And what stands before it on its other handle is told before it (law 14). */
+static void behind_what_stands_before_it(void)
+{
+    static note first, sent;
+    cede_handle stream, file;
+    begin(3);
+    stream = fake_handle(CEDE_KIND_STREAM, 0);
+    file = fake_handle(CEDE_KIND_FILE, 0);
+    cede_prep_send(&first.req, stream, "a", 1);
+    submit(&first, note_done);
+    cede_prep_send_file(&sent.req, stream, file, 0, 8);
+    submit(&sent, note_done);
+    (void)cede_wait(loop, outside, 0);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
+    (void)cede_wait(loop, outside, 0);
+    CHECK(!first.calls && fake_find(&backend, CEDE_OP_SEND_FILE));
+    close_of(file, NULL);
+    CHECK(cede_wait(loop, refused, 10 * CEDE_SECOND) == CEDE_OK);
+    CHECK(first.calls == 1 && sent.calls == 1 && close_it.calls == 1);
+    CHECK(first.order < sent.order && sent.order < close_it.order);
+    end();
+}
+
 static void by_its_scope(void)
 {
     cede_handle file;
@@ -227,6 +250,7 @@ int main(void)
     CHECK(fake_handle(CEDE_KIND_FILE, 0)); /* the table of handles has its memory */
     by_the_refusal_ticket();
     of_either_end_of_a_copy();
+    behind_what_stands_before_it();
     by_its_scope();
     by_the_scope_of_its_scope();
     nobody_else_is_awaited();

@@ -214,9 +214,9 @@ static void plain_functions_submit_too(void)
     cede_cancel(ticket);
     CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK);
     /* one without a buffer is told like every other */
-    for (unsigned i = 0; i < 2; i++) {
-        cede_prep_relay(&relay, relay.from_, relay.to_, i ? room : NULL, i ? 1 : sizeof room,
-                        CEDE_TO_END);
+    for (unsigned i = 0; i < 3; i++) {
+        cede_prep_relay(&relay, relay.from_, relay.to_, i < 2 ? NULL : room,
+                        i < 2 ? sizeof room : 1, i ? CEDE_TO_END : 0);
         ticket = (cede_submit_relay)(loop, &relay, relay_done);
         CHECK(cede_wait(loop, ticket, CEDE_FOREVER) == CEDE_OK && relay_status == CEDE_EINVAL);
     }
