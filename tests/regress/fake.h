@@ -263,6 +263,12 @@ static inline void note_done(cede_req *req, cede_result result)
     n->order = ++notes;
 }
 
+static inline cede_ticket note_submit(cede_loop *loop, note *n, cede_done *done)
+{
+    n->calls = n->order = 0;
+    return cede_submit(loop, &n->req, done);
+}
+
 /* From when on the library gets no memory any more. */
 static bool memory_is_out;
 

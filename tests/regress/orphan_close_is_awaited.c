@@ -27,8 +27,7 @@ static void end(void)
 
 static void submit(note *n, cede_done *done)
 {
-    n->calls = n->order = 0;
-    (void)cede_submit(loop, &n->req, done);
+    (void)note_submit(loop, n, done);
 }
 
 static cede_handle pending_read(void)

@@ -24,8 +24,7 @@ static void end(void)
 
 static cede_ticket submit(note *n)
 {
-    n->calls = n->order = 0;
-    return cede_submit(loop, &n->req, note_done);
+    return note_submit(loop, n, note_done);
 }
 
 static void turn(void)

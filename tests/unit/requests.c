@@ -32,8 +32,7 @@ static void end(void)
 
 static cede_ticket submit(note *n)
 {
-    n->calls = n->order = 0;
-    return cede_submit(loop, &n->req, note_done);
+    return note_submit(loop, n, note_done);
 }
 
 static void turn(void)
@@ -300,22 +299,29 @@ static void nobody_is_in_a_callback_of_no_loop(void)
 
 /* ---- Times ---------------------------------------------------------------------------------- */
 
+static note head, timer;
+
+/* A timer of a millisecond behind a pend, whose ticket it is; deadline_ns 0: without one. */
+static cede_ticket held_behind_a_pend(uint64_t deadline_ns)
+{
+    cede_prep_pend(&head.req);
+    cede_prep_timer(&timer.req, CEDE_MILLISECOND);
+    if (deadline_ns)
+        cede_within(&timer.req, deadline_ns);
+    cede_link(&head.req, &timer.req, note_done);
+    timer.calls = 0;
+    return submit(&head);
+}
+
 /* A timer expires while something else has its turn: that is noted, and tells nothing before; its
  * deadline still counts, and neither is moved any more. */
 static void timer_expires_before_its_turn(void)
 {
-    static note head, timer;
     cede_ticket ticket;
     for (unsigned deadline = 0; deadline < 2; deadline++) {
         for (unsigned ends = 0; ends < 2; ends++) {
             begin();
-            cede_prep_pend(&head.req);
-            cede_prep_timer(&timer.req, CEDE_MILLISECOND);
-            if (deadline)
-                cede_within(&timer.req, 5 * CEDE_MILLISECOND);
-            cede_link(&head.req, &timer.req, note_done);
-            timer.calls = 0;
-            ticket = submit(&head);
+            ticket = held_behind_a_pend(deadline * 5 * CEDE_MILLISECOND);
             CHECK(cede_run(loop, 2 * CEDE_MILLISECOND) == 0);
             looked = 0;
             cede_dump(loop, look, NULL);
@@ -343,17 +349,10 @@ static void find_timer(void *context, const cede_pending *pending)
 
 static void expired_timer_is_not_moved(void)
 {
-    static note head, timer;
     cede_ticket ticket;
     for (unsigned deadline = 0; deadline < 2; deadline++) {
         begin();
-        cede_prep_pend(&head.req);
-        cede_prep_timer(&timer.req, CEDE_MILLISECOND);
-        if (deadline)
-            cede_within(&timer.req, 50 * CEDE_MILLISECOND);
-        cede_link(&head.req, &timer.req, note_done);
-        timer.calls = 0;
-        ticket = submit(&head);
+        ticket = held_behind_a_pend(deadline * 50 * CEDE_MILLISECOND);
         cede_dump(loop, find_timer, NULL);
         CHECK(cede_run(loop, 2 * CEDE_MILLISECOND) == 0);
         cede_extend(held_timer, 20 * CEDE_MILLISECOND);

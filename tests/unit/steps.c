@@ -80,13 +80,18 @@ static void other_closes(void)
 static note next;
 static cede_ticket of_next;
 
-static void other_submits_next(void)
+static unsigned idle_slots(void)
 {
     unsigned idle = 0;
-    turn_of(loop);
     for (const cedi_link *link = loop->free.next; link; link = link->next)
         idle++;
-    CHECK(idle + 2 == CEDI_CHUNK_SLOTS);
+    return idle;
+}
+
+static void other_submits_next(void)
+{
+    turn_of(loop);
+    CHECK(idle_slots() + 2 == CEDI_CHUNK_SLOTS);
     cede_prep_pend(&next.req);
     next.calls = 0;
     of_next = cede_submit(loop, &next.req, note_done);
@@ -181,11 +186,8 @@ static void other_delivers_patiently(void)
 
 static void other_counts(void)
 {
-    unsigned idle = 0;
     turn_of(loop);
-    for (const cedi_link *link = loop->free.next; link; link = link->next)
-        idle++;
-    CHECK(idle + 1 == CEDI_CHUNK_SLOTS);
+    CHECK(idle_slots() + 1 == CEDI_CHUNK_SLOTS);
     close_of(loop);
 }
 
