@@ -8,6 +8,7 @@
 #include "hooks_win32.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- The backlog ----------------------------------------------------------------------------- */
