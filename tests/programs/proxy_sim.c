@@ -458,8 +458,10 @@ static void run_scene(const scene *s)
     idle_ns = 60 * CEDE_SECOND;
     connect_ns = 10 * CEDE_SECOND;
     CHECK(proxy_main(count, list) == s->code);
-    if (!s->play && s->code == 1)
-        CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK); /* it leaves that to its end */
+    if (!s->play && s->code == 1) { /* it leaves that to its end */
+        CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+        cede_pool_close(pool);
+    }
     CHECK(cede_sim_free(world) == CEDE_OK);
 }
 
