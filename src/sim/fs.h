@@ -176,6 +176,7 @@ cede_status sim_find(cede_sim *, const char *path, enum sim_last, sim_node **);
 cede_status sim_open_new(cede_sim *, sim_node *, uint32_t flags, sim_open **);
 /* Ends its descriptor. */
 void sim_open_close(sim_open *);
+void sim_opened_drop(sim_work *); /* an open of a named pipe does not come about */
 void sim_open_release(sim_open *);
 /* The open file that a descriptor names in this world, or NULL. */
 sim_open *sim_native_find(cede_sim *, intptr_t native);

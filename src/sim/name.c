@@ -16,7 +16,7 @@ static bool ended(sim_work *work, cede_status status)
 
 /* ---- Open ------------------------------------------------------------------------------------ */
 
-/* A named pipe waits at open for its other end, unless it is opened both ways. */
+/* An open of a named pipe waits for the other end, unless it is for both. */
 static bool must_wait(sim_work *work, const cede_sim_pipe *pipe)
 {
     uint32_t flags = work->args.path.flags, both = CEDE_OPEN_READ | CEDE_OPEN_WRITE;
@@ -29,11 +29,32 @@ static bool must_wait(sim_work *work, const cede_sim_pipe *pipe)
     if (work->rest_offset && work->rest_offset != ever + 1)
         return false; /* one came and went while this one waited */
     work->rest_offset = ever + 1;
-    for (const sim_work *other = pipe->opening.first; other; other = other->next) {
-        if (!(other->args.path.flags & flags & both))
-            return false; /* it waits for this one */
-    }
     return true;
+}
+
+/* Its own end is there while it waits: who comes meanwhile finds it. */
+static bool open_pipe(cede_sim *world, sim_work *work, sim_open *open)
+{
+    cede_sim_pipe *pipe = open->node->pipe;
+    if (!work->opened)
+        sim_unblock(world, &pipe->opening);
+    work->opened = open;
+    if (must_wait(work, pipe) && !sim_block(work, &pipe->opening))
+        return false;
+    if (work->status != CEDE_OK) {
+        sim_opened_drop(work);
+        return true;
+    }
+    work->opened = NULL;
+    work->count = (uint64_t)open->native;
+    return true;
+}
+
+void sim_opened_drop(sim_work *work)
+{
+    if (work->opened)
+        sim_open_close(work->opened);
+    work->opened = NULL;
 }
 
 static cede_status make_file(cede_sim *world, const sim_place *place, uint32_t mode, sim_node **out)
@@ -90,6 +111,8 @@ bool sim_op_open(cede_sim *world, sim_work *work)
     uint32_t flags = work->args.path.flags, most = world->config.open_most;
     sim_place place;
     sim_open *open;
+    if (work->opened)
+        return open_pipe(world, work, work->opened);
     if ((flags & ~CEDE_OPEN_ANY) || !(flags & (CEDE_OPEN_READ | CEDE_OPEN_WRITE)) ||
         ((flags & CEDE_OPEN_CREATE) && (flags & CEDE_OPEN_DIRECTORY)))
         return ended(work, CEDE_EINVAL);
@@ -103,8 +126,6 @@ bool sim_op_open(cede_sim *world, sim_work *work)
     if (status != CEDE_OK)
         return ended(work, status);
     sim_node *node = place.node;
-    if (node->pipe && must_wait(work, node->pipe))
-        return sim_block(work, &node->pipe->opening);
     status = sim_open_new(world, node, flags, &open);
     if (status != CEDE_OK)
         return ended(work, status);
@@ -113,7 +134,7 @@ bool sim_op_open(cede_sim *world, sim_work *work)
         sim_node_changed(node, true);
     }
     if (node->pipe)
-        sim_unblock(world, &node->pipe->opening);
+        return open_pipe(world, work, open);
     work->count = (uint64_t)open->native;
     return ended(work, CEDE_OK);
 }

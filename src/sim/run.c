@@ -375,6 +375,7 @@ int sim_cancel(sim_work *work)
         }
     }
     take_away(work);
+    sim_opened_drop(work);
     work->come = sim_signals_take(work); /* to be told with its end */
     work->hold = 0;
     work->status = CEDE_ECANCELED;

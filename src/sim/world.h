@@ -71,6 +71,7 @@ struct sim_work {
     cede_args args;
     sim_open *file; /* what native and native_other name; NULL: nothing valid */
     sim_open *to;
+    sim_open *opened; /* open of a named pipe: its end is there, and waits for the other */
     intptr_t native;
     uint64_t moved;
     uint32_t op;

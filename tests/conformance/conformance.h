@@ -216,6 +216,8 @@ bool cft_late(const cft *);
 const char *cft_path(cft *, const char *name);
 /* Makes a file with these bytes (NULL: a cft_fill of that key). Not through cede. */
 const char *cft_file(cft *, const char *name, const void *bytes, uint64_t count, uint64_t key);
+/* Makes a named pipe; skips the case where there are none. */
+void cft_fifo(cft *, const char *name);
 /* Its length, or -1 if it is not there; and its content. Not through cede. */
 int64_t cft_file_size(cft *, const char *name);
 uint64_t cft_file_read(cft *, const char *name, void *out, uint64_t count, uint64_t offset);
@@ -379,6 +381,7 @@ struct cft_world {
     /* A name for a local socket, of at most CEDE_ADDRESS_PATH bytes. NULL: like path. */
     void (*local)(cft *, void *state, const char *name, char *out, size_t bytes);
     void (*make_file)(cft *, void *state, const char *name, const void *bytes, uint64_t count);
+    void (*make_fifo)(cft *, void *state, const char *name); /* NULL: there are none */
     int64_t (*file_size)(cft *, void *state, const char *name);
     uint64_t (*file_read)(cft *, void *state, const char *name, void *out, uint64_t count,
                           uint64_t offset);

@@ -30,6 +30,13 @@ const char *cft_file(cft *t, const char *name, const void *bytes, uint64_t count
     return cft_path(t, name);
 }
 
+void cft_fifo(cft *t, const char *name)
+{
+    if (!t->world->make_fifo)
+        cft_skip(t, "no_fifo");
+    t->world->make_fifo(t, t->state, name);
+}
+
 int64_t cft_file_size(cft *t, const char *name)
 {
     return t->world->file_size(t, t->state, name);

@@ -333,6 +333,13 @@ static void make_file(cft *t, void *state, const char *name, const void *bytes, 
     close(fd);
 }
 
+static void make_fifo(cft *t, void *state, const char *name)
+{
+    char full[512];
+    path(t, state, name, full, sizeof full);
+    CFT_EXPECT(t, mkfifo(full, 0644) == 0);
+}
+
 static int64_t file_size(cft *t, void *state, const char *name)
 {
     char full[512];
@@ -575,6 +582,7 @@ const cft_world cft_world_io_uring = {
     .open_natives = open_natives,
     .path = path,
     .make_file = make_file,
+    .make_fifo = make_fifo,
     .file_size = file_size,
     .file_read = file_read,
     .pipe = make_pipe,

@@ -233,6 +233,14 @@ static void make_file(cft *t, void *state, const char *name, const void *bytes, 
     CFT_EXPECT(t, cede_sim_put(w->sim, full, bytes, count) == CEDE_OK);
 }
 
+static void make_fifo(cft *t, void *state, const char *name)
+{
+    world *w = state;
+    char full[512];
+    path(t, state, name, full, sizeof full);
+    CFT_EXPECT(t, cede_sim_fifo(w->sim, full) == CEDE_OK);
+}
+
 static int64_t file_size(cft *t, void *state, const char *name)
 {
     world *w = state;
@@ -404,6 +412,7 @@ const cft_world cft_world_sim = {
     .open_natives = open_natives,
     .path = path,
     .make_file = make_file,
+    .make_fifo = make_fifo,
     .file_size = file_size,
     .file_read = file_read,
     .pipe = make_pipe,
