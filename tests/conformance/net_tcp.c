@@ -284,7 +284,7 @@ CFT_CASE(both_ends_agree_on_their_names)
 
 CFT_CASE(ipv6_is_served_like_ipv4)
 {
-    cede_address own;
+    cede_address own = {0};
     cede_handle a = 0, b = 0;
     cft_connected(t, CFT_TCP6, &a, &b);
     CFT_EXPECT(t, cft_name(t, b, CEDE_NAME_PEER, &own) == CEDE_OK);
