@@ -135,6 +135,7 @@ int main(int count, char **words)
     status = cede_pool_open(loop, BUFFERS, BUFFER_BYTES, sizeof(echo), &pool);
     if (status)
         return fail("no buffers", status);
+    os_on_interrupt(stop);
     cede_prep_listen(&req, &at, 0, CEDE_LISTEN_REPLACE);
     if (wait_for(&req))
         return fail(where, last.status);
@@ -145,7 +146,6 @@ int main(int count, char **words)
     cede_address_print(&at, text, sizeof text);
     printf("listening at %s\n", at.family == CEDE_ADDRESS_LOCAL ? where : text);
     fflush(stdout);
-    os_on_interrupt(stop);
     cede_prep_accept_many(&req, listener, on_client);
     accepting = cede_submit(loop, &req, on_done);
     if (cede_run(loop, CEDE_FOREVER) < 0)

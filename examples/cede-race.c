@@ -17,6 +17,7 @@
  * time virtual, so that every such case can be had at will, to the same output each time.
  */
 #include "cede-race.h"
+#include "example_args.h"
 #include "example_os.h"
 
 #include <stdio.h>
@@ -224,18 +225,6 @@ static bool add(const cede_address *address)
     return true;
 }
 
-/* Cuts "host:port" in two; false: it is none. */
-static bool cut(char *word, uint16_t *port)
-{
-    char *colon = strrchr(word, ':'), *end;
-    unsigned long number = colon ? strtoul(colon + 1, &end, 10) : 0;
-    if (number == 0 || number > 65535 || *end || colon == word)
-        return false;
-    *colon = '\0';
-    *port = (uint16_t)number;
-    return true;
-}
-
 static bool words_of_sim(int count, char **words)
 {
     int i = 2;
@@ -259,7 +248,7 @@ static bool words_of_world(int count, char **words, char **host, uint16_t *port)
         if (cede_address_parse(words[i], 0, &address) == CEDE_OK) {
             if (address.port == 0 || !add(&address))
                 return false;
-        } else if (count != 2 || !cut(words[i], port)) {
+        } else if (count != 2 || !args_host(words[i], port)) {
             return false;
         } else {
             *host = words[i];

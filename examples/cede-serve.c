@@ -3,6 +3,7 @@
  * end. cede-serve.h tells how it is made.
  */
 #include "cede-serve.h"
+#include "example_args.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -314,21 +315,6 @@ static void say_stats(void)
            sum.served_clients, sum.requests, sum.refused, sum.sent_bytes, (unsigned)sum.clients);
 }
 
-static bool seconds(const char *text, uint64_t *ns)
-{
-    char *end;
-    double value = strtod(text, &end);
-    *ns = value > 0 && value < 1e9 ? (uint64_t)(value * (double)CEDE_SECOND) : 0;
-    return *end == '\0' && *ns != 0;
-}
-
-static bool number(const char *text, unsigned long most, unsigned long *value)
-{
-    char *end;
-    *value = strtoul(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && *value > 0 && *value <= most;
-}
-
 /* An option with a value; false: it makes no sense. */
 static bool option(const char *name, const char *value)
 {
@@ -342,15 +328,15 @@ static bool option(const char *name, const char *value)
     unsigned long n;
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         if (strcmp(name, times[i].name) == 0)
-            return seconds(value, times[i].ns);
+            return args_seconds(value, times[i].ns);
     }
     if (strcmp(name, "--at") == 0)
         return cede_address_parse(value, 8080, &at) == CEDE_OK && at.family != CEDE_ADDRESS_LOCAL;
     if (strcmp(name, "--clients") == 0)
-        return number(value, 1000000000, &settings.clients);
-    if (strcmp(name, "--threads") == 0 && number(value, 256, &n))
+        return args_number(value, 1000000000, &settings.clients);
+    if (strcmp(name, "--threads") == 0 && args_number(value, 256, &n))
         settings.threads = (uint32_t)n;
-    else if (strcmp(name, "--connections") == 0 && number(value, CEDE_POOL_MOST, &n))
+    else if (strcmp(name, "--connections") == 0 && args_number(value, CEDE_POOL_MOST, &n))
         settings.connections = (uint32_t)n;
     else
         return false;

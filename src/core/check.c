@@ -297,7 +297,6 @@ static uint64_t checksum(const cedi_slot *slot, uint64_t sum, int step)
 
 /* ---- Poison met ----------------------------------------------------------------------------- */
 
-#ifdef CEDI_WITH_ASAN
 static void overlap(const void *memory, uint64_t bytes, void *context)
 {
     region *block = context;
@@ -325,6 +324,7 @@ static cedi_slot *ceded_in(uintptr_t from, uintptr_t to)
     }
 }
 
+#ifdef CEDI_WITH_ASAN
 static void on_free(const volatile void *memory)
 {
     void *block = (void *)(uintptr_t)memory;
@@ -340,18 +340,10 @@ static void on_free(const volatile void *memory)
         cedi_misuse("law 5: freed while it is ceded", slot, NULL);
 }
 
-/* The kernel writes past the end of memory, or into what was freed, without a word from
- * AddressSanitizer: so an output is tried as a whole where it is ceded. What another request has
- * ceded is left to that one's done. */
-static void probe(const void *memory, uint64_t bytes, void *context)
+/* Where memory is not all the caller's, or NULL. */
+static const volatile char *not_yours(const void *memory, uint64_t bytes)
 {
-    const volatile char *bad;
-    (void)context;
-    if (!memory || !bytes || bytes > LARGEST)
-        return;
-    bad = __asan_region_is_poisoned((void *)(uintptr_t)memory, (size_t)bytes);
-    if (bad && !ceded_in((uintptr_t)bad, (uintptr_t)bad + 1))
-        (void)*bad; /* traps here if this output is not all the caller's */
+    return __asan_region_is_poisoned((void *)(uintptr_t)memory, (size_t)bytes);
 }
 
 static void on_malloc(const volatile void *memory, size_t bytes)
@@ -366,15 +358,33 @@ static void install_hooks(void)
         (void)__sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
 }
 #else
-static void probe(const void *memory, uint64_t bytes, void *context)
+/* valgrind has reported it by then, with the line of the submit. */
+static const volatile char *not_yours(const void *memory, uint64_t bytes)
 {
-    (void)memory, (void)bytes, (void)context;
+    return (const volatile char *)VALGRIND_CHECK_MEM_IS_ADDRESSABLE(memory, bytes);
 }
 
 static void install_hooks(void)
 {
 }
 #endif
+
+/* The kernel writes past the end of memory, into what was freed, or into what another request waits
+ * for, without a word from a tool: so an output is tried as a whole where it is ceded. */
+static void probe(const void *memory, uint64_t bytes, void *context)
+{
+    const cedi_slot *ceding = context, *other;
+    const volatile char *bad;
+    if (!memory || !bytes || bytes > LARGEST)
+        return;
+    bad = not_yours(memory, bytes);
+    if (!bad)
+        return;
+    other = ceded_in((uintptr_t)bad, (uintptr_t)bad + 1);
+    if (other)
+        cedi_misuse("law 5: an output that is another's already", other, ceding->where);
+    (void)*bad; /* traps here */
+}
 
 /* No preparation writes slot_, so that a request in flight is known by it even when it was prepared
  * anew. In a fresh request it is any number; that one names a slot of the request is impossible. */
@@ -405,7 +415,7 @@ void cedi_check_cede(cedi_slot *slot)
     slot->guard = cedi_guard_new(slot, has_arguments(slot));
     for (int step = 0; step <= STEPS; step++)
         slot->checksums[step] = checksum(slot, step ? slot->checksums[step - 1] : 0, step);
-    each_output(slot, probe, NULL);
+    each_output(slot, probe, slot);
     if (slot->guard)
         cedi_guard_shut(slot);
     each_output(slot, cedi_shut, NULL);

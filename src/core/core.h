@@ -559,6 +559,13 @@ static inline void cedi_guard(const cede_loop *loop, const char *what)
         cedi_misuse_foreign(loop, what, NULL, NULL);
 }
 
+/* Those that any thread may make: an open loop. */
+static inline void cedi_guard_open_loop(const cede_loop *loop, const char *what)
+{
+    if (CEDI_UNLIKELY(!loop || !atomic_load_explicit(&loop->open, memory_order_acquire)))
+        cedi_misuse_foreign(loop, what, NULL, NULL);
+}
+
 /* An invariant of the library's own; a compare, in release builds too. */
 #define CEDI_MUST(condition, slot)         \
     do {                                   \

@@ -493,8 +493,9 @@ int64_t cede_run(cede_loop *loop, uint64_t at_most_ns)
 
 void cede_stop(cede_loop *loop)
 {
-    if (CEDI_UNLIKELY(!loop || *cede_os_alive() != 1))
-        cedi_misuse("law 17: stop without a loop, or in a forked child", NULL, NULL);
+    if (CEDI_UNLIKELY(*cede_os_alive() != 1))
+        cedi_misuse("law 17: stop in a forked child", NULL, NULL);
+    cedi_guard_open_loop(loop, "stop");
     atomic_store(&loop->stop, 1);
     cedi_wake(loop);
 }
@@ -507,11 +508,13 @@ bool cede_in_callback(cede_loop *loop)
 
 const char *cede_backend_name(cede_loop *loop)
 {
+    cedi_guard_open_loop(loop, "backend name");
     return loop->backend->name;
 }
 
 bool cede_supports(cede_loop *loop, uint32_t op)
 {
+    cedi_guard_open_loop(loop, "supports");
     if (op == CEDE_OP_NONE || op >= CEDE_OP_COUNT)
         return false;
     return loop->supported >> op & 1;

@@ -164,6 +164,8 @@ void cedi_pools_left(cede_loop *loop)
 
 uint32_t cede_pool_out(const cede_pool *pool)
 {
+    if (pool->loop)
+        cedi_guard(pool->loop, "pool out");
     return pool->out;
 }
 

@@ -161,7 +161,7 @@ static void is_refused(cede_req *req, cede_result r)
 void check_good_refused(stage *s)
 {
     static cede_req requests[8];
-    static char buffer[16];
+    static char buffer[16], text[16];
     unsigned done = 0;
     cede_prep_read(&requests[0], s->file, NULL, 100, 0);
     cede_prep_readv(&requests[1], s->file, NULL, 3, 0);
@@ -169,7 +169,7 @@ void check_good_refused(stage *s)
     cede_prep_open(&requests[3], NULL, CEDE_OPEN_READ, 0);
     cede_prep_stat(&requests[4], s->path, NULL, 0);
     cede_prep_read(&requests[5], 12345, buffer, sizeof buffer, 0);
-    cede_prep_readlink(&requests[6], s->path, buffer, sizeof buffer);
+    cede_prep_readlink(&requests[6], s->path, text, sizeof text);
     cede_prep_rename(&requests[7], s->path, NULL, 0);
     for (unsigned i = 0; i < 8; i++) {
         requests[i].user_data = &done;

@@ -19,6 +19,8 @@ enum kind {
     LENT,
     FREE,
     POISON,
+    OUTPUT,
+    TAKEN,
     SHADOW,
     FREED,
     TRAP,
@@ -181,6 +183,10 @@ static bool as_it_should(enum kind kind, struct told *told, bool valgrind)
         if (told->want_count)
             return one_line_says(told, "law 5: freed");
         return tool_says(told, "AddressSanitizer: heap-");
+    case OUTPUT:
+        return tool_says(told, WITH_ASAN ? "AddressSanitizer: heap-" : "Unaddressable byte(s)");
+    case TAKEN:
+        return one_line_says(told, "law 5: an output that is another's already");
     case FREED:
         return tool_says(told, WITH_ASAN ? "heap-use-after-free" : "free'd");
     case TRAP:

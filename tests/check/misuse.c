@@ -390,6 +390,27 @@ void check_run_after_close(stage *s)
     (void)cede_run(loop, 0);
 }
 
+void check_stop_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    WANT("law 17: stop of a closed loop");
+    cede_stop(loop);
+}
+
+void check_backend_name_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    WANT("law 17: backend name of a closed loop");
+    (void)cede_backend_name(loop);
+}
+
+void check_supports_after_close(stage *s)
+{
+    cede_loop *loop = closed(s);
+    WANT("law 17: supports of a closed loop");
+    (void)cede_supports(loop, CEDE_OP_NOP);
+}
+
 void check_open_pool_after_close(stage *s)
 {
     cede_loop *loop = closed(s);

@@ -83,6 +83,12 @@ static void give_there(void *context)
     cede_pool_give(of_thread, brought);
 }
 
+static void count_there(void *unused)
+{
+    (void)unused;
+    (void)cede_pool_out(of_thread);
+}
+
 static void close_there(void *context)
 {
     (void)context;
@@ -102,6 +108,13 @@ void check_give_on_thread(stage *s)
     (void)bring(s, of_thread);
     WANT("law 17: pool give on a thread that is not the loop's");
     on_thread(give_there);
+}
+
+void check_count_pool_on_thread(stage *s)
+{
+    of_thread = pool_of(s);
+    WANT("law 17: pool out on a thread that is not the loop's");
+    on_thread(count_there);
 }
 
 void check_close_pool_on_thread(stage *s)

@@ -362,6 +362,32 @@ void check_output_freed_before(stage *s)
     check_finish(s, ticket);
 }
 
+void check_output_twice(stage *s)
+{
+    static cede_req second;
+    char *buffer = malloc(BYTES);
+    cede_prep_read(&thing.req, s->in, buffer, BYTES, CEDE_CURRENT);
+    WANT("law 5: an output that is another's already: read, submitted at ");
+    HERE((void)cede_submit(s->loop, &thing.req, check_done));
+    cede_prep_read(&second, s->in, buffer + BYTES / 2, BYTES / 2, CEDE_CURRENT);
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &second, check_done));
+}
+
+void check_output_over_request(stage *s)
+{
+    static union {
+        cede_req req;
+        char bytes[sizeof(cede_req)];
+    } both;
+    cede_prep_pend(&both.req);
+    WANT("law 5: an output that is another's already: pend, submitted at ");
+    HERE((void)cede_submit(s->loop, &both.req, check_done));
+    cede_prep_read(&thing.req, s->in, both.bytes, sizeof both.bytes, CEDE_CURRENT);
+    WANT("now at ");
+    HERE((void)cede_submit(s->loop, &thing.req, check_done));
+}
+
 /* Not inlined, so that its frame is left; and deep, so that the next calls do not reach it. */
 static cede_ticket (*volatile leave)(stage *);
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # proxy.sh CEDE_PROXY CEDE_ECHO: clients that nobody here wrote, through the proxy to the echo server.
-# Large transfers with half closes; clients that are killed half way; a target that is not there; a
-# silent client, which the idle deadline ends. At the end no descriptor is left of any of them.
+#
+# Large transfers with half closes; clients that are killed half way; one that reads late; a target
+# that is not there; a silent client, which the idle deadline ends; a stop. What is not an end is a
+# reset for the client, through two proxies, too. At the end no descriptor is left of any of them.
+# (What a proxy does in time, and with peers that do not read, is proxy_sim.c's.)
 set -eu
 proxy=$1
 echo=$2
@@ -80,23 +83,49 @@ for i in 1 2 3 4; do
 done
 descriptors "$proxy_pid" "$before"
 
-start silent "$proxy" 127.0.0.1:0 "$to" --idle 0.2
-exec 5<> "/dev/tcp/127.0.0.1/${at##*:}"
-if read -r -t 30 line <&5; then
-    fail "a silent client read $line"
-else
-    [ $? = 1 ] || fail "the idle deadline did not come"
-fi
-exec 5>&-
+# A client that reads late, when all has been said and the proxy has closed: what the system still
+# had to send is not taken back.
+head -c 300000 "$work/sent" > "$work/some"
+mkfifo "$work/slow"
+socat -t 60 - "TCP:$through" < "$work/some" > "$work/slow" &
+client=$!
+exec 6< "$work/slow"
+head -c 1 <&6 > "$work/got.late"
+descriptors "$proxy_pid" "$before"
+cat <&6 >> "$work/got.late"
+exec 6<&-
+wait "$client" || fail "the late client ended with $?"
+cmp "$work/some" "$work/got.late" || fail "the late client got something else"
 
+# reset_comes ADDRESS [PID]: a client, who hears nothing, and then a reset, and not an end; with PID,
+# he is served, until that is stopped.
+reset_comes()
+{
+    local peer line
+    exec {peer}<> "/dev/tcp/127.0.0.1/${1##*:}"
+    if [ $# = 2 ]; then
+        echo hello >&"$peer"
+        read -r -t 30 line <&"$peer" || fail "no echo"
+        kill -TERM "$2"
+    fi
+    if LC_ALL=C timeout 60 cat <&"$peer" > "$work/heard" 2> "$work/ended"; then
+        fail "what was cut off looks like an end"
+    fi
+    grep -q 'reset by peer' "$work/ended" || fail "no reset: $(cat "$work/ended")"
+    [ ! -s "$work/heard" ] || fail "a silent client heard $(cat "$work/heard")"
+    exec {peer}>&-
+}
+
+start silent "$proxy" 127.0.0.1:0 "$to" --idle 0.2
+silent_at=$at
+reset_comes "$silent_at"
+start second "$proxy" 127.0.0.1:0 "$silent_at"
+reset_comes "$at"
 start refused "$proxy" 127.0.0.1:0 127.0.0.1:1
-exec 5<> "/dev/tcp/127.0.0.1/${at##*:}"
-if read -r -t 30 line <&5; then
-    fail "nobody said $line"
-else
-    [ $? = 1 ] || fail "a refused target was not told"
-fi
-exec 5>&-
+reset_comes "$at"
+start stopped "$proxy" 127.0.0.1:0 "$to"
+reset_comes "$at" "$pid"
+wait "$pid" || fail "the stopped one ended with $?"
 
 for pid in "$proxy_pid" "$echo_pid"; do
     kill -TERM "$pid"

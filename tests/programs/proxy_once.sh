@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # proxy_once.sh CEDE_PROXY CEDE_ECHO [COMMAND...]: three clients that nobody here wrote, one of them
-# large, go through the proxy to the echo server, each with a half close; then both end. COMMAND runs
-# the programs, which may be for another system.
+# large, go through the proxy to the echo server, which it looks up, each with a half close; then both
+# end. COMMAND runs the programs, which may be for another system.
 set -eu
 proxy=$1
 echo=$2
@@ -41,7 +41,7 @@ for try in 1 2 3 4 5; do
     echo_pid=$!
     # It knocks until somebody is there: the first of the four, and gone again.
     socat -u -t 60 /dev/null "TCP:127.0.0.1:$to,retry=300,interval=0.1" || true
-    "$@" "$proxy" "127.0.0.1:$port" "127.0.0.1:$to" --clients 3 > "$work/proxy" 2>&1 &
+    "$@" "$proxy" "127.0.0.1:$port" "localhost:$to" --clients 3 > "$work/proxy" 2>&1 &
     proxy_pid=$!
     children=("$echo_pid" "$proxy_pid")
     for size in small nothing large; do

@@ -215,12 +215,12 @@ static void many_wishes_take_their_turns(void)
 {
     enum { MANY = 700 };
     static note n[MANY];
-    static char bytes[8];
+    static char bytes[MANY][8];
     cede_loop *loop = begin();
     cede_handle file = fake_handle(CEDE_KIND_FILE, 0);
     backend.on_cancel = answer;
     for (unsigned i = 0; i < MANY; i++) {
-        cede_prep_read(&n[i].req, file, bytes, 8, 0);
+        cede_prep_read(&n[i].req, file, bytes[i], 8, 0);
         cede_within(&n[i].req, CEDE_MILLISECOND);
         (void)cede_submit(loop, &n[i].req, note_done);
     }
