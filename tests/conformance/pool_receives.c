@@ -308,6 +308,58 @@ CFT_CASE(receives_that_wait_for_a_buffer_go_on_in_turn)
     }
 }
 
+typedef struct busy {
+    shelf *s;
+    cede_handle from;
+    const cft_rec *waits;
+    uint32_t rounds;
+} busy;
+
+/* Gives what it got and begins anew: there is always data for it. */
+static void go_round(cft_rec *rec)
+{
+    busy *b = rec->data;
+    if (!rec->result.buffer)
+        return;
+    b->rounds++;
+    cede_pool_give(b->s->pool, rec->result.buffer);
+    if (cft_is_done(b->waits))
+        return;
+    cede_prep_recv_pool(rec->req, b->from, b->s->pool);
+    cft_submit_on(rec, rec->loop);
+}
+
+/* Others that come later and have data do not keep the buffers to themselves. */
+CFT_CASE(receive_that_waits_for_a_buffer_is_not_passed_over)
+{
+    enum { ROUNDS = 60 };
+    cede_handle from[2] = {0}, to[2] = {0};
+    uint64_t sent[2] = {0};
+    shelf *s = shelf_of(t, 1, 8, 0);
+    busy *b = cft_alloc(t, sizeof *b);
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < 2; i++)
+        cft_connected(t, CFT_TCP, &to[i], &from[i]);
+    send(t, to[0], &sent[0], 8 * ROUNDS);
+    send(t, to[1], &sent[1], 16);
+    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
+    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
+    until_waiting(t, b->waits, 1);
+    cft_rec *rec = cft_new(t);
+    rec->data = b;
+    rec->then = go_round;
+    cede_prep_recv_pool(rec->req, b->from, s->pool);
+    give_all(s);
+    cft_submit_on(rec, cft_loop(t));
+    while (!cft_is_done(b->waits) && b->rounds < ROUNDS)
+        cft_run(t, CEDE_MILLISECOND);
+    cft_note(t, "rounds %u", b->rounds);
+    CFT_CHECK(t, b->rounds < ROUNDS);
+    give_all(s);
+    cft_settle(t);
+}
+
 /* ---- What is brought ------------------------------------------------------------------------ */
 
 #define BYTES    100u
