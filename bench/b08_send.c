@@ -7,6 +7,8 @@
  * floor     a raw ring, one send under way at a time. Without a copy, a piece is used again
  *           when the kernel has said that it has let go of it, the next is sent before that
  * fixed     the same from registered memory, which the kernel need not look up and hold each time
+ * epoll     send until the socket is full, then sleep. Without a copy by MSG_ZEROCOPY, a piece is
+ *           used again when the socket's error queue has said so
  * libuv     uv_write of all pieces
  * libevent  a bufferevent that is lent pieces (evbuffer_add_reference)
  * asio      async_write, one piece after the other
@@ -297,21 +299,44 @@ static void event_close(void *self)
 
 SENDER(peer_event, "libevent", BENCH_PEER, event_open, event_run, event_close)
 
-/* ---- asio ------------------------------------------------------------------------------------ */
+/* ---- What has a file of its own -------------------------------------------------------------- */
 
-struct asios {
+struct apart {
     stream s;
     void *inside;
 };
 
+static void epoll_run(stream *s)
+{
+    stream_epoll_run(((struct apart *)(void *)s)->inside, s);
+}
+
+static void *epoll_open(const bench_env *env, const bench_case *of, const char **why)
+{
+    struct apart *a = stream_open(sizeof *a);
+    (void)env, (void)why;
+    stream_epoll_open(&a->inside, &a->s, of->variant == LENT);
+    return a;
+}
+
+static void epoll_close(void *self)
+{
+    struct apart *a = self;
+    stream_epoll_close(a->inside);
+    close(a->s.fd);
+    stream_close(&a->s);
+}
+
+SENDER(floor_epoll, "epoll", BENCH_FLOOR, epoll_open, epoll_run, epoll_close)
+
 static void asio_run(stream *s)
 {
-    stream_asio_run(((struct asios *)(void *)s)->inside, s);
+    stream_asio_run(((struct apart *)(void *)s)->inside, s);
 }
 
 static void *asio_open(const bench_env *env, const bench_case *of, const char **why)
 {
-    struct asios *a = stream_open(sizeof *a);
+    struct apart *a = stream_open(sizeof *a);
     (void)env, (void)of, (void)why;
     stream_asio_open(&a->inside, &a->s);
     return a;
@@ -319,7 +344,7 @@ static void *asio_open(const bench_env *env, const bench_case *of, const char **
 
 static void asio_close(void *self)
 {
-    struct asios *a = self;
+    struct apart *a = self;
     stream_asio_close(a->inside);
     stream_close(&a->s);
 }
@@ -403,18 +428,21 @@ static const bench_case cases[] = {
         .name = "64 KiB, lent",
         .variant = LENT,
         .measures = {{"wall", "ns", false}, {"CPU", "ns", false}},
-        .contestants = {&floor_ring, &floor_fixed, &peer_uv, &peer_event, &peer_asio, &side_cede},
+        .contestants = {&floor_ring, &floor_fixed, &floor_epoll, &peer_uv, &peer_event, &peer_asio,
+                        &side_cede},
         .goals = {{"1.6 times libuv's rate", BENCH_CONTESTANT, 0, 0, "libuv", 1 / 1.6},
                   {"of the floor", BENCH_SHOWN, 0, 0, "floor", 1},
-                  {"CPU of the floor's", BENCH_SHOWN, 1, 0, "floor", 1}},
+                  {"CPU of the floor's", BENCH_SHOWN, 1, 0, "floor", 1},
+                  {"CPU of epoll by hand", BENCH_SHOWN, 1, 0, "epoll", 1}},
     },
     {
         .name = "64 KiB, copied",
         .variant = COPIED,
         .plotted = 1,
         .measures = {{"wall", "ns", false}, {"CPU", "ns", false}},
-        .contestants = {&floor_ring, &peer_uv, &peer_event, &peer_asio, &side_cede},
+        .contestants = {&floor_ring, &floor_epoll, &peer_uv, &peer_event, &peer_asio, &side_cede},
         .goals = {{"CPU of the floor's", BENCH_SHOWN, 1, 0, "floor", 1},
+                  {"CPU of epoll by hand", BENCH_SHOWN, 1, 0, "epoll", 1},
                   {"CPU of libuv's", BENCH_SHOWN, 1, 0, "libuv", 1}},
     },
 };

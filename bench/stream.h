@@ -44,6 +44,11 @@ static inline int stream_begin(stream *s)
 /* Ends the program unless all of a piece went. */
 void stream_ended(stream *, long result);
 
+/* stream_epoll.c. lends: without a copy */
+void stream_epoll_open(void **inside, stream *, int lends);
+void stream_epoll_run(void *inside, stream *);
+void stream_epoll_close(void *inside);
+
 /* stream_asio.cc */
 void stream_asio_open(void **inside, stream *);
 void stream_asio_run(void *inside, stream *);

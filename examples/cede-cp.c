@@ -3,6 +3,7 @@
  * a wrong or half file. This file: options, sources, the bar, the last line.
  */
 #include "cede-cp.h"
+#include "example_args.h"
 #include "example_os.h"
 
 #include <inttypes.h>
@@ -231,11 +232,12 @@ int main(int count, char **words)
     cede_options how = {.why = why, .why_bytes = sizeof why};
 
     os_begin(&count, &words);
+    if (args_help(count, words, usage))
+        return 0;
     int first = options(c, count, words);
     if (!first) {
-        bool asked = count == 2 && (!strcmp(words[1], "-h") || !strcmp(words[1], "--help"));
-        fputs(usage, asked ? stdout : stderr);
-        return asked ? 0 : EXIT_USAGE;
+        fputs(usage, stderr);
+        return EXIT_USAGE;
     }
     cede_status status = cede_loop_open(&how, &c->loop);
     if (status) {

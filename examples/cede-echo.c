@@ -12,6 +12,7 @@
  * read its echo holds as many buffers as its credit, and no more is received from it until it does:
  * by itself, and without holding up others, as long as the pool has buffers for all such clients.
  */
+#include "example_args.h"
 #include "example_os.h"
 
 #include <stdio.h>
@@ -20,6 +21,11 @@
 #define BUFFERS      256
 #define CREDIT       4 /* of one client's; a client that reads has its buffers back at once */
 #define BUFFER_BYTES 16384
+
+static const char usage[] =
+    "usage: cede-echo [ADDRESS [CLIENTS]]\n"
+    "Sends back what it is sent, at 127.0.0.1:7777 if no address is given, until Ctrl-C or, if\n"
+    "their number is given, to the last of so many clients.\n";
 
 typedef struct client {
     cede_req recv; /* then the shutdown */
@@ -123,6 +129,8 @@ int main(int count, char **words)
     cede_req req;
     cede_status status, accepted;
     os_begin(&count, &words);
+    if (args_help(count, words, usage))
+        return 0;
     if (count > 1)
         where = words[1];
     if (count > 2)

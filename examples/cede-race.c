@@ -207,14 +207,10 @@ static void on_end(cede_req *req, cede_result r)
     race.status = r.status;
 }
 
-static int usage(void)
-{
-    fprintf(stderr, "usage: cede-race HOST:PORT\n"
-                    "       cede-race ADDRESS:PORT...\n"
-                    "       cede-race --sim [--aaaa MS] [--a MS] ADDRESS=FATE...\n"
-                    "FATE is \"lost\", \"MS\" (connected then) or \"refused@MS\".\n");
-    return 2;
-}
+static const char usage[] = "usage: cede-race HOST:PORT\n"
+                            "       cede-race ADDRESS:PORT...\n"
+                            "       cede-race --sim [--aaaa MS] [--a MS] ADDRESS=FATE...\n"
+                            "FATE is \"lost\", \"MS\" (connected then) or \"refused@MS\".\n";
 
 static bool add(const cede_address *address)
 {
@@ -293,8 +289,12 @@ int main(int count, char **words)
     char *host = NULL;
     uint16_t port = 0;
     os_begin(&count, &words);
+    if (args_help(count, words, usage))
+        return 0;
     race.sim = count > 1 && strcmp(words[1], "--sim") == 0;
-    if (race.sim ? !words_of_sim(count, words) : !words_of_world(count, words, &host, &port))
-        return usage();
+    if (race.sim ? !words_of_sim(count, words) : !words_of_world(count, words, &host, &port)) {
+        fputs(usage, stderr);
+        return 2;
+    }
     return run(host, port);
 }

@@ -364,10 +364,8 @@ int main(int count, char **words)
 {
     int i = 1, code;
     os_begin(&count, &words);
-    if (count == 2 && (!strcmp(words[1], "-h") || !strcmp(words[1], "--help"))) {
-        fputs(usage, stdout);
+    if (args_help(count, words, usage))
         return 0;
-    }
     for (; i < count && words[i][0] == '-'; i++) {
         if (flag(words[i]))
             continue;

@@ -6,8 +6,18 @@
 
 #include "cede/cede.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Whether nothing but the usage is asked for, which is then told. */
+static inline bool args_help(int count, char **words, const char *usage)
+{
+    if (count != 2 || (strcmp(words[1], "-h") != 0 && strcmp(words[1], "--help") != 0))
+        return false;
+    fputs(usage, stdout);
+    return true;
+}
 
 /* A time above 0 in seconds, as nanoseconds; false: it is none. */
 static inline bool args_seconds(const char *word, uint64_t *ns)

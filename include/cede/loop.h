@@ -133,8 +133,8 @@ CEDE_API void cede_submit_remote_at(cede_loop *, cede_req *, cede_done *, cede_t
 CEDE_API void cede_cancel(cede_ticket);
 
 /* Ends a scope for a reason, which becomes its status unless another came first; its members get
- * CEDE_ECANCELED with CEDE_BY_SCOPE. `why` 0 ends it with CEDE_OK. On any other ticket it is
- * cede_cancel. Any thread, like cede_cancel. */
+ * CEDE_ECANCELED with CEDE_BY_SCOPE. `why` 0 ends it with CEDE_OK; a number that is no status is
+ * passed on as it is. On any other ticket it is cede_cancel. Any thread, like cede_cancel. */
 CEDE_API void cede_fail(cede_ticket scope, cede_status why);
 
 /* Moves the deadline of a request or scope, or the expiry of a timer, to in_ns from the loop's
@@ -142,8 +142,8 @@ CEDE_API void cede_fail(cede_ticket scope, cede_status why);
  * nothing once expiry or another cause is recorded, or the ticket is stale (law 13). */
 CEDE_API void cede_extend(cede_ticket, uint64_t in_ns);
 
-/* Completes a pend, with this status and count. The first recorded of this and a cancel wins.
- * Nothing on any other ticket. Any thread, any time. */
+/* Completes a pend, with this status and count, which are passed on as they are. The first recorded
+ * of this and a cancel wins. Nothing on any other ticket. Any thread, any time. */
 CEDE_API void cede_complete(cede_ticket pend, cede_status, uint64_t count);
 
 /* ---- Running -------------------------------------------------------------------------------- */

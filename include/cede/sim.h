@@ -328,9 +328,10 @@ typedef void cede_sim_begin(void *context, const cede_spawn *how, cede_sim_behav
 
 /* Installs a program, or another in its place: cede_prep_spawn of this path starts it; a name
  * without a slash is looked for as it is and in /bin. Nothing else can be started: CEDE_EACCES for
- * what is in the tree, else CEDE_ENOENT. It needs no file. behaviour may be NULL (it ends with 0 at
- * once), begin too. Children number from 1. A child lives on when its handle or its loop is closed
- * (cede_sim_counts tells how many run) and goes with its world. */
+ * what is in the tree, or CEDE_ENOEXEC if it is a file that may be run, else CEDE_ENOENT. It needs
+ * no file. behaviour may be NULL (it ends with 0 at once), begin too. Children number from 1. A
+ * child lives on when its handle or its loop is closed (cede_sim_counts tells how many run) and
+ * goes with its world. */
 CEDE_API cede_status cede_sim_executable(cede_sim *, const char *path, const cede_sim_behaviour *,
                                          cede_sim_begin *begin, void *context);
 

@@ -95,9 +95,12 @@ typedef struct cede_spawn {
 } cede_spawn;
 
 /* Starts a child process; result.handle is the child (CEDE_KIND_CHILD), *id (ceded; NULL: not
- * wanted) the system's number of it. No other descriptor of this process reaches it. A program that
- * is not there, or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, ... Once it was begun
- * a cancel does not stop it: the child is delivered (law 8).
+ * wanted) the system's number of it. No other descriptor of this process reaches it. A program
+ * that is not there, or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, CEDE_ENOEXEC (a
+ * file that is no program: a script, too, without the line that says by what it is run).
+ * CEDE_E2BIG: the arguments, or the environment, are more than the system takes (Linux: 128 KiB
+ * for each text, some 2 MiB for all; Windows: 32,767 units for all arguments). Once it was begun a
+ * cancel does not stop it: the child is delivered (law 8).
  * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
  * cmd.exe); arguments go by the rules of Microsoft's C library; a file that was made for overlapped
  * I/O, as all that cede opens are, is opened anew for the child, at the position that it has here.

@@ -95,7 +95,9 @@ CEDE_API uint32_t cede_version(void);
     X(EADDRNOTAVAIL, -48, "the address is not this machine's")           \
     X(ENOTCONN, -49, "not connected")                                    \
     X(EMSGSIZE, -50, "the message is too large")                         \
-    X(ENONAME, -51, "no host has that name")
+    X(ENONAME, -51, "no host has that name")                             \
+    X(ENOEXEC, -52, "the file is no program that runs here")             \
+    X(E2BIG, -53, "the arguments are too long")
 
 typedef int32_t cede_status;
 

@@ -252,6 +252,14 @@ static void look_around(uring *self)
         self->odd |= URING_ODD_NOWAIT;
 }
 
+/* A filter may let a ring be made that nobody can enter. This asks for nothing; a ring that is not
+ * enabled yet says EBADFD. */
+static int try_enter(uring *self)
+{
+    int result = io_uring_enter2((unsigned)self->ring.ring_fd, 0, 0, 0, NULL, _NSIG / 8);
+    return result == -EPERM || result == -EACCES || result == -ENOSYS ? -result : 0;
+}
+
 cede_status cedi_uring_setup(uring *self, const cede_backend_setup *setup)
 {
     const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS;
@@ -264,6 +272,11 @@ cede_status cedi_uring_setup(uring *self, const cede_backend_setup *setup)
     error = choose_sizes(self, setup->queue_entries);
     if (error)
         return refuse(setup, error);
+    error = try_enter(self);
+    if (error) {
+        io_uring_queue_exit(&self->ring);
+        return refuse(setup, error);
+    }
     look_around(self);
     if ((self->ring.features & needed) != needed || !has_basics(self->opcodes)) {
         io_uring_queue_exit(&self->ring);

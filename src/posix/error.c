@@ -69,6 +69,8 @@ static const int16_t statuses[] = {
     [EDESTADDRREQ] = CEDE_EINVAL,
     [ESTALE] = CEDE_ESTALE,
     [EDQUOT] = CEDE_EDQUOT,
+    [ENOEXEC] = CEDE_ENOEXEC,
+    [E2BIG] = CEDE_E2BIG,
     [ECANCELED] = CEDE_ECANCELED,
 #ifdef EREMOTEIO
     [EREMOTEIO] = CEDE_EIO,
@@ -87,7 +89,7 @@ static const int16_t statuses[] = {
 #endif
 
     /* No file, pipe or path operation that cede has means anything portable by these: processes
-     * (ESRCH, ECHILD, E2BIG, ENOEXEC), memory ranges and terminals (ENOTBLK, ENOTTY, EDOM,
+     * (ESRCH, ECHILD), memory ranges and terminals (ENOTBLK, ENOTTY, EDOM,
      * ERANGE), locks (ENOLCK), System V messages and streams (ENOMSG, EIDRM, ECHRNG to EL2HLT,
      * EBADE to EBFONT, ENOSTR, ENODATA, ENOSR, ENONET, ENOPKG, EREMOTE, ENOLINK, EADV, ESRMNT,
      * ECOMM, EMULTIHOP, EDOTDOT, ENOTUNIQ, EBADFD, EREMCHG), shared libraries (ELIBACC to

@@ -308,6 +308,17 @@ void sim_child_step(cede_sim *world, sim_work *work)
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
+/* Linux's limit for each. Those for all together are the stack's, which is not simulated. */
+static bool is_too_long(const char *const *texts)
+{
+    enum { TEXT_MOST = 131072 };
+    for (; texts && *texts; texts++) {
+        if (strlen(*texts) >= TEXT_MOST)
+            return true;
+    }
+    return false;
+}
+
 static cede_status check_start(cede_sim *world, const cede_spawn *how, struct sim_program **program)
 {
     uint32_t most = world->config.open_most;
@@ -324,11 +335,13 @@ static cede_status check_start(cede_sim *world, const cede_spawn *how, struct si
         return status;
     *program = find_program(world, how->program);
     if (*program)
-        return CEDE_OK;
+        return is_too_long(how->arguments) || is_too_long(how->environment) ? CEDE_E2BIG : CEDE_OK;
     if (!strchr(how->program, '/'))
         return CEDE_ENOENT;
     status = sim_find(world, how->program, SIM_FOLLOW, &node);
-    return status == CEDE_OK ? CEDE_EACCES : status; /* it is there, and is no program */
+    if (status == CEDE_OK && node->type == CEDE_FILE_REGULAR && (node->mode & 0111))
+        return CEDE_ENOEXEC;
+    return status == CEDE_OK ? CEDE_EACCES : status;
 }
 
 static bool prepare(sim_child *child, const struct sim_program *program, const cede_spawn *how)

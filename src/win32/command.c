@@ -87,7 +87,7 @@ static uint32_t make_line(win_command *command, const char *const *arguments)
     for (uint32_t i = 0; arguments[i]; i++) {
         uint32_t error = widen(text, WIN_PATH_UNITS, arguments[i]);
         if (error)
-            return error;
+            return error == ERROR_FILENAME_EXCED_RANGE ? ERROR_BAD_ARGUMENTS : error;
         put(&line, L' ', i > 0);
         error = 0;
         if (i == 0)
@@ -98,7 +98,7 @@ static uint32_t make_line(win_command *command, const char *const *arguments)
             return error;
     }
     *line.at = 0;
-    return line.full ? ERROR_FILENAME_EXCED_RANGE : 0;
+    return line.full ? ERROR_BAD_ARGUMENTS : 0;
 }
 
 /* ---- The program ---------------------------------------------------------------------------- */

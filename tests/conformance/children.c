@@ -307,6 +307,41 @@ CFT_CASE(program_that_cannot_be_run_is_the_result)
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "plain")) == CEDE_ENOTDIR);
 }
 
+/* Allowed to be run, and named like what can be; but it is text. */
+static const char *text_that_may_run(cft *t)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_open(rec->req, cft_path(t, "text.exe"), CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, 0755);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    cede_handle file = rec->result.handle;
+    rec = cft_new(t);
+    cede_prep_write_all(rec->req, file, "no program", 10, 0);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    cft_closed(t, file);
+    return cft_path(t, "text.exe");
+}
+
+CFT_CASE(spawn_of_what_is_no_program_says_so)
+{
+    cft_needs(t, CEDE_OP_SPAWN);
+    CFT_EXPECT(t, refused(t, text_that_may_run(t), NULL) == CEDE_ENOEXEC);
+}
+
+CFT_CASE(spawn_with_too_long_arguments_says_so)
+{
+    enum { BYTES = 200000 };
+    static char text[BYTES + 1];
+    cft_needs(t, CEDE_OP_SPAWN);
+    memset(text, 'a', BYTES);
+    const char *words[] = {"exit:0", text, NULL};
+    cft_rec *rec = cft_prep_child(t, 0, 0, words);
+    cft_do(rec);
+    CFT_STATUS(t, rec, CEDE_E2BIG);
+    CFT_EXPECT(t, !rec->result.handle);
+}
+
 static void expect_invalid(cft *t, cft_rec *rec, cede_status status)
 {
     cft_do(rec);

@@ -24,7 +24,7 @@
 
 enum { SPARE = 64, SKIPPED = 77 };
 
-int echo_main(int count, char **words);
+int program_main(int count, char **words);
 
 static _Atomic int64_t in_use;
 
@@ -155,7 +155,7 @@ int main(int count, char **words)
     if (cede_set_allocator(&counting) != CEDE_OK)
         return 1;
     snprintf(number, sizeof number, "%u", clients + 1);
-    if (echo_main(3, server_words) != 0)
+    if (program_main(3, server_words) != 0)
         return 1;
     (void)pthread_join(looker, NULL);
     if (waitpid(process, &status, 0) != process || status != 0)

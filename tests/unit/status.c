@@ -132,29 +132,27 @@ static const struct {
     {ENOPROTOOPT, CEDE_ENOTSUP},
     {ENOTSOCK, CEDE_EINVAL},
     {EDESTADDRREQ, CEDE_EINVAL},
+    {ENOEXEC, CEDE_ENOEXEC},
+    {E2BIG, CEDE_E2BIG},
 };
 
 /* Of processes, terminals, locks, System V, shared libraries, sockets, Xenix, keys, hardware. 41
  * and 58 are no errors. */
 static const int nameless[] = {
-    ESRCH,        E2BIG,        ENOEXEC,     ECHILD,
-    ENOTBLK,      ENOTTY,       EDOM,        ERANGE,
-    ENOLCK,       41,           ENOMSG,      EIDRM,
-    ECHRNG,       EL2NSYNC,     EL3HLT,      EL3RST,
-    ELNRNG,       EUNATCH,      ENOCSI,      EL2HLT,
-    EBADE,        EBADR,        EXFULL,      ENOANO,
-    EBADRQC,      EBADSLT,      58,          EBFONT,
-    ENOSTR,       ENODATA,      ENOSR,       ENONET,
-    ENOPKG,       EREMOTE,      ENOLINK,     EADV,
-    ESRMNT,       ECOMM,        EMULTIHOP,   EDOTDOT,
-    ENOTUNIQ,     EBADFD,       EREMCHG,     ELIBACC,
-    ELIBBAD,      ELIBSCN,      ELIBMAX,     ELIBEXEC,
-    ERESTART,     ESTRPIPE,     EPROTOTYPE,  ESOCKTNOSUPPORT,
-    EPFNOSUPPORT, EISCONN,      ESHUTDOWN,   ETOOMANYREFS,
-    EHOSTDOWN,    EALREADY,     EINPROGRESS, ENOTNAM,
-    ENAVAIL,      EISNAM,       ENOKEY,      EKEYEXPIRED,
-    EKEYREVOKED,  EKEYREJECTED, EOWNERDEAD,  ENOTRECOVERABLE,
-    ERFKILL,      EHWPOISON,
+    ESRCH,           ECHILD,      ENOTBLK,     ENOTTY,       EDOM,
+    ERANGE,          ENOLCK,      41,          ENOMSG,       EIDRM,
+    ECHRNG,          EL2NSYNC,    EL3HLT,      EL3RST,       ELNRNG,
+    EUNATCH,         ENOCSI,      EL2HLT,      EBADE,        EBADR,
+    EXFULL,          ENOANO,      EBADRQC,     EBADSLT,      58,
+    EBFONT,          ENOSTR,      ENODATA,     ENOSR,        ENONET,
+    ENOPKG,          EREMOTE,     ENOLINK,     EADV,         ESRMNT,
+    ECOMM,           EMULTIHOP,   EDOTDOT,     ENOTUNIQ,     EBADFD,
+    EREMCHG,         ELIBACC,     ELIBBAD,     ELIBSCN,      ELIBMAX,
+    ELIBEXEC,        ERESTART,    ESTRPIPE,    EPROTOTYPE,   ESOCKTNOSUPPORT,
+    EPFNOSUPPORT,    EISCONN,     ESHUTDOWN,   ETOOMANYREFS, EHOSTDOWN,
+    EALREADY,        EINPROGRESS, ENOTNAM,     ENAVAIL,      EISNAM,
+    ENOKEY,          EKEYEXPIRED, EKEYREVOKED, EKEYREJECTED, EOWNERDEAD,
+    ENOTRECOVERABLE, ERFKILL,     EHWPOISON,
 };
 
 static void every_errno_has_a_status(void)

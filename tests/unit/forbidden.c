@@ -1,0 +1,120 @@
+/*
+ * Where a filter keeps io_uring from a process, in whole or in part: opening a loop says so, and
+ * says by what; a part that can be done without is done without. Each filter is put on in a process
+ * of its own. Nothing is opened here before: a child of such a process would get no loop.
+ */
+#include "../port.h"
+#include "unit.h"
+
+#include <cede/cede.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct filter {
+    const char *name;
+    long call; /* 0: none is forbidden */
+    int error; /* that it fails with */
+    cede_status status;
+    const char *why; /* is part of what the open says */
+} filter;
+
+static const filter filters[] = {
+    {"nothing", 0, 0, CEDE_OK, ""},
+    {"io_uring_setup", SYS_io_uring_setup, EPERM, CEDE_EPERM, "seccomp"},
+    {"io_uring_setup", SYS_io_uring_setup, ENOSYS, CEDE_ENOTSUP, "seccomp"},
+    {"io_uring_enter", SYS_io_uring_enter, EPERM, CEDE_EPERM, "seccomp"},
+    {"io_uring_enter", SYS_io_uring_enter, ENOSYS, CEDE_ENOTSUP, "seccomp"},
+    {"io_uring_register", SYS_io_uring_register, EPERM, CEDE_OK, ""},
+    {"io_uring_register", SYS_io_uring_register, ENOSYS, CEDE_OK, ""},
+};
+
+static void forbid(const filter *f)
+{
+    struct sock_filter lines[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)f->call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)f->error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof lines / sizeof lines[0], .filter = lines};
+    if (!f->call)
+        return;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+        printf("skipped: no filters here: %s\n", strerror(errno));
+        (void)fflush(stdout);
+        _exit(UNIT_SKIPPED);
+    }
+}
+
+static void on_ok(cede_req *req, cede_result r)
+{
+    REQUIRE(r.status == CEDE_OK, "%s", cede_strerror(r.status));
+    ++*(int *)req->user_data;
+}
+
+/* Something for the core, something for the kernel, and a wait that ends by time. */
+static void use(cede_loop *loop)
+{
+    int done = 0;
+    cede_req requests[3] = {{.user_data = &done}, {.user_data = &done}, {.user_data = &done}};
+    cede_stat stat;
+    cede_prep_roundtrip(&requests[0]);
+    cede_prep_stat(&requests[1], "/", &stat, 0);
+    cede_prep_timer(&requests[2], CEDE_MILLISECOND);
+    for (int i = 0; i < 3; i++)
+        (void)cede_submit(loop, &requests[i], on_ok);
+    REQUIRE(cede_run(loop, CEDE_FOREVER) == 3 && done == 3, "%d are done", done);
+}
+
+static int child(const filter *f)
+{
+    char why[256] = "";
+    cede_options options = {.backend = "io_uring", .why = why, .why_bytes = sizeof why};
+    cede_loop *loop = NULL;
+    cede_status status;
+    forbid(f);
+    status = cede_loop_open(&options, &loop);
+    if (!f->call && status != CEDE_OK) {
+        printf("skipped: %s\n", why);
+        return UNIT_SKIPPED;
+    }
+    REQUIRE(status == f->status, "%s, %d: %s (%s)", f->name, f->error, cede_strerror(status), why);
+    REQUIRE((status != CEDE_OK) == (why[0] != 0), "%s", why);
+    REQUIRE(strstr(why, f->why), "%s, %d: %s", f->name, f->error, why);
+    if (status != CEDE_OK)
+        return 0;
+    use(loop);
+    REQUIRE(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK, "%s", f->name);
+    return 0;
+}
+
+int main(void)
+{
+    port_limit(60);
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        int status;
+        pid_t process = fork();
+        if (process == 0) {
+            status = child(&filters[i]);
+            (void)fflush(stdout);
+            _exit(status);
+        }
+        if (process < 0 || waitpid(process, &status, 0) != process || status) {
+            if (WIFEXITED(status) && WEXITSTATUS(status) == UNIT_SKIPPED)
+                return UNIT_SKIPPED;
+            fprintf(stderr, "%s, error %d: ended with %d\n", filters[i].name, filters[i].error,
+                    status);
+            return 1;
+        }
+    }
+    return 0;
+}
