@@ -255,13 +255,9 @@ static int fail(const char *what, cede_status status)
     return 1;
 }
 
-static int usage(FILE *to)
-{
-    fprintf(to, "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]\n"
-                "                  [--most CLIENTS] [--clients COUNT]\n"
-                "LISTEN is an address, TARGET an address or HOST:PORT.\n");
-    return to == stdout ? 0 : 2;
-}
+static const char usage[] = "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]\n"
+                            "                  [--most CLIENTS] [--clients COUNT]\n"
+                            "LISTEN is an address, TARGET an address or HOST:PORT.\n";
 
 /* An option with a value; false: it makes no sense. */
 static bool option(const char *name, const char *value)
@@ -331,10 +327,12 @@ int main(int count, char **words)
     cede_address at;
     cede_status status;
     os_begin(&count, &words);
-    if (count == 2 && strcmp(words[1], "--help") == 0)
-        return usage(stdout);
-    if (count < 3 || !options(count, words) || cede_address_parse(words[1], 0, &at))
-        return usage(stderr);
+    if (args_help(count, words, usage))
+        return 0;
+    if (count < 3 || !options(count, words) || cede_address_parse(words[1], 0, &at)) {
+        fputs(usage, stderr);
+        return 2;
+    }
     status = cede_loop_open(&how, &loop);
     if (status)
         return fail("no loop", status);

@@ -3,9 +3,10 @@
  *
  * A buffer is free (with the core, or with the backend, if that hands them to its kernel), picked
  * (on its way to a callback), or out (the caller's). Receives that find none wait in the pool's
- * list, HELD. Each turn lets as many go on as there are buffers that are not out, and says so to
- * the loop, which does not sleep before: one that goes on may find no data and take no buffer, and
- * those behind it may have some.
+ * list, HELD, and those that come later behind them: who gives a buffer and receives again would
+ * else have it each time. Each turn lets as many go on as there are buffers that are not out, and
+ * says so to the loop, which does not sleep before: one that goes on may find no data and take no
+ * buffer, and those behind it may have some.
  *
  * In checked builds a free buffer is shut, with its headroom, until it is picked or filled:
  * check_pool.c.
@@ -39,6 +40,7 @@ struct cede_pool {
     unsigned shift;      /* of its stride: that many zeros at the end, ... */
     uint64_t inverse;    /* ... and of what is left, the inverse in 64 bits */
     bool closed;
+    bool letting_go; /* of those that wait */
     buffer buffers[];
 };
 
@@ -356,6 +358,12 @@ void cedi_pool_wait(cedi_slot *slot)
     cedi_list_push(&pool_of(slot)->waiting, &slot->link);
 }
 
+bool cedi_pool_is_waited_for(const cedi_slot *slot)
+{
+    const cede_pool *pool = pool_of(slot);
+    return !cedi_list_empty(&pool->waiting) && !pool->letting_go && !CEDI_FAULT(POOL_IS_RUSHED);
+}
+
 bool cedi_pool_is_shut(const cedi_slot *slot)
 {
     return pool_of(slot)->closed;
@@ -370,11 +378,13 @@ void cedi_pools_turn(cede_loop *loop)
 {
     for (cede_pool *pool = loop->pools; pool; pool = pool->next) {
         uint32_t most = CEDI_FAULT(POOL_FORGETS) ? 0 : could_go(pool);
+        pool->letting_go = true;
         for (; most && !cedi_list_empty(&pool->waiting); most--) {
             cedi_slot *slot = cedi_slot_of(pool->waiting.next);
             cedi_list_remove(&slot->link);
             cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
         }
+        pool->letting_go = false;
     }
 }
 

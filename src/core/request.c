@@ -124,10 +124,16 @@ void cedi_req_ceded(cedi_slot *slot)
     move(slot, CEDED);
 }
 
+static void wait_for_buffer(cedi_slot *slot, bool pool);
+
 /* Nothing holds it: to the backend's queue, or to the core, which is the kernel of its own
- * operations. */
+ * operations; or behind those that its pool has no buffer for. */
 static void begin(cede_loop *loop, cedi_slot *slot)
 {
+    if (CEDI_UNLIKELY(CEDI_POOL_OPS >> slot->op & 1) && cedi_pool_is_waited_for(slot)) {
+        wait_for_buffer(slot, true);
+        return;
+    }
     if (slot->op == CEDE_OP_NOP) {
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
         return;
@@ -359,7 +365,8 @@ static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 /* Until there is a buffer, or one of its own was given back. */
 static void wait_for_buffer(cedi_slot *slot, bool pool)
 {
-    move(slot, HELD);
+    if (slot->state != HELD)
+        move(slot, HELD);
     slot->holds |= CEDI_HOLD_POOL;
     cedi_list_init(&slot->link);
     if (!pool)

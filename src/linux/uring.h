@@ -160,7 +160,7 @@ enum {
     URING_ODD_EMBEDDED = 0x04, /* somebody waits on ready_fd */
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
     URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
-    URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait in the kernel: see signal_flags */
+    URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait: see cedi_uring_signal_flags */
     URING_ODD_LINGERS = 0x80,  /* a socket may be one whose close waits for unsent data */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
@@ -325,6 +325,7 @@ bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint
                               uint64_t moved);
 /* A write to a stream that is no socket, with these flags: it raises no signal. */
 void cedi_uring_might_signal(uring *, struct io_uring_sqe *, unsigned flags);
+unsigned cedi_uring_signal_flags(uring *, struct io_uring_sqe *); /* without stream_flags */
 int cedi_uring_polled(const uring_job *, int result);
 bool cedi_uring_supports(void *self, uint32_t op);
 

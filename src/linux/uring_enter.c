@@ -9,9 +9,12 @@
 #include "uring.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +43,31 @@ static inline int enter_plain(uring *self, unsigned submit, unsigned wait_for, u
         return enter_timed(self, submit, wait_for, flags, timeout_ns);
     return io_uring_enter2((unsigned)self->ring.enter_ring_fd, submit, wait_for,
                            flags | self->enter_flags, NULL, _NSIG / 8);
+}
+
+/* Pipes of pipe(2) take RWF_NOWAIT, those with names in a file system do not (EOPNOTSUPP). */
+static bool has_name(int fd)
+{
+    struct statfs system;
+    return fstatfs(fd, &system) != 0 || system.f_type != PIPEFS_MAGIC;
+}
+
+/* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
+ * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
+ * rings each try is made inside our own call: a stream without room says EAGAIN and is polled for.
+ * A pipe that does not take the flag (of any kind before 6.4) is tried on workers, which get no
+ * signal. */
+unsigned cedi_uring_signal_flags(uring *self, struct io_uring_sqe *sqe)
+{
+    struct stat what;
+    self->odd |= URING_ODD_SIGPIPE;
+    if (!(self->odd & URING_ODD_NOWAIT) || fstat(sqe->fd, &what) != 0)
+        return 0;
+    if (S_ISFIFO(what.st_mode) && has_name(sqe->fd)) {
+        sqe->flags |= IOSQE_ASYNC;
+        return 0;
+    }
+    return S_ISFIFO(what.st_mode) || S_ISSOCK(what.st_mode) ? RWF_NOWAIT : 0;
 }
 
 /*

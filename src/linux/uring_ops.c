@@ -11,11 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
 #define ROUND_BYTES UINT64_C(0x7ffff000) /* what one read or write moves at most */
 
@@ -75,36 +73,11 @@ static bool start_work(uring *self, const cede_work *work)
 
 /* ---- Transfers ------------------------------------------------------------------------------- */
 
-/* Pipes of pipe(2) take RWF_NOWAIT, those with names in a file system do not (EOPNOTSUPP). */
-static bool has_name(int fd)
-{
-    struct statfs system;
-    return fstatfs(fd, &system) != 0 || system.f_type != PIPEFS_MAGIC;
-}
-
-/* Without DEFER_TASKRUN the kernel tries a write that waited again when the thread leaves whatever
- * system call it is in, and the signal comes there, where it is not blocked (measured). So on such
- * rings each try is made inside our own call: a stream without room says EAGAIN and is polled for.
- * A pipe that does not take the flag (of any kind before 6.4) is tried on workers, which get no
- * signal. */
-URING_COLD static unsigned signal_flags(uring *self, struct io_uring_sqe *sqe)
-{
-    struct stat what;
-    self->odd |= URING_ODD_SIGPIPE;
-    if (!(self->odd & URING_ODD_NOWAIT) || fstat(sqe->fd, &what) != 0)
-        return 0;
-    if (S_ISFIFO(what.st_mode) && has_name(sqe->fd)) {
-        sqe->flags |= IOSQE_ASYNC;
-        return 0;
-    }
-    return S_ISFIFO(what.st_mode) || S_ISSOCK(what.st_mode) ? RWF_NOWAIT : 0;
-}
-
 /* A write to a stream: see enter_masked. */
 static inline void might_signal(uring *self, struct io_uring_sqe *sqe, unsigned flags)
 {
     if (URING_UNLIKELY(self->stream_flags == 0))
-        flags |= signal_flags(self, sqe);
+        flags |= cedi_uring_signal_flags(self, sqe);
     sqe->rw_flags = (__kernel_rwf_t)(flags | self->stream_flags);
 }
 

@@ -131,7 +131,8 @@ static int listen_at(int fd, const cede_args *args)
 {
     const cede_address *at = &args->net.address;
     uint32_t flags = args->net.flags;
-    int backlog = args->net.count && args->net.count < INT32_MAX ? (int)args->net.count : SOMAXCONN;
+    /* The most that there is may be more than SOMAXCONN says: the system cuts it down. listen(2) */
+    int backlog = args->net.count && args->net.count < INT32_MAX ? (int)args->net.count : INT32_MAX;
     int error = 0;
     if (at->family != CEDE_ADDRESS_LOCAL)
         error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);

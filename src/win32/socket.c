@@ -155,10 +155,8 @@ static uint32_t listen_at(const win *self, SOCKET socket, const cede_args *args)
     uint32_t error = set(self, socket, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1);
     if (error == 0)
         error = bind_at(self, socket, &args->net.address, flags & CEDE_LISTEN_DUAL);
-    if (error == 0 && (flags & CEDE_LISTEN_FAST_OPEN)) {
-        DWORD one = 1;
-        (void)setsockopt(socket, IPPROTO_TCP, TCP_FASTOPEN, (const char *)&one, sizeof one);
-    }
+    if (error == 0 && (flags & CEDE_LISTEN_FAST_OPEN))
+        (void)set(self, socket, IPPROTO_TCP, TCP_FASTOPEN, 1);
     if (error == 0)
         error = cedi_win_fault(self, "listen");
     return error ? error : answer(listen(socket, backlog));

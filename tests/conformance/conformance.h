@@ -184,8 +184,9 @@ void cft_link(cft_rec *first, cft_rec *next);
 void cft_turn(cft *);
 /* Whether done has come as often as submit. */
 bool cft_is_done(const cft_rec *);
-/* Whether an operation is repeated until all of it is done; whether it makes a handle. */
+/* Whether an operation is repeated until all of it is done; gives items; makes a handle. */
 bool cft_is_whole(uint32_t op);
+bool cft_is_many(uint32_t op);
 bool cft_makes_handle(uint32_t op);
 
 /* Wishes, by the schedule's way. */

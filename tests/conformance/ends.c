@@ -27,6 +27,12 @@ static bool without_links(cft *t, const cft_rec *rec)
            rec->result.status == instead && cft_deviates(t, "symlink_is_not_made");
 }
 
+/* What came about before it was ended is counted all the same. */
+static bool counts_what_came(uint32_t op)
+{
+    return cft_is_whole(op) || cft_is_many(op) || op == CEDE_OP_SCOPE;
+}
+
 static void expect_truth(cft *t, const subject *subject, stage *s, cft_rec *rec, uint32_t ending)
 {
     static const uint32_t causes[] = {CEDE_BY_WISH, CEDE_BY_DEADLINE, CEDE_BY_SCOPE, CEDE_BY_CLOSE,
@@ -46,7 +52,7 @@ static void expect_truth(cft *t, const subject *subject, stage *s, cft_rec *rec,
     uint32_t by = r->flags & CEDE_BY_ANY;
     /* At the loop's end, its handles end too. */
     CFT_CHECK(t, by == causes[ending] || (ending == BY_LOOP && by == CEDE_BY_CLOSE));
-    CFT_CHECK(t, r->count == 0 || cft_is_whole(rec->op));
+    CFT_CHECK(t, r->count == 0 || counts_what_came(rec->op));
     subject->check(t, s, false);
 }
 
@@ -79,7 +85,7 @@ static void one_end(cft *t, const subject *subject, uint32_t ending)
     stage *s = cft_alloc(t, sizeof *s);
     void *pair[2] = {(void *)subject, s};
     cft_rec *scope = NULL;
-    s->round = ending;
+    s->round = s->told = ending;
     memcpy(s->name, "f0", 3);
     s->name[1] = (char)('0' + ending);
     memcpy(s->other, "g0", 3);
@@ -102,10 +108,9 @@ static void one_end(cft *t, const subject *subject, uint32_t ending)
         cft_cancel(t, s->rec->ticket);
     if (ending != BY_LOOP)
         cft_await(t, s->rec);
-    uint32_t told = ending;
     if ((ending == BY_CLOSE && !s->handle) || (ending == BY_DEADLINE && cft_late(t)))
-        told = BY_WISH;
-    expect_truth(t, subject, s, s->rec, told);
+        s->told = BY_WISH;
+    expect_truth(t, subject, s, s->rec, s->told);
     if (ending == BY_SCOPE && !cft_faulted(t)) {
         cft_await(t, scope);
         CFT_CHECK(t, scope->result.status == CEDE_EIO || scope->result.status == CEDE_OK);
@@ -128,14 +133,29 @@ void cft_all_ends(cft *t, const subject *subject)
     }
 }
 
-/* ---- Subjects: what the core runs ------------------------------------------------------------ */
-
 void cft_ends_nothing(cft *t, stage *s, bool happened)
 {
     (void)t;
     (void)s;
     (void)happened;
 }
+
+void cft_ends_behind_item(cft *t, stage *s, const uint32_t *items)
+{
+    if (cft_schedule(t) != 4)
+        return;
+    while (!*items && !cft_is_done(s->rec))
+        cft_run(t, CEDE_MILLISECOND);
+    cft_cancel(t, s->rec->ticket);
+    s->told = BY_WISH;
+}
+
+bool cft_ends_open(const stage *s)
+{
+    return s->round != BY_CLOSE && s->round != BY_LOOP;
+}
+
+/* ---- Subjects: what the core runs ------------------------------------------------------------ */
 
 static void nop_prepare(cft *t, stage *s)
 {
@@ -172,6 +192,28 @@ static void pend_check(cft *t, stage *s, bool happened)
     CFT_CHECK(t, s->rec->result.count == (happened ? 77u : 0u));
 }
 
+static void scope_prepare(cft *t, stage *s)
+{
+    (void)t;
+    cede_prep_scope(s->rec->req);
+}
+
+/* Its only member is over: so is it. */
+static void scope_feed(cft *t, stage *s)
+{
+    cft_rec *member = cft_new(t);
+    cede_prep_nop(member->req);
+    cede_in(member->req, s->rec->ticket);
+    cft_submit(member);
+    s->ran++;
+}
+
+static void scope_check(cft *t, stage *s, bool happened)
+{
+    CFT_CHECK(t, !happened || s->ran == 1);
+    CFT_CHECK(t, s->rec->result.count == s->ran);
+}
+
 static cede_status work_run(void *argument, uint64_t *count)
 {
     stage *s = argument;
@@ -189,6 +231,20 @@ static void work_prepare(cft *t, stage *s)
 static void work_check(cft *t, stage *s, bool happened)
 {
     CFT_CHECK(t, s->ran == (happened ? 1u : 0u));
+}
+
+/* Its handle is stale from the submit on, so that there is none that a drop could end it by. */
+static void close_prepare(cft *t, stage *s)
+{
+    s->pipe = cft_pipe_reader(t);
+    cede_prep_close(s->rec->req, s->pipe.handle);
+}
+
+/* No cause moves it. */
+static void close_check(cft *t, stage *s, bool happened)
+{
+    CFT_CHECK(t, happened);
+    CFT_CHECK(t, cft_peer_write(t, &s->pipe, "x", 1) == 0);
 }
 
 /* ---- Subjects: transfers --------------------------------------------------------------------- */
@@ -359,6 +415,8 @@ ENDS(nop, NOP, nop_prepare, NULL, cft_ends_nothing)
 ENDS(roundtrip, ROUNDTRIP, roundtrip_prepare, NULL, cft_ends_nothing)
 ENDS(timer, TIMER, timer_prepare, NULL, cft_ends_nothing)
 ENDS(pend, PEND, pend_prepare, pend_feed, pend_check)
+ENDS(scope, SCOPE, scope_prepare, scope_feed, scope_check)
+ENDS(close, CLOSE, close_prepare, NULL, close_check)
 ENDS(work, WORK, work_prepare, NULL, work_check)
 ENDS(read, READ, read_prepare, NULL, read_check)
 ENDS(read_all, READ_ALL, read_all_prepare, NULL, read_check)

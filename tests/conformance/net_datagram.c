@@ -347,3 +347,27 @@ CFT_CASE(dual_datagram_sockets_hear_ipv4)
     cft_closed(t, four);
     cft_closed(t, dual->result.handle);
 }
+
+/* A socket for IPv6 alone sends to no IPv4 address, by whatever name it goes. */
+CFT_CASE(datagram_to_where_no_way_leads_is_told)
+{
+    cede_address at, other, mapped;
+    cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV6, &at);
+    cede_handle four = cft_datagrams(t, CEDE_ADDRESS_IPV4, &other);
+    mapped = at;
+    memset(mapped.ip, 0, sizeof mapped.ip);
+    mapped.ip[10] = mapped.ip[11] = 0xff;
+    mapped.ip[12] = 127;
+    mapped.ip[15] = 1;
+    mapped.port = other.port;
+    cft_rec *recv = cft_recvfrom(t, four, 10, NULL);
+    cft_rec *send = cft_sendto(t, socket, "hello", 5, &mapped);
+    cft_await(t, send);
+    CFT_STATUS(t, send, CEDE_ENETUNREACH);
+    cft_turn(t);
+    CFT_EXPECT(t, !cft_is_done(recv));
+    cft_cancel(t, recv->ticket);
+    cft_await(t, recv);
+    cft_closed(t, socket);
+    cft_closed(t, four);
+}

@@ -1,6 +1,6 @@
 /*
- * What TCP has beyond a stream of bytes: halves that end by themselves, resets, names (K5, K6, K15,
- * O3, A3, A6; laws 14, 16).
+ * What TCP has beyond a stream of bytes: halves that end by themselves, resets, names, who waits to
+ * be accepted (K5, K6, K15, O3, A3, A6; laws 14, 16).
  */
 #include "conformance.h"
 
@@ -284,7 +284,7 @@ CFT_CASE(both_ends_agree_on_their_names)
 
 CFT_CASE(ipv6_is_served_like_ipv4)
 {
-    cede_address own;
+    cede_address own = {0};
     cede_handle a = 0, b = 0;
     cft_connected(t, CFT_TCP6, &a, &b);
     CFT_EXPECT(t, cft_name(t, b, CEDE_NAME_PEER, &own) == CEDE_OK);
@@ -361,4 +361,40 @@ CFT_CASE(link_breaks_when_the_peer_is_gone)
     CFT_STATUS(t, recv, CEDE_EEOF);
     CFT_ENDED(t, send, CEDE_ECANCELED, CEDE_BY_LINK);
     CFT_OK(t, close);
+}
+
+/* ---- Who waits to be accepted ---------------------------------------------------------------- */
+
+/* A full backlog makes connects pend or be refused, sooner or later: systems keep some more than
+ * they were told. */
+CFT_CASE(backlog_is_how_many_may_wait)
+{
+    enum { ROOM = 6, MORE = 20 };
+    cft_rec *listen = cft_new(t), *more = NULL;
+    cede_address at = cft_address(t, CFT_TCP);
+    cede_prep_listen(listen->req, &at, ROOM, 0);
+    cft_do(listen);
+    CFT_OK(t, listen);
+    cft_name(t, listen->result.handle, CEDE_NAME_OWN, &at);
+    for (uint32_t i = 0; i < ROOM; i++) {
+        cft_rec *connect = cft_connect(t, &at);
+        cft_await(t, connect);
+        CFT_OK(t, connect);
+    }
+    for (uint32_t i = 0; i < MORE; i++) {
+        more = cft_connect(t, &at);
+        for (uint32_t turns = 0; turns < 20 && !cft_is_done(more); turns++)
+            cft_run(t, CEDE_MILLISECOND / 2);
+        if (!cft_is_done(more) || more->result.status != CEDE_OK)
+            break;
+    }
+    CFT_CHECK(t, !cft_is_done(more) || more->result.status == CEDE_ECONNREFUSED);
+    for (uint32_t i = 0; i < ROOM; i++) {
+        cft_rec *accept = cft_accept(t, listen->result.handle);
+        cft_await(t, accept);
+        CFT_OK(t, accept);
+    }
+    cft_cancel(t, more->ticket);
+    cft_await(t, more);
+    cft_closed(t, listen->result.handle);
 }

@@ -179,6 +179,11 @@ bool cft_is_whole(uint32_t op)
     return op < CEDE_OP_COUNT && shapes[op] == WHOLE;
 }
 
+bool cft_is_many(uint32_t op)
+{
+    return op < CEDE_OP_COUNT && shapes[op] == MANY;
+}
+
 bool cft_makes_handle(uint32_t op)
 {
     return op < CEDE_OP_COUNT && shapes[op] == OPENS;
@@ -203,7 +208,7 @@ static void check_form(cft *t, const cft_rec *rec)
         CFT_CHECK(t, by == CEDE_BY_DEADLINE);
     if (r->status == CEDE_EENDED)
         CFT_CHECK(t, by == 0 || by == CEDE_BY_SCOPE || by == CEDE_BY_LOOP);
-    if (r->status != CEDE_OK && !cft_is_whole(rec->op) && shapes[rec->op] != MANY)
+    if (r->status != CEDE_OK && !cft_is_whole(rec->op) && !cft_is_many(rec->op))
         CFT_CHECK(t, r->count == 0);
     CFT_CHECK(t, (r->handle != 0) == (cft_makes_handle(rec->op) && r->status == CEDE_OK));
 }

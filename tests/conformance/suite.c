@@ -29,14 +29,15 @@
 #define CANCELS   (ANY | S1 | S2 | S3 | S4)
 
 /* The function of a case, if this system has it. */
-#define FUNCTION_BOTH(name)     cft_case_##name
-#define FUNCTION_REAL(name)     cft_case_##name
-#define FUNCTION_sim(name)      cft_case_##name
-#define FUNCTION_io_uring(name) cft_case_##name
+#define FUNCTION_BOTH(name) cft_case_##name
+#define FUNCTION_REAL(name) cft_case_##name
+#define FUNCTION_sim(name)  cft_case_##name
 #ifdef _WIN32
-#define FUNCTION_WIN32(name) cft_case_##name
+#define FUNCTION_WIN32(name)    cft_case_##name
+#define FUNCTION_io_uring(name) NULL
 #else
-#define FUNCTION_WIN32(name) NULL
+#define FUNCTION_WIN32(name)    NULL
+#define FUNCTION_io_uring(name) cft_case_##name
 #endif
 
 static const cft_case cases[] = {

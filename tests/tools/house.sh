@@ -77,6 +77,19 @@ forbid "the public headers and the core include no operating system's header" \
 # os.h is not the core's inside but what each system gives it.
 forbid "a backend includes the seam and its own files, nothing of the core" \
     '^ *# *include "(.*core/([^o]|o[^s]|os[^.])|core\.h)' -- "${backends[@]}"
+# Each operation stands against every cause at every point: tests/conformance/ends.c.
+mapfile -t operations < <(sed -nE 's/^CEDE_OP\(([A-Z_]+),.*/\1/p' include/cede/ops.def)
+[ "${#operations[@]}" = "$(grep -c '^CEDE_OP(' include/cede/ops.def)" ] || {
+    echo "ops.def has rows that cannot be read"
+    failures=1
+}
+for operation in "${operations[@]}"; do
+    [ "$operation" = NONE ] ||
+        grep -qE "^ENDS\([a-z0-9_]+, $operation," tests/conformance/*.c || {
+        echo "$operation: no case has it ended by whatever cause (ENDS in tests/conformance/ends*.c)"
+        failures=1
+    }
+done
 forbid "nothing is left undone" '\b(TODO|FIXME|XXX|HACK)\b' -- "${all[@]}"
 # The lists of sources are explicit; what was forgotten in them would be built nowhere.
 while read -r file; do
