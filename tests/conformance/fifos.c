@@ -165,6 +165,57 @@ CFT_CASE(fifo_opens_that_wait_hold_up_nobody)
         cft_closed(t, writer);
 }
 
+/* ---- What a name stands for ------------------------------------------------------------------ */
+
+static uint32_t type_of(cft *t, const char *path)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_stat(rec->req, path, cft_buffer(rec, sizeof(cede_stat)), CEDE_NOFOLLOW);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    return ((const cede_stat *)(const void *)rec->bytes)->type;
+}
+
+static uint32_t listed_as(cft *t, cede_handle directory, const char *name)
+{
+    uint32_t type = CEDE_FILE_UNKNOWN;
+    uint64_t position = 0;
+    const cede_entry *entry;
+    cft_rec *rec = cft_new(t);
+    cede_prep_readdir(rec->req, directory, cft_buffer(rec, CEDE_READDIR_BYTES), CEDE_READDIR_BYTES);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    while ((entry = cede_next_entry(rec->bytes, rec->result.count, &position)) != NULL) {
+        if (strcmp(entry->name, name) == 0)
+            type = entry->type;
+    }
+    return type;
+}
+
+/* Each is alone in a directory of its own. */
+CFT_CASE(fifo_and_socket_are_told_as_what_they_are)
+{
+    cft_rec *made = cft_new(t);
+    cede_prep_mkdir(made->req, cft_path(t, "d"), 0755);
+    cft_do(made);
+    if (cft_faulted(t))
+        return;
+    cft_fifo(t, "d/fifo");
+    cede_handle directory = cft_opened(t, "d", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY);
+    CFT_EXPECT(t, type_of(t, cft_path(t, "d/fifo")) == CEDE_FILE_PIPE);
+    CFT_EXPECT(t, listed_as(t, directory, "fifo") == CEDE_FILE_PIPE);
+    cft_rec *listen = cft_new(t);
+    cede_address at = cede_address_local(cft_path(t, "d/socket"));
+    cede_prep_listen(listen->req, &at, 0, 0);
+    cft_do(listen);
+    CFT_OK(t, listen);
+    if (cft_faulted(t))
+        return;
+    CFT_EXPECT(t, type_of(t, at.path) == CEDE_FILE_SOCKET);
+    directory = cft_opened(t, "d", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY);
+    CFT_EXPECT(t, listed_as(t, directory, "socket") == CEDE_FILE_SOCKET);
+}
+
 /* ---- Every way to end one -------------------------------------------------------------------- */
 
 static void fifo_read_prepare(cft *t, stage *s)

@@ -1,7 +1,8 @@
 /*
- * Where a filter keeps io_uring from a process, in whole or in part: opening a loop says so, and
- * says by what; a part that can be done without is done without. Each filter is put on in a process
- * of its own. Nothing is opened here before: a child of such a process would get no loop.
+ * Where a filter keeps a system call from a process: io_uring as a whole, and opening a loop says
+ * so, and by what; or what can be done without, and it is (older kernels have it not, either).
+ * Each filter is put on in a process of its own. Nothing is opened here before: a child of such a
+ * process would get no loop.
  */
 #include "../port.h"
 #include "unit.h"
@@ -13,6 +14,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,6 +36,9 @@ static const filter filters[] = {
     {"io_uring_enter", SYS_io_uring_enter, ENOSYS, CEDE_ENOTSUP, "seccomp"},
     {"io_uring_register", SYS_io_uring_register, EPERM, CEDE_OK, ""},
     {"io_uring_register", SYS_io_uring_register, ENOSYS, CEDE_OK, ""},
+    {"copy_file_range", SYS_copy_file_range, ENOSYS, CEDE_OK, ""},
+    {"copy_file_range", SYS_copy_file_range, EXDEV, CEDE_OK, ""},
+    {"copy_file_range", SYS_copy_file_range, EOPNOTSUPP, CEDE_OK, ""},
 };
 
 static void forbid(const filter *f)
@@ -75,6 +80,50 @@ static void use(cede_loop *loop)
     REQUIRE(cede_run(loop, CEDE_FOREVER) == 3 && done == 3, "%d are done", done);
 }
 
+static void on_copied(cede_req *req, cede_result r)
+{
+    *(cede_result *)req->user_data = r;
+}
+
+static cede_result copy(cede_loop *loop, cede_handle from, uint64_t at, cede_handle to,
+                        uint64_t length)
+{
+    cede_result r = {0};
+    cede_req req = {.user_data = &r};
+    cede_prep_copy(&req, from, at, to, 1000, length);
+    (void)cede_submit(loop, &req, on_copied);
+    REQUIRE(cede_run(loop, CEDE_FOREVER) == 1, "a copy");
+    return r;
+}
+
+/* Of a part, to the end, and beyond it: each byte where it belongs, and the count is true. */
+static void copies(cede_loop *loop)
+{
+    enum { BYTES = 300000, AT = 7 };
+    static unsigned char bytes[BYTES], got[BYTES];
+    int fds[2] = {memfd_create("from", MFD_CLOEXEC), memfd_create("to", MFD_CLOEXEC)};
+    cede_handle from = cede_import(fds[0], CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
+    cede_handle to = cede_import(fds[1], CEDE_KIND_FILE, CEDE_IMPORT_BORROW);
+    static const uint64_t lengths[] = {200000, CEDE_TO_END, BYTES};
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (unsigned char)(i * 2654435761u >> 11);
+    REQUIRE(fds[0] >= 0 && fds[1] >= 0 && write(fds[0], bytes, BYTES) == BYTES, "files");
+    for (int i = 0; i < 3; i++) {
+        uint64_t wanted = i == 0 ? lengths[0] : BYTES - AT;
+        cede_result r = copy(loop, from, AT, to, lengths[i]);
+        REQUIRE(r.status == (i == 2 ? CEDE_EEOF : CEDE_OK) && r.count == wanted, "%d: %s, %" PRIu64,
+                i, cede_strerror(r.status), r.count);
+        REQUIRE(pread(fds[1], got, BYTES, 1000) == (ssize_t)wanted &&
+                    memcmp(got, bytes + AT, wanted) == 0,
+                "%d: other bytes", i);
+    }
+    REQUIRE(pread(fds[1], got, 1000, 0) == 1000 && got[0] == 0 && got[999] == 0, "before it");
+    cede_drop(from);
+    cede_drop(to);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 static int child(const filter *f)
 {
     char why[256] = "";
@@ -93,6 +142,7 @@ static int child(const filter *f)
     if (status != CEDE_OK)
         return 0;
     use(loop);
+    copies(loop);
     REQUIRE(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK, "%s", f->name);
     return 0;
 }
