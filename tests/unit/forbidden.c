@@ -151,7 +151,7 @@ int main(void)
 {
     port_limit(60);
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
-        int status;
+        int status = -1;
         pid_t process = fork();
         if (process == 0) {
             status = child(&filters[i]);
