@@ -361,7 +361,7 @@ static void install_hooks(void)
 /* valgrind has reported it by then, with the line of the submit. */
 static const volatile char *not_yours(const void *memory, uint64_t bytes)
 {
-    return (const volatile char *)VALGRIND_CHECK_MEM_IS_ADDRESSABLE(memory, bytes);
+    return (const volatile char *)(uintptr_t)VALGRIND_CHECK_MEM_IS_ADDRESSABLE(memory, bytes);
 }
 
 static void install_hooks(void)
