@@ -128,6 +128,7 @@ int main(int count, char **words)
     cede_handle listener;
     cede_req req;
     cede_status status, accepted;
+    int code = 0;
     os_begin(&count, &words);
     if (args_help(count, words, usage))
         return 0;
@@ -157,12 +158,12 @@ int main(int count, char **words)
     cede_prep_accept_many(&req, listener, on_client);
     accepting = cede_submit(loop, &req, on_done);
     if (cede_run(loop, CEDE_FOREVER) < 0)
-        fail("the loop", CEDE_EUNKNOWN);
+        code = fail("the loop", CEDE_EUNKNOWN);
     accepted = last.status;
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every client; each on_end runs */
     cede_pool_close(pool);
     if (accepted != CEDE_OK && accepted != CEDE_ECANCELED)
         return fail("no more clients", accepted);
-    return status ? fail("close", status) : 0;
+    return status ? fail("close", status) : code;
 }

@@ -16,9 +16,12 @@
  * a silent connection has no buffer, and one that is stuck has two: there are as many for each.
  *
  * No failure looks like an end. Both streams are set to be reset by their close, from the
- * beginning; only the one that has been sent all, and a shutdown, is set back. So whatever else
+ * beginning; one is set back when it has been sent everything, and its shutdown. So whatever else
  * ends a connection (a reset from the other side, a time-out, Ctrl-C, the end of this process) is
  * told to both sides as what it is, and an answer that was cut off is not taken for a short one.
+ *
+ * (A local target on Windows cannot be told that its client has said all, and ends by itself or by
+ * --idle: such streams have no half close there.)
  */
 #include "example_args.h"
 #include "example_os.h"
@@ -78,7 +81,7 @@ static void on_end(cede_req *req, cede_result r)
     ask();
 }
 
-/* Local streams have no such option: there an end is all that can be told. */
+/* Local streams have no such option: there any close is an end, and no failure. */
 static void set_linger(way *w, cede_handle handle, int64_t value, cede_done *done)
 {
     cede_prep_set_option(&w->req, handle, CEDE_OPTION_LINGER, value);
@@ -97,10 +100,12 @@ static void on_over(cede_req *req, cede_result r)
 static void on_shut(cede_req *req, cede_result r)
 {
     way *w = CEDE_CONTAINER(req, way, req);
-    if (r.status)
-        cede_fail(r.scope, r.status);
-    else /* it has been told all, which its close may not take back */
+    if (r.status == CEDE_OK) /* it has been told all, which its close may not take back */
         set_linger(w, w->to, -1, on_over);
+    else if (r.status == CEDE_ENOTSUP && w == &w->both->up)
+        on_over(req, r); /* a local target on Windows, which only a close can tell: hear it out */
+    else
+        cede_fail(r.scope, r.status == CEDE_ENOTSUP ? CEDE_OK : r.status);
 }
 
 static void on_sent(cede_req *req, cede_result r)
@@ -158,6 +163,7 @@ static void on_connected(cede_req *req, cede_result r)
     pair *p = CEDE_CONTAINER(req, pair, up.req);
     if (r.status == CEDE_OK) {
         cede_own(r.scope, r.handle);
+        cede_extend(r.scope, idle_ns); /* from here its idle time runs */
         p->up.to = p->down.from = r.handle;
         set_linger(&p->down, r.handle, 0, on_target_set);
     } else if (p->tried < target_count) {
@@ -175,13 +181,12 @@ static void try_next(pair *p)
     cede_submit(loop, &p->up.req, on_connected);
 }
 
-/* From here it can be ended, and its idle time runs. */
+/* From here it can be ended. */
 static void on_client_set(cede_req *req, cede_result r)
 {
     pair *p = CEDE_CONTAINER(req, pair, up.req);
     (void)r;
     cede_prep_scope(&p->scope);
-    cede_within(&p->scope, idle_ns);
     p->life = cede_submit(loop, &p->scope, on_end);
     cede_own(p->life, p->up.from);
     try_next(p);
@@ -255,9 +260,10 @@ static int fail(const char *what, cede_status status)
     return 1;
 }
 
-static const char usage[] = "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]\n"
-                            "                  [--most CLIENTS] [--clients COUNT]\n"
-                            "LISTEN is an address, TARGET an address or HOST:PORT.\n";
+static const char usage[] =
+    "usage: cede-proxy LISTEN TARGET [--idle SECONDS] [--connect SECONDS]\n"
+    "                  [--most CLIENTS] [--clients COUNT]\n"
+    "LISTEN is an address, TARGET an address with its port, or HOST:PORT.\n";
 
 /* An option with a value; false: it makes no sense. */
 static bool option(const char *name, const char *value)
@@ -291,7 +297,7 @@ static cede_status find_target(char *word)
     uint16_t port;
     target_count = 1;
     if (cede_address_parse(word, 0, &targets[0]) == CEDE_OK)
-        return CEDE_OK;
+        return targets[0].family == CEDE_ADDRESS_LOCAL || targets[0].port ? CEDE_OK : CEDE_EINVAL;
     if (!args_host(word, &port))
         return CEDE_EINVAL;
     cede_prep_lookup(&req, word, port, CEDE_LOOKUP_ANY, targets, TARGETS_MOST);
@@ -326,6 +332,7 @@ int main(int count, char **words)
     cede_options how = {.trace = on_trace};
     cede_address at;
     cede_status status;
+    int code = 0;
     os_begin(&count, &words);
     if (args_help(count, words, usage))
         return 0;
@@ -348,12 +355,12 @@ int main(int count, char **words)
         return fail(words[1], status);
     ask();
     if (cede_run(loop, CEDE_FOREVER) < 0)
-        fail("the loop", CEDE_EUNKNOWN);
+        code = fail("the loop", CEDE_EUNKNOWN);
     no_more = true;
     os_on_interrupt(NULL);
     status = cede_loop_close(loop, 5 * CEDE_SECOND); /* ends every scope */
     cede_pool_close(pool);
     if (accepted != CEDE_OK && accepted != CEDE_ECANCELED)
         return fail("no more clients", accepted);
-    return status ? fail("close", status) : 0;
+    return status ? fail("close", status) : code;
 }

@@ -33,6 +33,7 @@ enum {
     CEDI_ITEM_AWAITS_ITSELF,    /* a wait in an item for its own request goes on for ever */
     CEDI_CREDIT_IS_ENDLESS,     /* a receive takes more buffers than its credit */
     CEDI_POOL_FORGETS,          /* who waits for a buffer is not let go on */
+    CEDI_WAIT_LETS_ALL_GO,      /* a wait for a receive from a pool lets others have the buffer */
     CEDI_POOL_IS_RUSHED,        /* who comes later passes who waits for a buffer */
     CEDI_EMPTY_POOL_FAILS,      /* an empty pool ends the receive */
     CEDI_NO_DESCRIPTOR_FAILS,   /* the descriptor limit ends the accept */

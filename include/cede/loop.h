@@ -74,11 +74,11 @@ static inline cede_status cede_loop_open(const cede_options *options, cede_loop 
  * (cede_drop closes it). */
 CEDE_API cede_status cede_loop_close(cede_loop *, uint64_t at_most_ns);
 
-/* The name of the loop's backend ("io_uring"). Any thread. */
+/* The name of the loop's backend ("io_uring"). Any thread, not after the loop's close. */
 CEDE_API const char *cede_backend_name(cede_loop *);
 
 /* Whether the loop's backend has an operation (a CEDE_OP_ number) on this system. One that it has
- * not completes with CEDE_ENOTSUP (law 16). Any thread. */
+ * not completes with CEDE_ENOTSUP (law 16). Any thread, not after the loop's close. */
 CEDE_API bool cede_supports(cede_loop *, uint32_t op);
 
 enum {
@@ -154,7 +154,7 @@ CEDE_API void cede_complete(cede_ticket pend, cede_status, uint64_t count);
 CEDE_API int64_t cede_run(cede_loop *, uint64_t at_most_ns);
 
 /* Ends one cede_run: the present one, or the next. Remembered once. Any thread, also from a signal
- * handler. */
+ * handler; not once cede_loop_close has returned CEDE_OK (law 17). */
 CEDE_API void cede_stop(cede_loop *);
 
 /* Runs until that request's done has returned (law 9). Calls that done and exactly those that
@@ -163,8 +163,8 @@ CEDE_API void cede_stop(cede_loop *);
  * CEDE_OK: its done has returned (or the ticket was stale already). CEDE_EDEADLK: it, or one that
  * must come before it, is on this thread's callback stack. CEDE_EDEADLINE: at_most_ns passed.
  * CEDE_EINVAL: the ticket of another loop, whose done does not run now. In all these the request is
- * as it was. (A receive from a pool gets no buffer here while items of others, which keep for
- * cede_run, have the last ones.) */
+ * as it was. (A receive from a pool gets no buffer here while the last ones are on their way to
+ * callbacks of others, which keep for cede_run.) */
 CEDE_API cede_status cede_wait(cede_loop *, cede_ticket, uint64_t at_most_ns);
 
 /* The loop's monotonic clock, in nanoseconds, read at most once a turn. */

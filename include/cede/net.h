@@ -17,6 +17,8 @@
  *   the other end is gone               a send says CEDE_EPIPE or CEDE_ECONNRESET (which of them
  *                                       depends on what the system has heard by then); a receive
  *                                       CEDE_ECONNRESET once, if data was lost. No signal comes.
+ *   a peer that never reads             a send pends, once the system's buffers are full, until a
+ *                                       cancel or its deadline; count is what has gone
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
  *                                       stream; an empty datagram is sent and received as one
  *   connect                             CEDE_ECONNREFUSED (also of a local name that is not there),

@@ -6,8 +6,9 @@
  * net.h) brings a buffer with its data; the callback owns that buffer and gives it back, sooner or
  * later, with cede_pool_give. While no buffer is left, receives wait, without a word and without
  * loss: what is not received keeps in the system, and the sender feels it (law 15). They go on, in
- * the order in which they found none, as buffers come back, and those that come meanwhile behind
- * them. (One that goes on and finds that another's data has had the buffer waits anew.)
+ * the order in which they found none, as buffers come back, and in front of those that begin
+ * meanwhile or go on by themselves. (One that goes on and finds that another's data has had the
+ * buffer waits anew, behind the others.)
  *
  * Before each buffer lies headroom, which is the owner's too: a request that sends the buffer on
  * can live there, so that echoing needs no other memory.

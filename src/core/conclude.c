@@ -28,9 +28,9 @@ static void start_follower(cede_loop *loop, cedi_slot *slot)
     }
 }
 
-static void *buffer_of(const cedi_slot *slot)
+void *cedi_buffer_of(const cede_req *req)
 {
-    switch (slot->op) {
+    switch (req->op_) {
     case CEDE_OP_READ:
     case CEDE_OP_WRITE:
     case CEDE_OP_READ_ALL:
@@ -42,12 +42,12 @@ static void *buffer_of(const cedi_slot *slot)
     case CEDE_OP_SEND:
     case CEDE_OP_SEND_ALL:
     case CEDE_OP_SEND_ZERO_COPY:
-        return slot->req->args_.io.buffer;
+        return req->args_.io.buffer;
     case CEDE_OP_RECVFROM:
     case CEDE_OP_SENDTO:
-        return slot->req->args_.datagram.buffer;
+        return req->args_.datagram.buffer;
     case CEDE_OP_READLINK:
-        return slot->req->args_.path.out;
+        return req->args_.path.out;
     default:
         return NULL;
     }
@@ -65,7 +65,7 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
         cedi_pool_left(loop, slot);
     }
     if (cedi_ops[slot->op].host == CEDI_BACKEND)
-        result->buffer = result->buffer ? result->buffer : buffer_of(slot);
+        result->buffer = result->buffer ? result->buffer : cedi_buffer_of(slot->req);
     if (cedi_ops[slot->op].shape == CEDI_OPENS) {
         result->handle = slot->status == CEDE_OK ? slot->count : 0;
         result->count = 0;

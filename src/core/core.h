@@ -316,6 +316,7 @@ struct cede_loop {
     bool lost;          /* and failed: nothing will ever be started */
     bool taking;        /* inside cedi_inbox_take */
     bool turning;       /* inside cedi_turn */
+    bool awaited_only;  /* a wait's turn: of those that wait for a buffer it lets nobody else go */
     uint32_t takes;     /* from the inbox, of nodes */
     uint16_t inherited; /* refusals, by the remote submission that is being taken */
     bool watched;       /* from outside, by cede_loop_waitable: a wake has to be cleared */
@@ -411,6 +412,7 @@ void cedi_req_starve(cede_loop *); /* no room and nothing in flight: the first s
 /* ---- conclude.c ----------------------------------------------------------------------------- */
 
 void cedi_conclude(cede_loop *, cedi_slot *, cede_result *);
+void *cedi_buffer_of(const cede_req *); /* the one that it transfers; NULL: none, or several */
 
 /* ---- submit.c ------------------------------------------------------------------------------- */
 

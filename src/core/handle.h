@@ -134,13 +134,16 @@ void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
 bool cedi_pool_has_credit(const cedi_slot *);
-void cedi_pool_wait(cedi_slot *);                /* HELD: there is no buffer */
-bool cedi_pool_is_waited_for(const cedi_slot *); /* by others: it goes behind them */
-bool cedi_pool_is_shut(const cedi_slot *);       /* it waits in vain */
-void cedi_pools_turn(cede_loop *);               /* lets go on what can */
-bool cedi_pools_busy(const cede_loop *);         /* something could */
-void cedi_pools_left(cede_loop *);               /* loop close: the pools live on without it */
-void *cedi_pool_taken(const cedi_slot *);        /* recv_pool, delivered: the buffer goes out */
+void cedi_pool_wait(cedi_slot *);          /* HELD: there is no buffer */
+bool cedi_pool_is_shut(const cedi_slot *); /* it waits in vain */
+void cedi_pools_turn(cede_loop *);         /* lets go on what can */
+/* In a wait: lets go on what stands before its target, or is it, and in the turn nobody else, whose
+ * done would keep for cede_run, and with it the buffer. */
+void cedi_pools_await(cede_loop *, const cedi_slot *target,
+                      bool (*before)(cedi_slot *, const cedi_slot *));
+bool cedi_pools_busy(const cede_loop *);  /* something could */
+void cedi_pools_left(cede_loop *);        /* loop close: the pools live on without it */
+void *cedi_pool_taken(const cedi_slot *); /* recv_pool, delivered: the buffer goes out */
 void cedi_pool_item(const cedi_slot *, const cedi_item *, cede_result *);
 
 #endif

@@ -366,7 +366,7 @@ static uint64_t patience(cede_loop *loop, uint64_t until)
         uint64_t soon = cedi_add(cedi_now(loop), PARK_NS);
         at = soon < at ? soon : at;
     }
-    if (CEDI_UNLIKELY(loop->pools) && cedi_pools_busy(loop))
+    if (CEDI_UNLIKELY(loop->pools) && !loop->awaited_only && cedi_pools_busy(loop))
         return 0;
     if (at == CEDE_FOREVER)
         return CEDE_FOREVER;

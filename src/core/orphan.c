@@ -35,6 +35,7 @@ static void make(cede_req *req, cede_done *done)
         req->attributes_ = CEDI_IS_INVALID;
         req->op_ = CEDE_OP_NONE;
     }
+    req->deadline_ns_ = (uintptr_t)cedi_buffer_of(req); /* the words below are over its arguments */
     req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
     req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
     req->args_.words[CEDI_ORPHAN_WHERE] = 0;

@@ -3,10 +3,9 @@
  *
  * A buffer is free (with the core, or with the backend, if that hands them to its kernel), picked
  * (on its way to a callback), or out (the caller's). Receives that find none wait in the pool's
- * list, HELD, and those that come later behind them: who gives a buffer and receives again would
- * else have it each time. Each turn lets as many go on as there are buffers that are not out, and
- * says so to the loop, which does not sleep before: one that goes on may find no data and take no
- * buffer, and those behind it may have some.
+ * list, HELD. Each turn lets as many go on as there are buffers that are not out, in front of what
+ * else is to begin, and says so to the loop, which does not sleep before: one that goes on may find
+ * no data and take no buffer, and those behind it may have some.
  *
  * In checked builds a free buffer is shut, with its headroom, until it is picked or filled:
  * check_pool.c.
@@ -40,7 +39,6 @@ struct cede_pool {
     unsigned shift;      /* of its stride: that many zeros at the end, ... */
     uint64_t inverse;    /* ... and of what is left, the inverse in 64 bits */
     bool closed;
-    bool letting_go; /* of those that wait */
     buffer buffers[];
 };
 
@@ -358,12 +356,6 @@ void cedi_pool_wait(cedi_slot *slot)
     cedi_list_push(&pool_of(slot)->waiting, &slot->link);
 }
 
-bool cedi_pool_is_waited_for(const cedi_slot *slot)
-{
-    const cede_pool *pool = pool_of(slot);
-    return !cedi_list_empty(&pool->waiting) && !pool->letting_go && !CEDI_FAULT(POOL_IS_RUSHED);
-}
-
 bool cedi_pool_is_shut(const cedi_slot *slot)
 {
     return pool_of(slot)->closed;
@@ -374,17 +366,49 @@ static uint32_t could_go(const cede_pool *pool)
     return cedi_list_empty(&pool->waiting) ? 0 : pool->view.count - pool->out;
 }
 
+/* In front of all that is staged: who has just given a buffer back and receives again, or goes on
+ * by itself, would else have it each time. */
+static void let_go(cede_pool *pool, cedi_link *those, uint32_t most)
+{
+    cede_loop *loop = pool->loop;
+    cedi_link staged;
+    cedi_list_init(&staged);
+    if (!CEDI_FAULT(POOL_IS_RUSHED))
+        cedi_list_append(&staged, &loop->staged);
+    for (; most && !cedi_list_empty(those); most--) {
+        cedi_slot *slot = cedi_slot_of(those->next);
+        cedi_list_remove(&slot->link);
+        cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
+    }
+    cedi_list_append(&loop->staged, &staged);
+}
+
 void cedi_pools_turn(cede_loop *loop)
 {
-    for (cede_pool *pool = loop->pools; pool; pool = pool->next) {
+    for (cede_pool *pool = loop->pools; pool && !loop->awaited_only; pool = pool->next) {
         uint32_t most = CEDI_FAULT(POOL_FORGETS) ? 0 : could_go(pool);
-        pool->letting_go = true;
-        for (; most && !cedi_list_empty(&pool->waiting); most--) {
-            cedi_slot *slot = cedi_slot_of(pool->waiting.next);
-            cedi_list_remove(&slot->link);
-            cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
+        if (most)
+            let_go(pool, &pool->waiting, most);
+    }
+}
+
+void cedi_pools_await(cede_loop *loop, const cedi_slot *target,
+                      bool (*before)(cedi_slot *, const cedi_slot *))
+{
+    for (cede_pool *pool = loop->pools; pool; pool = pool->next) {
+        uint32_t most = could_go(pool);
+        cedi_link awaited, *next;
+        cedi_list_init(&awaited);
+        for (cedi_link *link = pool->waiting.next; most && link != &pool->waiting; link = next) {
+            next = link->next;
+            if (!before(cedi_slot_of(link), target))
+                continue;
+            cedi_list_remove(link);
+            cedi_list_push(&awaited, link);
         }
-        pool->letting_go = false;
+        let_go(pool, &awaited, most);
+        cedi_list_append(&awaited, &pool->waiting); /* what is left stays in front */
+        cedi_list_append(&pool->waiting, &awaited);
     }
 }
 

@@ -124,16 +124,10 @@ void cedi_req_ceded(cedi_slot *slot)
     move(slot, CEDED);
 }
 
-static void wait_for_buffer(cedi_slot *slot, bool pool);
-
 /* Nothing holds it: to the backend's queue, or to the core, which is the kernel of its own
- * operations; or behind those that its pool has no buffer for. */
+ * operations. */
 static void begin(cede_loop *loop, cedi_slot *slot)
 {
-    if (CEDI_UNLIKELY(CEDI_POOL_OPS >> slot->op & 1) && cedi_pool_is_waited_for(slot)) {
-        wait_for_buffer(slot, true);
-        return;
-    }
     if (slot->op == CEDE_OP_NOP) {
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0);
         return;
@@ -365,8 +359,7 @@ static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 /* Until there is a buffer, or one of its own was given back. */
 static void wait_for_buffer(cedi_slot *slot, bool pool)
 {
-    if (slot->state != HELD)
-        move(slot, HELD);
+    move(slot, HELD);
     slot->holds |= CEDI_HOLD_POOL;
     cedi_list_init(&slot->link);
     if (!pool)
@@ -542,6 +535,8 @@ static void deliver_orphan(cede_loop *loop, cede_req *req)
                              .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
                              .op = req->op_};
     cedi_frame frame = {.outer = loop->frame, .slot = &shown};
+    if (req->op_ != CEDE_OP_NOP) /* a post has come another way */
+        result.buffer = (void *)(uintptr_t)req->deadline_ns_;
     if (scope) {
         result.scope = cedi_slot_ticket(scope);
         scope->count++;

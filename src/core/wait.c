@@ -371,8 +371,13 @@ static cede_status wait_for(cede_loop *loop, const cedi_slot *target, cede_ticke
             return CEDE_OK;
         if (!first && is_over(loop, until))
             return CEDE_EDEADLINE;
+        if (CEDI_UNLIKELY(loop->pools) && !CEDI_FAULT(WAIT_LETS_ALL_GO)) {
+            cedi_pools_await(loop, target, comes_before);
+            loop->awaited_only = true;
+        }
         /* What a callback did may have made others come first. */
         status = cedi_turn(loop, any ? 0 : until, loop->ready_count + loop->orphan_count);
+        loop->awaited_only = false;
         if (status)
             return status;
     }

@@ -96,7 +96,7 @@ static void uring_close(void *context)
     if (self->enabled)
         cedi_uring_unwatch(self);
     if (self->ring.ring_fd >= 0)
-        io_uring_queue_exit(&self->ring);
+        cedi_uring_ring_leave(&self->ring);
     if (self->watching) {
         (void)close(self->wake_fd); /* the read is still to come: its memory must stay */
         return;

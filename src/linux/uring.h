@@ -229,6 +229,9 @@ typedef struct uring {
 /* ---- uring_setup.c -------------------------------------------------------------------------- */
 
 cede_status cedi_uring_setup(uring *, const cede_backend_setup *);
+/* Any thread: like liburing's own. */
+int cedi_uring_ring_make(struct io_uring *, unsigned entries, struct io_uring_params *);
+void cedi_uring_ring_leave(struct io_uring *);
 cede_status cedi_uring_bind(void *self);
 
 static inline bool cedi_uring_has(const uring *self, unsigned opcode)

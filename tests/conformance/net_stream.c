@@ -251,6 +251,29 @@ STREAM_CASE(partly_taken_send_cancelled_tells_the_count)
     cft_closed(t, b);
 }
 
+/* What its peer had room for has gone, and is counted; the rest has not. */
+STREAM_CASE(send_to_a_peer_that_never_reads_ends_at_its_deadline)
+{
+    enum { BYTES = 2000000 };
+    unsigned char *data = cft_alloc(t, BYTES), *seen = cft_alloc(t, BYTES + 1);
+    size_t got;
+    cede_handle a = 0, b = 0;
+    cft_fill(data, BYTES, 7, 0);
+    cft_connected(t, kind, &a, &b);
+    cft_narrow(t, a, b);
+    cft_rec *send = cft_new(t);
+    cede_prep_send_all(send->req, a, data, BYTES);
+    cede_within(send->req, 20 * CEDE_MILLISECOND);
+    cft_submit(send);
+    cft_await(t, send);
+    CFT_ENDED(t, send, CEDE_EDEADLINE, CEDE_BY_DEADLINE);
+    cft_closed(t, a);
+    got = cft_take(t, b, seen, BYTES + 1);
+    CFT_EXPECT(t, send->result.count == got && got < BYTES);
+    CFT_EXPECT(t, memcmp(seen, data, got) == 0);
+    cft_closed(t, b);
+}
+
 /* K8: without a look at the stream, but on its turn. */
 STREAM_CASE(zero_bytes_succeed_without_data_or_room)
 {

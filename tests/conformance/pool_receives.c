@@ -360,6 +360,87 @@ CFT_CASE(receive_that_waits_for_a_buffer_is_not_passed_over)
     cft_settle(t);
 }
 
+static void give_item(cede_req *req, cede_result item)
+{
+    const cft_rec *rec = req->user_data;
+    busy *b = rec->data;
+    b->rounds++;
+    cede_pool_give(b->s->pool, item.buffer);
+}
+
+/* Nor does a many-shot that goes on and on, whatever its credit. */
+static void beside_many(cft *t, uint32_t credit)
+{
+    enum { ROUNDS = 60 };
+    cede_handle from[2] = {0}, to[2] = {0};
+    uint64_t sent[2] = {0};
+    shelf *s = shelf_of(t, 1, 8, 0);
+    busy *b = cft_alloc(t, sizeof *b);
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < 2; i++)
+        cft_connected(t, CFT_TCP, &to[i], &from[i]);
+    send(t, to[0], &sent[0], 8 * ROUNDS);
+    send(t, to[1], &sent[1], 16);
+    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
+    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
+    until_waiting(t, b->waits, 1);
+    cft_rec *many = cft_new(t);
+    many->data = b;
+    cede_prep_recv_many(many->req, b->from, s->pool, credit, give_item);
+    cft_submit(many);
+    give_all(s);
+    while (!cft_is_done(b->waits) && b->rounds < ROUNDS)
+        cft_run(t, CEDE_MILLISECOND);
+    cft_note(t, "rounds %u", b->rounds);
+    CFT_CHECK(t, b->rounds < ROUNDS);
+    give_all(s);
+    cft_cancel(t, many->ticket);
+    cft_settle(t);
+}
+
+CFT_CASE(receive_that_waits_for_a_buffer_is_not_passed_over_by_a_many_shot)
+{
+    beside_many(t, CEDE_CREDIT_ALL);
+    beside_many(t, 2);
+}
+
+/* The only buffer is given back, and another receive awaited, with data there; but somebody else
+ * waits for that buffer, whose done would not run in the wait. */
+static void give_and_await(cft_rec *rec)
+{
+    busy *b = rec->data;
+    cft_rec *again = prepared(rec->t, b->s, b->from);
+    give_all(b->s);
+    cft_submit_on(again, rec->loop);
+    b->rounds += cft_wait_on(rec->loop, again->ticket, CEDE_FOREVER) == CEDE_OK;
+}
+
+CFT_CASE(wait_for_a_receive_is_not_held_up_by_those_that_wait_for_a_buffer)
+{
+    cede_handle from[2] = {0}, to[2] = {0};
+    uint64_t sent[2] = {0};
+    shelf *s = shelf_of(t, 1, 8, 0);
+    busy *b = cft_alloc(t, sizeof *b);
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < 2; i++)
+        cft_connected(t, CFT_TCP, &to[i], &from[i]);
+    send(t, to[0], &sent[0], 8);
+    send(t, to[1], &sent[1], 16);
+    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
+    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
+    until_waiting(t, b->waits, 1);
+    cft_rec *rec = cft_new(t);
+    cede_prep_nop(rec->req);
+    rec->data = b;
+    rec->then = give_and_await;
+    cft_do(rec);
+    CFT_EXPECT(t, b->rounds == 1);
+    give_all(s);
+    cft_settle(t);
+}
+
 /* ---- What is brought ------------------------------------------------------------------------ */
 
 #define BYTES    100u

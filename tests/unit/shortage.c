@@ -143,6 +143,31 @@ static void copy_without_its_second_slot_fails(void)
 }
 
 /* A post needs no slot to be sent, and one to be told. */
+/* Whoever sends from a pool's buffer gives it back by that. */
+static void transfer_without_a_slot_names_its_buffer(void)
+{
+    static note n[5];
+    static char bytes[5][8];
+    cede_address to = cede_ipv4(127, 0, 0, 1, 9);
+    cede_loop *loop = begin(0);
+    cede_prep_read(&n[0].req, fake_handle(CEDE_KIND_FILE, 0), bytes[0], 8, 0);
+    cede_prep_send_all(&n[1].req, fake_handle(CEDE_KIND_STREAM, 0), bytes[1], 8);
+    cede_prep_sendto(&n[2].req, fake_handle(CEDE_KIND_DATAGRAM, 0), bytes[2], 8, &to);
+    cede_prep_send(&n[3].req, fake_handle(CEDE_KIND_STREAM, 0), bytes[3], 8);
+    cede_prep_write(&n[4].req, fake_handle(CEDE_KIND_FILE, 0), bytes[4], 8, 0);
+    cede_link(&n[2].req, &n[3].req, note_done);
+    for (int i = 0; i < 3; i++)
+        (void)cede_submit(loop, &n[i].req, note_done);
+    cede_submit_remote(loop, &n[4].req, note_done, NULL);
+    for (int i = 0; i < 3; i++)
+        CHECK(cede_run(loop, 0) >= 0);
+    for (int i = 0; i < 5; i++) {
+        CHECK(n[i].calls == 1 && n[i].result.buffer == bytes[i] && n[i].result.count == 0);
+        CHECK(n[i].result.status == (i == 3 ? CEDE_ECANCELED : CEDE_ENOMEM));
+    }
+    end(loop);
+}
+
 static void post_without_a_slot_is_told(void)
 {
     static note post;
@@ -433,6 +458,7 @@ int main(int argc, char **argv)
     }
     CHECK(port_breaks_off(argv[0], "linked_in_flight"));
     copy_without_its_second_slot_fails();
+    transfer_without_a_slot_names_its_buffer();
     post_without_a_slot_is_told();
     member_of_no_scope_is_nobodys();
     close_without_a_slot_works_in_a_closing_loop();
