@@ -216,10 +216,12 @@ static bool start(uring *self, const cede_work *work, bool many)
                     socket ? 0 : cede_core_pool(work)->buffer_bytes, 0, work->token);
     sqe->flags = cedi_uring_flags(self, work->kind) | IOSQE_BUFFER_SELECT;
     sqe->buf_group = pool->group;
-    if (!socket)
+    if (!socket) {
         sqe->off = (uint64_t)CEDE_CURRENT;
-    else if (many && self->has_recv_many)
+    } else if (many && self->has_recv_many) {
         sqe->ioprio = IORING_RECV_MULTISHOT;
+        sqe->flags &= (uint8_t)~IOSQE_ASYNC; /* never reported, of a local stream that has ended */
+    }
     return true;
 }
 

@@ -338,6 +338,62 @@ static void close_it(cft_rec *rec)
         cft_submit_on(close, rec->loop);
 }
 
+static void send_some(cft *t, cede_handle to, size_t count)
+{
+    char bytes[128];
+    cft_fill(bytes, count, 9, 0);
+    cft_await(t, cft_send_all(t, to, bytes, count));
+}
+
+/* M4 */
+CFT_CASE(recv_many_ends_with_a_reset_behind_what_came)
+{
+    enum { BYTES = 100 };
+    cede_handle a = 0, b = 0;
+    cft_connected(t, CFT_TCP, &a, &b);
+    if (!fill_bag(t, 4, 64, 0))
+        return;
+    cft_rec *rec = many_of(t, b, CEDE_CREDIT_ALL);
+    send_some(t, a, BYTES);
+    if (!cft_faulted(t))
+        until_bytes(t, rec, BYTES);
+    CFT_OK(t, cft_set(t, a, CEDE_OPTION_LINGER, 0)); /* its close is a reset */
+    cft_closed(t, a);
+    cft_await(t, rec);
+    CFT_STATUS(t, rec, CEDE_ECONNRESET);
+    CFT_EXPECT(t, rec->result.count == BYTES && the_bag->bytes == BYTES);
+    cft_closed(t, b);
+    empty_bag(t);
+}
+
+/* M6: the data, and the end behind it, are there when it begins. */
+static void begin_at_the_end(cft *t, uint32_t kind)
+{
+    enum { BYTES = 100 };
+    cede_handle a = 0, b = 0;
+    cft_connected(t, kind, &a, &b);
+    if (!fill_bag(t, 4, 64, 0))
+        return;
+    send_some(t, a, BYTES);
+    cft_closed(t, a);
+    cft_rec *rec = many_of(t, b, CEDE_CREDIT_ALL);
+    cft_await(t, rec);
+    CFT_OK(t, rec);
+    CFT_EXPECT(t, rec->result.count == BYTES && the_bag->bytes == BYTES);
+    cft_closed(t, b);
+    empty_bag(t);
+}
+
+CFT_CASE(tcp_recv_many_brings_data_that_its_end_came_with)
+{
+    begin_at_the_end(t, CFT_TCP);
+}
+
+CFT_CASE(local_recv_many_brings_data_that_its_end_came_with)
+{
+    begin_at_the_end(t, CFT_LOCAL);
+}
+
 CFT_CASE(handle_closed_in_an_item_ends_its_many_shot)
 {
     uint64_t sent = 0;
