@@ -173,11 +173,11 @@ CEDE_API void cede_until(cede_req *, uint64_t at_ns);
 /* Chains `next` behind `req`: ceding the first cedes the rest, and next starts when req ended OK
  * and complete (a short transfer is not). Otherwise next completes with CEDE_ECANCELED and
  * CEDE_BY_LINK, each done once, in order. next must be prepared, with its own attributes; it may
- * be linked on, and what it names is ceded with the first: two reads, two buffers. It has no ticket:
- * cancel or await it through a scope. A deadline of its own counts
- * from the submit of the chain: if it comes while next still waits for its turn, next, and what is
- * behind it, is done ahead of those before it. A request that is linked to itself is CEDE_EINVAL; a
- * longer circle stops the process (law 17). */
+ * be linked on, and what it names is ceded with the first: two reads, two buffers. It has no
+ * ticket: cancel or await it through a scope. A deadline of its own counts from the submit of the
+ * chain: if it comes while next still waits for its turn, next, and what is behind it, is done
+ * ahead of those before it. A request that is linked to itself is CEDE_EINVAL; a longer circle
+ * stops the process (law 17). */
 CEDE_API void cede_link(cede_req *, cede_req *next, cede_done *next_done);
 
 /* Does not keep cede_run from being idle (a heartbeat, a signal watch). */

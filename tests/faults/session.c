@@ -52,7 +52,7 @@ static struct {
     const char *question;
     uint16_t port;
     int count; /* that there were */
-    bool waits, sent;
+    bool waits, refused;
     char bytes[8192];
 } client;
 
@@ -129,16 +129,17 @@ static void ask_to_end(void)
 
 static void next_client(void);
 
-/* One that is refused is the last; so is one whose patience has ended. */
+/* One that is refused is the last; so is one whose patience has ended. (One may be reset before it
+ * has sent all, or even knows that it is connected.) */
 static void on_client_end(cede_req *req, cede_result r)
 {
     (void)req;
     if (r.flags & CEDE_BY_SCOPE)
         return;
     client.waits = false;
-    if (r.status == CEDE_EDEADLINE || (client.sent && ++client.count == CLIENTS))
+    if (r.status == CEDE_EDEADLINE || (!client.refused && ++client.count == CLIENTS))
         ask_to_end();
-    else if (client.sent)
+    else if (!client.refused)
         next_client();
 }
 
@@ -175,7 +176,6 @@ static void on_sent(cede_req *req, cede_result r)
         cede_fail(client.life, CEDE_OK);
         return;
     }
-    client.sent = true;
     cede_prep_shutdown(&client.req, client.stream);
     cede_in(&client.req, client.life);
     cede_submit(loop, &client.req, on_shut);
@@ -184,6 +184,7 @@ static void on_sent(cede_req *req, cede_result r)
 static void on_connected(cede_req *req, cede_result r)
 {
     (void)req;
+    client.refused = r.status == CEDE_ECONNREFUSED;
     if (r.status) {
         cede_fail(client.life, CEDE_OK);
         return;
@@ -203,7 +204,7 @@ static void next_client(void)
     cede_address to = cede_ipv4(127, 0, 0, 1, client.port);
     client.question = questions[client.count % 2 && questions[1] ? 1 : 0];
     client.waits = true;
-    client.sent = false;
+    client.refused = false;
     cede_prep_scope(&client.scope);
     cede_in(&client.scope, now.life);
     if (!now.what->patient)
