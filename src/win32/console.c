@@ -148,8 +148,8 @@ static void keep(uint32_t error, uint32_t count)
     console.in_line = false;
     if (error == ERROR_OPERATION_ABORTED)
         return; /* ctrl-C has ended the line, not the input */
-    console.error =
-        console.first ? error : 0; /* nobody waits: it was of a read that was given up */
+    /* If nobody waits, it is of a read that was given up. */
+    console.error = console.first ? error : 0;
     if (error || count == 0)
         return;
     (void)GetConsoleMode(console.input, &mode);

@@ -133,6 +133,14 @@ void cft_all_ends(cft *t, const subject *subject)
     }
 }
 
+void cft_ends_made(cft *t, stage *s, bool happened)
+{
+    cede_handle made = s->rec->result.handle;
+    CFT_CHECK(t, (made != 0) == happened);
+    if (made && s->round != BY_LOOP) /* not after the loop has closed */
+        cft_closed(t, made);
+}
+
 void cft_ends_nothing(cft *t, stage *s, bool happened)
 {
     (void)t;

@@ -39,6 +39,8 @@ typedef struct subject {
 void cft_all_ends(cft *, const subject *);
 /* Makes the stage's file, ENDS_BYTES of key 1, and opens it. */
 void cft_ends_file(cft *, stage *, uint32_t flags);
+/* For those that make a handle: it is delivered, or there is none. */
+void cft_ends_made(cft *, stage *, bool happened);
 /* For subjects without an effect that could be seen. */
 void cft_ends_nothing(cft *, stage *, bool happened);
 /* Under S4: runs until there was an item (*items), and ends by a wish what would not end. */

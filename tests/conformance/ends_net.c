@@ -7,14 +7,6 @@
 
 /* ---- What makes a handle: it is delivered, or there is none ---------------------------------- */
 
-static void made_check(cft *t, stage *s, bool happened)
-{
-    cede_handle made = s->rec->result.handle;
-    CFT_CHECK(t, (made != 0) == happened);
-    if (made && s->round != BY_LOOP) /* not after the loop has closed */
-        cft_closed(t, made);
-}
-
 static void listen_prepare(cft *t, stage *s)
 {
     cede_address at = cft_address(t, CFT_TCP);
@@ -61,7 +53,7 @@ static void pair_check(cft *t, stage *s, bool happened)
 {
     CFT_CHECK(t, (s->rec->number != 0) == happened);
     CFT_CHECK(t, !happened || s->rec->number != s->rec->result.handle);
-    made_check(t, s, happened);
+    cft_ends_made(t, s, happened);
     cede_drop(s->rec->number);
 }
 
@@ -263,12 +255,12 @@ static void group_prepare(cft *t, stage *s)
 
 /* ---- The cases ------------------------------------------------------------------------------ */
 
-ENDS(listen, LISTEN, listen_prepare, NULL, made_check)
-ENDS(listen_local, LISTEN, listen_local_prepare, NULL, made_check)
-ENDS(connect, CONNECT, connect_prepare, NULL, made_check)
-ENDS(connect_local, CONNECT, connect_local_prepare, NULL, made_check)
-ENDS(accept, ACCEPT, accept_prepare, accept_feed, made_check)
-ENDS(accept_local, ACCEPT, accept_local_prepare, accept_feed, made_check)
+ENDS(listen, LISTEN, listen_prepare, NULL, cft_ends_made)
+ENDS(listen_local, LISTEN, listen_local_prepare, NULL, cft_ends_made)
+ENDS(connect, CONNECT, connect_prepare, NULL, cft_ends_made)
+ENDS(connect_local, CONNECT, connect_local_prepare, NULL, cft_ends_made)
+ENDS(accept, ACCEPT, accept_prepare, accept_feed, cft_ends_made)
+ENDS(accept_local, ACCEPT, accept_local_prepare, accept_feed, cft_ends_made)
 ENDS(pair, PAIR, pair_prepare, NULL, pair_check)
 ENDS(recv, RECV, recv_prepare, recv_feed, recv_check)
 ENDS(recv_all, RECV_ALL, recv_all_prepare, recv_feed, recv_check)
@@ -276,7 +268,7 @@ ENDS(send, SEND, send_prepare, NULL, send_check)
 ENDS(send_all, SEND_ALL, send_all_prepare, NULL, send_check)
 ENDS(sendv, SENDV, sendv_prepare, NULL, send_check)
 ENDS(shutdown, SHUTDOWN, shutdown_prepare, NULL, shutdown_check)
-ENDS(datagram, DATAGRAM, datagram_prepare, NULL, made_check)
+ENDS(datagram, DATAGRAM, datagram_prepare, NULL, cft_ends_made)
 ENDS(recvfrom, RECVFROM, recvfrom_prepare, recvfrom_feed, recv_check)
 ENDS(sendto, SENDTO, sendto_prepare, NULL, sendto_check)
 ENDS(group, GROUP, group_prepare, NULL, cft_ends_nothing)

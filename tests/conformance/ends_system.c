@@ -74,15 +74,7 @@ static void watch_prepare(cft *t, stage *s)
     cede_prep_watch(s->rec->req, cft_path(t, s->name), 0);
 }
 
-static void watch_check(cft *t, stage *s, bool happened)
-{
-    cede_handle made = s->rec->result.handle;
-    CFT_CHECK(t, (made != 0) == happened);
-    if (made && s->round != BY_LOOP)
-        cft_closed(t, made);
-}
-
 ENDS(spawn, SPAWN, spawn_prepare, NULL, spawn_check)
 ENDS(child_wait, CHILD_WAIT, child_wait_prepare, child_wait_feed, child_wait_check)
 ENDS(child_kill, CHILD_KILL, child_kill_prepare, NULL, cft_ends_nothing)
-ENDS(watch, WATCH, watch_prepare, NULL, watch_check)
+ENDS(watch, WATCH, watch_prepare, NULL, cft_ends_made)

@@ -235,13 +235,5 @@ static void fifo_feed(cft *t, stage *s)
     s->second = cft_opened(t, s->name, CEDE_OPEN_READ | CEDE_OPEN_WRITE);
 }
 
-static void fifo_check(cft *t, stage *s, bool happened)
-{
-    cede_handle made = s->rec->result.handle;
-    CFT_CHECK(t, (made != 0) == happened);
-    if (made && s->round != BY_LOOP)
-        cft_closed(t, made);
-}
-
-ENDS(fifo_read, OPEN, fifo_read_prepare, fifo_feed, fifo_check)
-ENDS(fifo_write, OPEN, fifo_write_prepare, fifo_feed, fifo_check)
+ENDS(fifo_read, OPEN, fifo_read_prepare, fifo_feed, cft_ends_made)
+ENDS(fifo_write, OPEN, fifo_write_prepare, fifo_feed, cft_ends_made)

@@ -226,52 +226,58 @@ STREAM_CASE(two_large_sends_do_not_interleave)
     closed_both(t, a, b);
 }
 
-/* K4, P3: what went is what the peer gets. */
+enum { CLOG_BYTES = 2000000 };
+
+/* A send of more than there is room for, and what its peer has seen. */
+typedef struct clog {
+    cede_handle a, b;
+    unsigned char *data, *seen;
+    cft_rec *send;
+} clog;
+
+static clog clogged(cft *t, uint32_t kind, uint64_t within_ns)
+{
+    clog c = {0, 0, cft_alloc(t, CLOG_BYTES), cft_alloc(t, CLOG_BYTES + 1), NULL};
+    cft_fill(c.data, CLOG_BYTES, 7, 0);
+    cft_connected(t, kind, &c.a, &c.b);
+    cft_narrow(t, c.a, c.b);
+    c.send = cft_new(t);
+    cede_prep_send_all(c.send->req, c.a, c.data, CLOG_BYTES);
+    cede_within(c.send->req, within_ns);
+    cft_submit(c.send);
+    return c;
+}
+
+/* It has ended: what went is what the peer gets, of which it has `got` already. */
+static void expect_what_went(cft *t, const clog *c, size_t got)
+{
+    cft_closed(t, c->a);
+    got += cft_take(t, c->b, c->seen + got, CLOG_BYTES + 1 - got);
+    CFT_EXPECT(t, c->send->result.count == got && got < CLOG_BYTES);
+    CFT_EXPECT(t, memcmp(c->seen, c->data, got) == 0);
+    cft_closed(t, c->b);
+}
+
+/* K4, P3 */
 STREAM_CASE(partly_taken_send_cancelled_tells_the_count)
 {
-    enum { BYTES = 2000000, TAKEN = 20000 };
-    unsigned char *data = cft_alloc(t, BYTES), *seen = cft_alloc(t, BYTES + 1);
-    size_t got;
-    cede_handle a = 0, b = 0;
-    cft_fill(data, BYTES, 7, 0);
-    cft_connected(t, kind, &a, &b);
-    cft_narrow(t, a, b);
-    cft_rec *send = cft_new(t);
-    cede_prep_send_all(send->req, a, data, BYTES);
-    cft_submit(send);
-    got = cft_take(t, b, seen, TAKEN);
-    CFT_EXPECT(t, got == TAKEN && !cft_is_done(send));
-    cft_cancel(t, send->ticket);
-    cft_await(t, send);
-    CFT_ENDED(t, send, CEDE_ECANCELED, CEDE_BY_WISH);
-    cft_closed(t, a);
-    got += cft_take(t, b, seen + got, BYTES + 1 - got);
-    CFT_EXPECT(t, send->result.count == got && got < BYTES);
-    CFT_EXPECT(t, memcmp(seen, data, got) == 0);
-    cft_closed(t, b);
+    enum { TAKEN = 20000 };
+    clog c = clogged(t, kind, CEDE_FOREVER);
+    size_t got = cft_take(t, c.b, c.seen, TAKEN);
+    CFT_EXPECT(t, got == TAKEN && !cft_is_done(c.send));
+    cft_cancel(t, c.send->ticket);
+    cft_await(t, c.send);
+    CFT_ENDED(t, c.send, CEDE_ECANCELED, CEDE_BY_WISH);
+    expect_what_went(t, &c, got);
 }
 
 /* What its peer had room for has gone, and is counted; the rest has not. */
 STREAM_CASE(send_to_a_peer_that_never_reads_ends_at_its_deadline)
 {
-    enum { BYTES = 2000000 };
-    unsigned char *data = cft_alloc(t, BYTES), *seen = cft_alloc(t, BYTES + 1);
-    size_t got;
-    cede_handle a = 0, b = 0;
-    cft_fill(data, BYTES, 7, 0);
-    cft_connected(t, kind, &a, &b);
-    cft_narrow(t, a, b);
-    cft_rec *send = cft_new(t);
-    cede_prep_send_all(send->req, a, data, BYTES);
-    cede_within(send->req, 20 * CEDE_MILLISECOND);
-    cft_submit(send);
-    cft_await(t, send);
-    CFT_ENDED(t, send, CEDE_EDEADLINE, CEDE_BY_DEADLINE);
-    cft_closed(t, a);
-    got = cft_take(t, b, seen, BYTES + 1);
-    CFT_EXPECT(t, send->result.count == got && got < BYTES);
-    CFT_EXPECT(t, memcmp(seen, data, got) == 0);
-    cft_closed(t, b);
+    clog c = clogged(t, kind, 20 * CEDE_MILLISECOND);
+    cft_await(t, c.send);
+    CFT_ENDED(t, c.send, CEDE_EDEADLINE, CEDE_BY_DEADLINE);
+    expect_what_went(t, &c, 0);
 }
 
 /* K8: without a look at the stream, but on its turn. */

@@ -315,6 +315,38 @@ typedef struct busy {
     uint32_t rounds;
 } busy;
 
+enum { ROUNDS = 60 };
+
+/* A pool of one buffer, which is out; somebody waits for it, with data there, and so many bytes are
+ * there for another. NULL: an injected failure. */
+static busy *one_waits(cft *t, size_t bytes)
+{
+    cede_handle from[2] = {0}, to[2] = {0};
+    uint64_t sent[2] = {0};
+    shelf *s = shelf_of(t, 1, 8, 0);
+    busy *b = cft_alloc(t, sizeof *b);
+    if (!s)
+        return NULL;
+    for (uint32_t i = 0; i < 2; i++)
+        cft_connected(t, CFT_TCP, &to[i], &from[i]);
+    send(t, to[0], &sent[0], bytes);
+    send(t, to[1], &sent[1], 16);
+    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
+    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
+    until_waiting(t, b->waits, 1);
+    return b;
+}
+
+/* The one that waits is, before the other has had all of its rounds. */
+static void until_served(cft *t, busy *b)
+{
+    while (!cft_is_done(b->waits) && b->rounds < ROUNDS)
+        cft_run(t, CEDE_MILLISECOND);
+    cft_note(t, "rounds %u", b->rounds);
+    CFT_CHECK(t, b->rounds < ROUNDS);
+    give_all(b->s);
+}
+
 /* Gives what it got and begins anew: there is always data for it. */
 static void go_round(cft_rec *rec)
 {
@@ -332,31 +364,16 @@ static void go_round(cft_rec *rec)
 /* Others that come later and have data do not keep the buffers to themselves. */
 CFT_CASE(receive_that_waits_for_a_buffer_is_not_passed_over)
 {
-    enum { ROUNDS = 60 };
-    cede_handle from[2] = {0}, to[2] = {0};
-    uint64_t sent[2] = {0};
-    shelf *s = shelf_of(t, 1, 8, 0);
-    busy *b = cft_alloc(t, sizeof *b);
-    if (!s)
+    busy *b = one_waits(t, 8 * ROUNDS);
+    if (!b)
         return;
-    for (uint32_t i = 0; i < 2; i++)
-        cft_connected(t, CFT_TCP, &to[i], &from[i]);
-    send(t, to[0], &sent[0], 8 * ROUNDS);
-    send(t, to[1], &sent[1], 16);
-    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
-    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
-    until_waiting(t, b->waits, 1);
     cft_rec *rec = cft_new(t);
     rec->data = b;
     rec->then = go_round;
-    cede_prep_recv_pool(rec->req, b->from, s->pool);
-    give_all(s);
+    cede_prep_recv_pool(rec->req, b->from, b->s->pool);
+    give_all(b->s);
     cft_submit_on(rec, cft_loop(t));
-    while (!cft_is_done(b->waits) && b->rounds < ROUNDS)
-        cft_run(t, CEDE_MILLISECOND);
-    cft_note(t, "rounds %u", b->rounds);
-    CFT_CHECK(t, b->rounds < ROUNDS);
-    give_all(s);
+    until_served(t, b);
     cft_settle(t);
 }
 
@@ -371,30 +388,15 @@ static void give_item(cede_req *req, cede_result item)
 /* Nor does a many-shot that goes on and on, whatever its credit. */
 static void beside_many(cft *t, uint32_t credit)
 {
-    enum { ROUNDS = 60 };
-    cede_handle from[2] = {0}, to[2] = {0};
-    uint64_t sent[2] = {0};
-    shelf *s = shelf_of(t, 1, 8, 0);
-    busy *b = cft_alloc(t, sizeof *b);
-    if (!s)
+    busy *b = one_waits(t, 8 * ROUNDS);
+    if (!b)
         return;
-    for (uint32_t i = 0; i < 2; i++)
-        cft_connected(t, CFT_TCP, &to[i], &from[i]);
-    send(t, to[0], &sent[0], 8 * ROUNDS);
-    send(t, to[1], &sent[1], 16);
-    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
-    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
-    until_waiting(t, b->waits, 1);
     cft_rec *many = cft_new(t);
     many->data = b;
-    cede_prep_recv_many(many->req, b->from, s->pool, credit, give_item);
+    cede_prep_recv_many(many->req, b->from, b->s->pool, credit, give_item);
     cft_submit(many);
-    give_all(s);
-    while (!cft_is_done(b->waits) && b->rounds < ROUNDS)
-        cft_run(t, CEDE_MILLISECOND);
-    cft_note(t, "rounds %u", b->rounds);
-    CFT_CHECK(t, b->rounds < ROUNDS);
-    give_all(s);
+    give_all(b->s);
+    until_served(t, b);
     cft_cancel(t, many->ticket);
     cft_settle(t);
 }
@@ -418,26 +420,16 @@ static void give_and_await(cft_rec *rec)
 
 CFT_CASE(wait_for_a_receive_is_not_held_up_by_those_that_wait_for_a_buffer)
 {
-    cede_handle from[2] = {0}, to[2] = {0};
-    uint64_t sent[2] = {0};
-    shelf *s = shelf_of(t, 1, 8, 0);
-    busy *b = cft_alloc(t, sizeof *b);
-    if (!s)
+    busy *b = one_waits(t, 8);
+    if (!b)
         return;
-    for (uint32_t i = 0; i < 2; i++)
-        cft_connected(t, CFT_TCP, &to[i], &from[i]);
-    send(t, to[0], &sent[0], 8);
-    send(t, to[1], &sent[1], 16);
-    (void)expect_bytes(t, receive(t, s, from[1]), 0); /* the only buffer */
-    *b = (busy){s, from[0], receive(t, s, from[1]), 0};
-    until_waiting(t, b->waits, 1);
     cft_rec *rec = cft_new(t);
     cede_prep_nop(rec->req);
     rec->data = b;
     rec->then = give_and_await;
     cft_do(rec);
     CFT_EXPECT(t, b->rounds == 1);
-    give_all(s);
+    give_all(b->s);
     cft_settle(t);
 }
 
