@@ -63,6 +63,7 @@ enum {
     CEDI_IN_FLIGHT_AGAIN,       /* submitting what is in flight is not noticed */
     CEDI_GONE_IS_NOT_HEARD,     /* what is sent behind a send without a copy waits for its end */
     CEDI_TOLD_OUT_OF_TURN,      /* and if it did not, is told before it */
+    CEDI_LEFT_OFF_IS_OVER,      /* a many-shot that the kernel left off is over */
     /* of look-ups, wherever */
     CEDI_LOOKUP_IS_AWAITED,   /* a cancel is not heard until the answer has come */
     CEDI_LEFT_ANSWER_IS_TOLD, /* the late answer of one that was left is delivered all the same */

@@ -122,7 +122,7 @@ static void reported_shot(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
     if (slot->op == CEDE_OP_ACCEPT_MANY)
         cedi_item_accepted(loop, slot, (intptr_t)count);
-    else if (count == 0) {
+    else if (count == 0 || CEDI_FAULT(LEFT_OFF_IS_OVER)) {
         cedi_req_seal_by_fact(loop, slot, CEDE_OK, 0); /* the end of the stream */
         return;
     }

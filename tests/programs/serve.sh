@@ -20,6 +20,7 @@ cleanup()
     rm -rf "$work"
 }
 trap cleanup EXIT
+. "${BASH_SOURCE%/*}/serve_hostile.bash"
 
 fail()
 {
@@ -122,17 +123,6 @@ body_is()
         cmp <(dd if="$1" bs=64k iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none) \
             "$work/body" || fail "not $* of the file"
     fi
-}
-
-# say TEXT: connects, says this (with printf's escapes), and sets got to all that comes until the end
-say()
-{
-    local peer
-    exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
-    printf "$@" 1>&"$peer" 2> /dev/null || true
-    timeout 30 cat <&"$peer" > "$work/heard" 2> /dev/null || [ $? != 124 ] || fail "no end after $*"
-    got=$(tr -d '\r\0' < "$work/heard")
-    exec {peer}<&-
 }
 
 # ---- The tree -----------------------------------------------------------------------------------
@@ -316,36 +306,9 @@ stop
 
 start hostile --threads 2 --hand-over --head 0.3 --send 0.3
 count_before
-say 'GET / HTTP/1.1\r\nHost: sl'
-[[ "$got" = "HTTP/1.1 408 "* ]] || fail "half a request: $got"
-say 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nless'
-[[ "$got" = "HTTP/1.1 408 "* ]] || fail "half a body: $got"
-peers=()
-for i in 1 2 3 4 5 6; do
-    exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
-    peers+=("$peer")
-    case $i in
-    1) printf 'GET /lar' >&"$peer" ;; # and waits
-    2) # reads nothing; the next reads a little
-        printf 'GET /large HTTP/1.1\r\nHost: x\r\n\r\nGET /large HTTP/1.1\r\n' >&"$peer" ;;
-    3)
-        printf 'GET /large HTTP/1.1\r\nHost: x\r\n\r\n' >&"$peer"
-        head -c 100000 <&"$peer" > "$work/some"
-        [ "$(stat -c %s "$work/some")" = 100000 ] || fail "it sent too little"
-        exec {peer}<&- # with much unread: a reset, in the middle of the answer
-        ;;
-    4)
-        printf 'GET /large HTTP/1.1\r\nHost: x\r\n\r\n' >&"$peer"
-        exec {peer}<&-
-        ;;
-    5) printf 'GET /lar' >&"$peer"; exec {peer}<&- ;;
-    6) head -c 100000 "$tree/sizes/65536.bin" 1>&"$peer" 2> /dev/null || true ;;
-    esac
-done
+hostile_clients
 descriptors "$before" "after hostile clients"
-for peer in "${peers[@]}"; do
-    exec {peer}<&- || true
-done 2> /dev/null
+hostile_clients_go
 stop
 
 start silent --idle 0.1
