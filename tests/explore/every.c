@@ -134,6 +134,63 @@ static const action two_loops[] = {
     DO(LOOP_CLOSE, .time = US_5, .home = 1),
 };
 
+/* Three buffers and who receives into them: kept, given back, also from callbacks; credit, waits for
+ * a buffer, the pool's end. */
+static const action pool_ends[] = {
+    SUBMIT(recv_pool, .reg = 0, .thing = 4),
+    SUBMIT(recv_pool, .reg = 0, .thing = 4, .attr = A_KEEP),
+    SUBMIT(recv_pool, .reg = 1, .thing = 4, .attr = A_WITHIN, .time = US_5),
+    SUBMIT(recv_many, .reg = 1, .thing = 4, .attr = A_KEEP),
+    SUBMIT(recv_many, .reg = 1, .thing = 4, .place = 1, .attr = A_KEEP),
+    SUBMIT(recv_many, .reg = 1, .thing = 4, .place = 2, .attr = A_WITHIN, .time = US_20),
+    SUBMIT(recv_many, .reg = 1, .thing = 4, .attr = A_IN, .scope = 4),
+    SUBMIT(write, .reg = 2, .thing = 5, .size = 3),
+    SUBMIT(write_all, .reg = 2, .thing = 5, .size = 9),
+    SUBMIT(close, .reg = 3, .thing = 4),
+    SUBMIT(close, .reg = 3, .thing = 5),
+    SUBMIT(close, .reg = 3, .thing = 4, .depth = 1, .attr = A_ITEM),
+    SUBMIT(scope, .reg = 4),
+    DO(GIVE, .depth = 0),
+    DO(GIVE, .depth = 1),
+    DO(POOL_CLOSE, .depth = 0),
+    DO(CANCEL, .reg = 0),
+    DO(CANCEL, .reg = 1),
+    DO(CANCEL, .reg = 1, .depth = 1),
+    DO(WAIT, .reg = 0, .time = US_60),
+    DO(WAIT, .reg = 1, .time = US_60),
+    DO(RUN, .time = US_0),
+    DO(RUN, .time = US_20),
+    DO(LOOP_CLOSE, .time = US_5),
+};
+
+/* A listener and who comes to it, a pair that talks, the halves and the ends of its streams. */
+static const action net_ends[] = {
+    SUBMIT(connect, .reg = 0),
+    SUBMIT(connect, .reg = 0, .attr = A_WITHIN, .time = US_5),
+    SUBMIT(accept, .reg = 1, .thing = 8),
+    SUBMIT(accept_many, .reg = 1, .thing = 8),
+    SUBMIT(accept_many, .reg = 1, .thing = 8, .attr = A_WITHIN, .time = US_20),
+    SUBMIT(recv, .reg = 2, .thing = 7),
+    SUBMIT(recv_all, .reg = 2, .thing = 7, .size = 3),
+    SUBMIT(send, .reg = 4, .thing = 6, .size = 3),
+    SUBMIT(send_zero_copy, .reg = 4, .thing = 6, .size = 5),
+    SUBMIT(shutdown, .reg = 5, .thing = 6),
+    SUBMIT(close, .reg = 3, .thing = 6),
+    SUBMIT(close, .reg = 3, .thing = 7),
+    SUBMIT(close, .reg = 3, .thing = 8),
+    SUBMIT(close, .reg = 3, .thing = 8, .depth = 1, .attr = A_ITEM),
+    DO(CANCEL, .reg = 0),
+    DO(CANCEL, .reg = 1),
+    DO(CANCEL, .reg = 2),
+    DO(CANCEL, .reg = 4),
+    DO(WAIT, .reg = 0, .time = US_60),
+    DO(WAIT, .reg = 1, .time = US_60),
+    DO(WAIT, .reg = 2, .time = US_60),
+    DO(RUN, .time = US_0),
+    DO(RUN, .time = US_20),
+    DO(LOOP_CLOSE, .time = US_5),
+};
+
 static const struct alphabet {
     const char *name;
     const action *letters;
@@ -143,6 +200,8 @@ static const struct alphabet {
     {"pipe", pipe_ends, sizeof pipe_ends / sizeof *pipe_ends},
     {"file", file_ends, sizeof file_ends / sizeof *file_ends},
     {"two", two_loops, sizeof two_loops / sizeof *two_loops},
+    {"pool", pool_ends, sizeof pool_ends / sizeof *pool_ends},
+    {"net", net_ends, sizeof net_ends / sizeof *net_ends},
 };
 
 /* ---- Sets of hashes -------------------------------------------------------------------------- */

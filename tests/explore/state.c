@@ -5,14 +5,16 @@
  * varied.
  *
  * Covered: of the world the clock, each work in flight with its window and outcome, the order of
- * the lists that they stand in, pipes, open files, the tree; of the core each slot that is in use,
- * the order of its queues, the wheel, the entries of handles, the first of the free slots (a slot's
- * place decides in which order a closing loop cancels); of the oracle what its judgements ask.
+ * the lists that they stand in, pipes, sockets, open files, the tree; of the core each slot that is
+ * in use, the order of its queues, the wheel, the entries of handles, the first of the free slots (a
+ * slot's place decides in which order a closing loop cancels); of the oracle what its judgements
+ * ask.
  *
  * Left out, because nothing depends on it: generations and addresses, which differ from run to run
  * (slots and entries are named by their place, requests by their number), counters that are only
- * told, the room of arrays. Not covered at all, so that programs which use it are not to be pruned:
- * the inbox while something is in it (such a state counts as never seen), pools, orphans, sockets.
+ * told, the room of arrays. Not covered at all, so that a state with it counts as never seen, and
+ * nothing is pruned there: the inbox while something is in it, pools, orphans. Options of sockets
+ * are not covered, either: no alphabet sets them.
  *
  * Nothing makes the list complete by force; every.c --validate compares with runs that were not
  * pruned.
@@ -90,6 +92,44 @@ static void mix_pipe(const cede_sim_pipe *pipe)
     mix_list(&pipe->writing);
 }
 
+/* Their number from the last on that was made; 0: none. */
+static uint64_t socket_number(const cede_sim *world, const sim_socket *which)
+{
+    uint64_t number = 1;
+    if (!which)
+        return 0;
+    for (const sim_socket *at = world->sockets; at && at != which; at = at->next)
+        number++;
+    return number;
+}
+
+static void mix_address(const cede_address *address)
+{
+    mix(address->family | (uint64_t)address->port << 16 | (uint64_t)address->scope_id << 32);
+    mix_data(address->ip, sizeof address->ip);
+}
+
+static void mix_socket(const sim_socket *at)
+{
+    const cede_sim *world = at->world;
+    mix(at->kind | (uint64_t)at->flags << 32);
+    mix_address(&at->own);
+    mix_address(&at->peer);
+    mix(at->reset | at->broken << 1 | (at->node != NULL) << 2);
+    mix(at->in ? at->in->serial : 0);
+    mix(at->out ? at->out->serial : 0);
+    mix(socket_number(world, at->other));
+    mix(socket_number(world, at->listener) | socket_number(world, at->behind) << 32);
+    mix(socket_number(world, at->first) | at->waiting << 32);
+    mix(at->backlog);
+    mix_list(&at->taking);
+    mix_list(&at->coming);
+    for (const sim_packet *packet = at->packets; packet; packet = packet->next) {
+        mix_address(&packet->from);
+        mix_data(packet->data, packet->bytes);
+    }
+}
+
 static void mix_world(cede_sim *world)
 {
     sim_lock(world);
@@ -106,6 +146,11 @@ static void mix_world(cede_sim *world)
     }
     for (const cede_sim_pipe *pipe = world->pipes; pipe; pipe = pipe->next)
         mix_pipe(pipe);
+    for (const sim_socket *at = world->sockets; at; at = at->next)
+        mix_socket(at);
+    mix(world->last_port);
+    mix_list(&world->lost);
+    mix_list(&world->polling);
     for (const sim_open *open = world->opens; open; open = open->next) {
         mix(open->serial);
         mix(open->flags | (uint64_t)(open->native != 0) << 32);
@@ -160,6 +205,7 @@ static void mix_slot(const cedi_slot *slot)
         mix(place_of(slot->at.on.next) << 32 | place_of(slot->at.on.prev));
         mix(entry_number(slot->at.on.entry));
         mix(slot->op == CEDE_OP_SEND_ZERO_COPY && slot->at.on.gone);
+        mix(slot->op == CEDE_OP_ACCEPT_MANY && slot->at.on.made);
     } else if (slot->op == CEDE_OP_CLOSE) {
         mix(entry_number(slot->at.on.entry));
     } else if (slot->op == CEDE_OP_SCOPE) {
@@ -221,6 +267,9 @@ static void mix_core(const cede_loop *loop)
     mix_links(&loop->staged);
     mix_links(&loop->parked);
     mix_links(&loop->again);
+    for (const cedi_item *item = loop->items; item; item = item->next)
+        mix(place_of(item->slot) | (uint64_t)item->what << 32 |
+            entry_number(item->carrier) << 40); /* no pools: it is a handle's */
     for (cedi_chunk *chunk = cedi_slot_chunks((cede_loop *)(uintptr_t)loop); chunk;
          chunk = chunk->next) {
         for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
@@ -256,6 +305,7 @@ static void mix_call(const call *c)
     mix((uint64_t)c->why << 32 | c->members);
     mix((uint64_t)c->result.status << 32 | c->result.flags);
     mix(c->result.count);
+    mix(c->items | (uint64_t)c->item_done << 32);
     if (c->kind->group == G_FILE) {
         mix(c->asked);
         mix(c->told);
@@ -282,6 +332,8 @@ static void mix_thing(const thing *t)
         (word >> 24 == t->handle >> 24) << 5 | home_number(word & 0xffffff) << 6 |
         (uint64_t)t->named << 8 | (uint64_t)t->ran << 16);
     mix(t->owner ? t->owner->serial : 0);
+    mix(t->role | (uint64_t)t->accepted << 32 | (uint64_t)t->connected << 33 |
+        (t->peer ? (uint64_t)(1 + t->peer - now.things) << 40 : 0));
 }
 
 static void mix_oracle(void)

@@ -27,13 +27,17 @@ stripped=$(mktemp -d)
 trap 'rm -rf "$stripped"' EXIT
 strip()
 {
-    local file
-    for file; do
-        mkdir -p "$stripped/$(dirname "$file")"
-        perl -0pe 's{(/\*.*?\*/)|(//[^\n]*)|("(?:\\.|[^"\\\n])*")}
-                     {my $t = defined $3 ? "\"\"" : $&; $t =~ s/[^\n]//g unless defined $3; $t}gsex' \
-            "$file" > "$stripped/$file"
-    done
+    printf '%s\n' "${@%/*}" | LC_ALL=C sort -u | (cd "$stripped" && xargs mkdir -p)
+    perl -0e 'my $to = shift;
+        for my $file (@ARGV) {
+            open my $in, "<", $file or die "$file: $!";
+            local $_ = <$in>;
+            s{(/\*.*?\*/)|(//[^\n]*)|("(?:\\.|[^"\\\n])*")}
+             {my $t = defined $3 ? "\"\"" : $&; $t =~ s/[^\n]//g unless defined $3; $t}gsex;
+            open my $out, ">", "$to/$file" or die "$to/$file: $!";
+            print $out $_;
+            close $out or die "$to/$file: $!";
+        }' "$stripped" "$@"
 }
 
 mapfile -t core < <(find src/core -name '*.[ch]' | LC_ALL=C sort)
