@@ -134,8 +134,8 @@ static const action two_loops[] = {
     DO(LOOP_CLOSE, .time = US_5, .home = 1),
 };
 
-/* Three buffers and who receives into them: kept, given back, also from callbacks; credit, waits for
- * a buffer, the pool's end. */
+/* Three buffers and who receives into them: kept, given back, also from callbacks; credit, waits
+ * for a buffer, the pool's end. */
 static const action pool_ends[] = {
     SUBMIT(recv_pool, .reg = 0, .thing = 4),
     SUBMIT(recv_pool, .reg = 0, .thing = 4, .attr = A_KEEP),

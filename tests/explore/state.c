@@ -6,8 +6,8 @@
  *
  * Covered: of the world the clock, each work in flight with its window and outcome, the order of
  * the lists that they stand in, pipes, sockets, open files, the tree; of the core each slot that is
- * in use, the order of its queues, the wheel, the entries of handles, the first of the free slots (a
- * slot's place decides in which order a closing loop cancels); of the oracle what its judgements
+ * in use, the order of its queues, the wheel, the entries of handles, the first of the free slots
+ * (a slot's place decides in which order a closing loop cancels); of the oracle what its judgements
  * ask.
  *
  * Left out, because nothing depends on it: generations and addresses, which differ from run to run
