@@ -168,6 +168,7 @@ enum {
 typedef struct uring {
     /* hot */
     struct io_uring ring;
+    unsigned sq_room; /* entries of its submission queue; 0: a test is asked for each */
     cede_core *core;
     cedi_pool *pool;
     uint64_t works; /* taken and not reported */
@@ -257,7 +258,7 @@ static inline struct io_uring_sqe *cedi_uring_sqe(uring *self)
 {
     struct io_uring_sq *sq = &self->ring.sq;
     unsigned tail = sq->sqe_tail;
-    if (URING_UNLIKELY(tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= sq->ring_entries))
+    if (URING_UNLIKELY(tail - __atomic_load_n(sq->khead, __ATOMIC_RELAXED) >= self->sq_room))
         return cedi_uring_sqe_slow(self);
     sq->sqe_tail = tail + 1;
     return &sq->sqes[tail & sq->ring_mask];

@@ -146,6 +146,14 @@ static inline unsigned publish(uring *self)
 
 URING_COLD struct io_uring_sqe *cedi_uring_sqe_slow(uring *self)
 {
+    if (URING_UNLIKELY(self->config.fault != NULL)) {
+        struct io_uring_sqe *sqe;
+        if (cedi_uring_fault(self, "entry"))
+            return NULL;
+        sqe = io_uring_get_sqe(&self->ring);
+        if (sqe)
+            return sqe;
+    }
     /* Completions that nobody has reaped: first room for more, or they overflow. */
     if (cedi_uring_completed(self) > self->ring.cq.ring_entries / 2 ||
         (cedi_uring_wants(self) & IORING_SQ_CQ_OVERFLOW))

@@ -314,6 +314,7 @@ cede_status cedi_uring_setup(uring *self, const cede_backend_setup *setup)
         cedi_uring_ring_leave(&self->ring);
         return refuse(setup, error);
     }
+    self->sq_room = self->config.fault ? 0 : self->ring.sq.ring_entries;
     look_around(self);
     if ((self->ring.features & needed) != needed || !has_basics(self->opcodes)) {
         cedi_uring_ring_leave(&self->ring);
@@ -347,6 +348,7 @@ static void bury(uring *self)
     self->ring.ring_fd = self->ring.enter_ring_fd = -1;
     self->ring.sq.khead = self->ring.sq.ktail = self->ring.sq.kflags = &self->no_ring;
     self->ring.cq.khead = self->ring.cq.ktail = &self->no_ring;
+    self->sq_room = 0;
 }
 
 cede_status cedi_uring_bind(void *context)

@@ -59,7 +59,16 @@ static struct {
     atomic_uint hanging; /* since it was held */
 } lookups;
 
-static const int fault_errors[] = {EAGAIN, EINTR, EBUSY, ENOMEM, EPERM};
+/* How a call fails: once, or for good; which is not for ever, since there are some that wait until it
+ * is over (a close that lingers, for a thread). NO_ENTRY: there is no room in the queue to the
+ * kernel. */
+#define NO_ENTRY      0
+#define FOR_GOOD_MOST 200u
+static const struct {
+    int error;
+    bool for_good;
+} faults[] = {{EAGAIN, false}, {EINTR, false}, {EBUSY, false},   {ENOMEM, false},
+              {EPERM, false},  {EPERM, true},  {NO_ENTRY, false}};
 
 static const char *unusable(void)
 {
@@ -224,16 +233,22 @@ static void end(cft *t, void *state)
 static int fault_hook(void *context, const char *call)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k);
-    if (!k || atomic_fetch_add(&w->fault_calls, 1) + 1 != k)
+    uint64_t k = atomic_load(&w->fault_k), number;
+    int error = faults[w->fault_mode].error;
+    bool for_good = faults[w->fault_mode].for_good, enters = strcmp(call, "enter") == 0;
+    /* A kernel that no call reaches any more is not to be lived with; EBUSY is said by enter alone. */
+    if (!k || (strcmp(call, "entry") == 0) != (error == NO_ENTRY) || (for_good && enters) ||
+        (error == EBUSY && !enters))
+        return 0;
+    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
+    if (number < k || number > k + (for_good ? FOR_GOOD_MOST : 0))
         return 0;
     atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)k);
+    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)number);
     /* A wait may be interrupted or refused; it is never forbidden half way. */
-    int error = fault_errors[w->fault_mode];
-    if (strcmp(call, "enter") == 0 && error == EPERM)
+    if (enters && error == EPERM)
         return EAGAIN;
-    return error;
+    return error == NO_ENTRY ? ENOBUFS : error;
 }
 
 static void options(cft *t, void *state, cede_options *out)
@@ -261,6 +276,8 @@ static void fault(cft *t, void *state, uint32_t mode, uint64_t k)
     world *w = state;
     (void)t;
     w->fault_mode = mode;
+    if (faults[mode].error == NO_ENTRY && k > 16) /* there are many: then fewer of them */
+        k = k * k / 16;
     atomic_store(&w->fault_calls, 0);
     atomic_store(&w->fault_k, k);
 }
@@ -593,7 +610,7 @@ const cft_world cft_world_io_uring = {
     .hold_lookups = hold_lookups,
     .hanging_lookups = hanging_lookups,
     .complete = complete,
-    .fault_modes = sizeof fault_errors / sizeof fault_errors[0],
+    .fault_modes = sizeof faults / sizeof faults[0],
     .fault = fault,
     .fault_hit = fault_hit,
 };

@@ -21,7 +21,7 @@ typedef struct world {
     uint32_t hold;
     uint32_t lookups; /* the hold of these */
     /* S9 */
-    cede_status fault_status;
+    uint32_t fault_mode;
     _Atomic uint64_t fault_k;
     _Atomic uint64_t fault_calls;
     _Atomic bool fault_hit;
@@ -30,7 +30,11 @@ typedef struct world {
 #define EXPLORE_DEPTH 9
 #define EXPLORE_RUNS  600
 
-static const cede_status fault_statuses[] = {CEDE_EIO, CEDE_ENOMEM};
+/* How a step fails: once, or for good. */
+static const struct {
+    cede_status status;
+    bool for_good;
+} faults[] = {{CEDE_EIO, false}, {CEDE_ENOMEM, false}, {CEDE_EIO, true}};
 
 static uint32_t variants(uint32_t schedule)
 {
@@ -40,12 +44,15 @@ static uint32_t variants(uint32_t schedule)
 static cede_status fault_hook(void *context, const char *step)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k);
-    if (!k || atomic_fetch_add(&w->fault_calls, 1) + 1 != k)
+    uint64_t k = atomic_load(&w->fault_k), number;
+    if (!k)
+        return CEDE_OK;
+    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
+    if (number < k || (number > k && !faults[w->fault_mode].for_good))
         return CEDE_OK;
     atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, step %llu", step, (unsigned long long)k);
-    return w->fault_status;
+    cft_note(w->t, "made fail: %s, step %llu", step, (unsigned long long)number);
+    return faults[w->fault_mode].status;
 }
 
 static void set_manners(cft *t, world *w)
@@ -180,7 +187,7 @@ static void fault(cft *t, void *state, uint32_t mode, uint64_t k)
 {
     world *w = state;
     (void)t;
-    w->fault_status = fault_statuses[mode];
+    w->fault_mode = mode;
     atomic_store(&w->fault_calls, 0);
     atomic_store(&w->fault_k, k);
 }
@@ -431,7 +438,7 @@ const cft_world cft_world_sim = {
     .frozen_file = frozen_file,
     .hold_lookups = hold_lookups,
     .complete = complete,
-    .fault_modes = sizeof fault_statuses / sizeof fault_statuses[0],
+    .fault_modes = sizeof faults / sizeof faults[0],
     .fault = fault,
     .fault_hit = fault_hit,
     .shortens = shortens,

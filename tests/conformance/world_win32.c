@@ -27,8 +27,15 @@ typedef struct world {
     _Atomic bool fault_hit;
 } world;
 
-static const uint32_t fault_errors[] = {ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
-                                        ERROR_ACCESS_DENIED};
+/* How a call fails: once, or for good; see world_io_uring.c. */
+#define FOR_GOOD_MOST 200u
+static const struct {
+    uint32_t error;
+    bool for_good;
+} faults[] = {{ERROR_NO_SYSTEM_RESOURCES, false},
+              {ERROR_NOT_ENOUGH_MEMORY, false},
+              {ERROR_ACCESS_DENIED, false},
+              {ERROR_ACCESS_DENIED, true}};
 
 /* Wine's ntdll has a function that Windows' has not. */
 static uint32_t wine(void)
@@ -133,15 +140,31 @@ static void end(cft *t, void *state)
 
 /* ---- Options and failures -------------------------------------------------------------------- */
 
+/* What the backend cannot live without: completions, wakes and cancels. */
+static bool is_vital(const char *call)
+{
+    static const char *const vital[] = {"GetQueuedCompletionStatusEx", "PostQueuedCompletionStatus",
+                                        "CancelIoEx", "CancelSynchronousIo"};
+    for (size_t i = 0; i < sizeof vital / sizeof vital[0]; i++) {
+        if (strcmp(call, vital[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int fault_hook(void *context, const char *call)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k);
-    uint32_t error = fault_errors[w->fault_mode];
-    if (!k || atomic_fetch_add(&w->fault_calls, 1) + 1 != k)
+    uint64_t k = atomic_load(&w->fault_k), number;
+    uint32_t error = faults[w->fault_mode].error;
+    bool for_good = faults[w->fault_mode].for_good;
+    if (!k || (for_good && is_vital(call)))
+        return 0;
+    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
+    if (number < k || number > k + (for_good ? FOR_GOOD_MOST : 0))
         return 0;
     atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)k);
+    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)number);
     /* A wait may be refused for a while; it is never forbidden half way. */
     if (strcmp(call, "GetQueuedCompletionStatusEx") == 0 && error == ERROR_ACCESS_DENIED)
         error = ERROR_NO_SYSTEM_RESOURCES;
@@ -451,19 +474,19 @@ static void complete(cft *t, void *state)
         (void)WaitForSingleObjectEx((HANDLE)event, 5, TRUE);
 }
 
-#define WORLD(name_)                                                                        \
-    {                                                                                       \
-        .name = (name_), .schedules = (1u << CFT_SCHEDULES) - 1u, .variants = variants,     \
-        .start = start, .end = end, .abandon = abandon, .options = options,                 \
-        .open_natives = open_natives, .limit = limit, .path = path, .make_file = make_file, \
-        .file_size = file_size, .file_read = file_read, .pipe = make_pipe,                  \
-        .pipe_bytes = pipe_bytes, .peer_write = peer_write, .peer_read = peer_read,         \
-        .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,         \
-        .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,   \
-        .fault_modes = sizeof fault_errors / sizeof fault_errors[0], .fault = fault,        \
-        .fault_hit = fault_hit, .wine = wine, .mode_bits = 0200, .local = local,            \
-        .raise = raise_signal, .hold_lookups = hold_lookups,                                \
-        .hanging_lookups = cft_seam_hanging_lookups, .watch_room = 4200                     \
+#define WORLD(name_)                                                                             \
+    {                                                                                            \
+        .name = (name_), .schedules = (1u << CFT_SCHEDULES) - 1u, .variants = variants,          \
+        .start = start, .end = end, .abandon = abandon, .options = options,                      \
+        .open_natives = open_natives, .limit = limit, .path = path, .make_file = make_file,      \
+        .file_size = file_size, .file_read = file_read, .pipe = make_pipe,                       \
+        .pipe_bytes = pipe_bytes, .peer_write = peer_write, .peer_read = peer_read,              \
+        .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,              \
+        .frozen = frozen, .thaw = thaw, .frozen_file = frozen_file, .complete = complete,        \
+        .fault_modes = sizeof faults / sizeof faults[0], .fault = fault, .fault_hit = fault_hit, \
+        .wine = wine, .mode_bits = 0200, .local = local, .raise = raise_signal,                  \
+        .hold_lookups = hold_lookups, .hanging_lookups = cft_seam_hanging_lookups,               \
+        .watch_room = 4200                                                                       \
     }
 
 const cft_world cft_world_win32_iocp = WORLD("win32-iocp");
