@@ -6,17 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *system_resize(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes == 0) {
-        free(memory);
-        return NULL;
-    }
-    return realloc(memory, bytes);
-}
-
-static cede_allocator allocator = {system_resize, NULL};
+static cede_allocator allocator; /* resize is NULL: the C library's */
 static _Atomic uint32_t used;
 
 cede_status cede_set_allocator(const cede_allocator *wanted)
@@ -25,7 +15,7 @@ cede_status cede_set_allocator(const cede_allocator *wanted)
         return CEDE_EINVAL;
     if (atomic_load(&used))
         return CEDE_EBUSY;
-    allocator.resize = wanted ? wanted->resize : system_resize;
+    allocator.resize = wanted ? wanted->resize : NULL;
     allocator.context = wanted ? wanted->context : NULL;
     return CEDE_OK;
 }
@@ -34,7 +24,7 @@ void *cedi_memory_get(size_t bytes)
 {
     void *memory;
     atomic_store_explicit(&used, 1, memory_order_relaxed);
-    if (allocator.resize == system_resize)
+    if (!allocator.resize)
         return calloc(1, bytes); /* which touches no page that is zeros already: pools are large */
     memory = allocator.resize(allocator.context, NULL, bytes);
     if (memory)
@@ -44,6 +34,8 @@ void *cedi_memory_get(size_t bytes)
 
 void cedi_memory_free(void *memory)
 {
-    if (memory)
+    if (!allocator.resize)
+        free(memory);
+    else if (memory)
         (void)allocator.resize(allocator.context, memory, 0);
 }

@@ -386,8 +386,17 @@ static void receive_waits_for_one_thing_at_a_time(void)
     end();
 }
 
+static void import_refuses_what_is_nothing(void)
+{
+    CHECK(cede_import(-1, CEDE_KIND_FILE, CEDE_IMPORT_BORROW) == 0);
+    CHECK(cede_import(5, CEDE_KIND_FILE | CEDE_KIND_PIPE, CEDE_IMPORT_BORROW) == 0);
+    CHECK(cede_import(5, CEDE_KIND_ANY + 1, CEDE_IMPORT_BORROW) == 0);
+    CHECK(cede_import(5, CEDE_KIND_FILE, CEDE_IMPORT_BORROW | 0x8000u) == 0);
+}
+
 int main(void)
 {
+    import_refuses_what_is_nothing();
     handles_by_the_thousand_are_each_their_own();
     late_drop_hits_no_successor();
     scope_that_waits_for_its_handles_has_ended();

@@ -378,10 +378,15 @@ static void no_signal_is_no_item(void)
                       CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT));
     turn(loop);
     CHECK(signals_told == CEDE_SIGNAL_INTERRUPT);
+    for (int i = 0; i < 2; i++) /* twice before it is told: told once */
+        cede_core_signals(backend.core, fake_token(&backend, CEDE_OP_SIGNAL_MANY),
+                          CEDE_SIGNAL_BIT(CEDE_SIGNAL_INTERRUPT));
+    turn(loop);
+    CHECK(signals_told == CEDE_SIGNAL_INTERRUPT * 11);
     cede_cancel(ticket);
     turn(loop);
     turn(loop);
-    CHECK(n.calls == 1 && n.result.count == 1);
+    CHECK(n.calls == 1 && n.result.count == 2);
     end(loop);
 }
 
