@@ -50,6 +50,7 @@ enum {
     CEDI_PART_IS_WHOLE,         /* a whole transfer is over after its first part */
     CEDI_WAITS_FOR_ITSELF,      /* the callbacks on the stack are not looked at before a wait */
     CEDI_WAIT_SKIPS_ORDER,      /* a wait does not see what the order on a stream puts before */
+    CEDI_WAIT_GOES_ON,          /* nor if it was passed over, and a callback then led to it */
     CEDI_ENDED_SCOPE_ADMITS,    /* what joins an ending scope is let in */
     CEDI_LAST_REASON_WINS,      /* a later reason replaces a scope's first */
     CEDI_EXTEND_DOES_NOTHING,   /* extend is ignored */

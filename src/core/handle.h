@@ -80,7 +80,8 @@ void cedi_order_hold(cedi_slot *);                /* joined: unless all before i
 void cedi_order_gone(cede_loop *, cedi_slot *);   /* lets the next start */
 void cedi_order_sealed(cede_loop *, cedi_slot *); /* the same, and tells it in its turn */
 void cedi_order_leave(cede_loop *, cedi_slot *);
-cedi_slot *cedi_order_before(const cedi_slot *); /* to be delivered before its items */
+/* What is to be delivered before its items, or before it, and is ready; NULL: nothing. */
+cedi_slot *cedi_order_before(const cedi_slot *);
 
 static inline unsigned cedi_order_list_of(const cedi_slot *slot)
 {

@@ -127,10 +127,12 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 }
 
 /* Of a request that has started all before it are sealed; the first of them that is not delivered,
- * or NULL. What it has to tell before its own end, an item, stands behind their dones. */
+ * or NULL: also of one that ended unstarted, behind one that is not sealed. */
 cedi_slot *cedi_order_before(const cedi_slot *slot)
 {
+    cedi_slot *first;
     if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
         return NULL;
-    return cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
+    first = cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
+    return cedi_req_is_ready(first) ? first : NULL;
 }

@@ -333,11 +333,18 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
         cedi_slot *slot = cedi_slot_of(link);
         uint64_t delivered = loop->counts.delivered;
         cedi_link *before = link->prev;
+        cedi_slot *earlier;
         if (!finds(slot, target) && !CEDI_FAULT(WAIT_RUNS_ALL)) {
             link = link->next;
             continue;
         }
         forget_all(from, link->next);
+        /* A callback may have led what was searched in vain to the target: not out of its order. */
+        earlier = CEDI_FAULT(WAIT_GOES_ON) ? NULL : cedi_order_before(slot);
+        if (CEDI_UNLIKELY(earlier)) {
+            slot = earlier;
+            before = &loop->ready;
+        }
         if (!cedi_scope_put_aside(loop, slot)) {
             cedi_req_deliver(loop, slot);
             any = true;

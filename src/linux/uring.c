@@ -17,16 +17,22 @@ static void woken(void *context)
     cede_core_woken(((uring *)context)->core);
 }
 
+static void leave_descriptors(const uring *self)
+{
+    const int own[] = {self->wake_fd, self->ready_fd, self->end_fd};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (own[i] >= 0)
+            (void)close(own[i]);
+    }
+}
+
 /* Frees what a failed open and close have in common. */
 static void release(uring *self)
 {
     cedi_uring_signals_leave(self);
     cedi_uring_lookups_free(self);
     cedi_pool_close(self->pool);
-    if (self->wake_fd >= 0)
-        (void)close(self->wake_fd);
-    if (self->ready_fd >= 0)
-        (void)close(self->ready_fd);
+    leave_descriptors(self);
     cedi_uring_files_free(self);
     cedi_uring_jobs_free(self);
     cedi_memory_free(self);
@@ -43,7 +49,8 @@ static cede_status open_rest(uring *self, const cede_backend_setup *setup)
     };
     int error = cedi_uring_fault(self, "eventfd");
     if (!error) {
-        self->wake_fd = eventfd(0, EFD_CLOEXEC); /* blocking: the ring waits on it, we never do */
+        self->wake_fd =
+            cedi_own_fd(eventfd(0, EFD_CLOEXEC)); /* blocking: the ring waits on it, we never do */
         error = self->wake_fd < 0 ? errno : 0;
     }
     if (error) {
@@ -68,7 +75,7 @@ static cede_status uring_open(const cede_backend_setup *setup, void **out)
         return CEDE_ENOMEM;
     }
     self->core = setup->core;
-    self->wake_fd = self->ready_fd = -1;
+    self->wake_fd = self->ready_fd = self->end_fd = -1;
     if (setup->config)
         self->config = *(const cede_uring_config *)setup->config;
     if (self->config.fault)
@@ -98,7 +105,7 @@ static void uring_close(void *context)
     if (self->ring.ring_fd >= 0)
         cedi_uring_ring_leave(&self->ring);
     if (self->watching) {
-        (void)close(self->wake_fd); /* the read is still to come: its memory must stay */
+        leave_descriptors(self); /* the read is still to come: its memory must stay */
         return;
     }
     release(self);

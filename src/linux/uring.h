@@ -46,6 +46,7 @@
 #include "../posix/child.h"
 #include "../posix/error.h"
 #include "../posix/net.h"
+#include "../posix/own_fd.h"
 #include "../posix/signals.h"
 
 extern const cede_backend cede_uring_backend;
@@ -199,6 +200,7 @@ typedef struct uring {
     /* wake and wait */
     int wake_fd;
     int ready_fd;            /* -1: not embedded */
+    int end_fd;              /* the end of a pipe, for watches that are over; -1: none yet */
     uint64_t wake_value;     /* the watch reads into it */
     uint64_t timeout_number; /* the armed timeout's; 0: none */
     uint64_t timeout_at;

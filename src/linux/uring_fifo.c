@@ -180,7 +180,7 @@ static void start_waiting(uring *self, uring_job *job, int native)
     uint64_t token = job->token;
     int error = cedi_uring_fault(self, "eventfd");
     job->fifo.native = native;
-    job->fifo.cancel_fd = error ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    job->fifo.cancel_fd = error ? -1 : cedi_own_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!error && job->fifo.cancel_fd < 0)
         error = errno;
     if (!error) {

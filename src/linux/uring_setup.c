@@ -139,6 +139,8 @@ int cedi_uring_ring_make(struct io_uring *ring, unsigned entries, struct io_urin
 {
     int error = io_uring_queue_init_params(entries, ring, params);
     MADE();
+    if (error == 0)
+        ring->ring_fd = ring->enter_ring_fd = cedi_own_fd(ring->ring_fd);
     return error;
 }
 

@@ -78,7 +78,7 @@ static bool embed(uring *self)
     int fd;
     if (cedi_uring_fault(self, "eventfd"))
         return false;
-    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fd = cedi_own_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (fd < 0)
         return false;
     if (cedi_uring_fault(self, "register") || io_uring_register_eventfd(&self->ring, fd) != 0) {

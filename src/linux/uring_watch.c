@@ -76,15 +76,21 @@ static size_t convert(char *buffer, size_t bytes, bool *ended)
 }
 
 /* Nothing will come any more. A descriptor without a watch would keep a later request waiting for
- * ever: so the end of a pipe takes its place, which says so to each. */
-static void leave_the_end(int native)
+ * ever: so the end of a pipe takes its place, which says so to each. It is there before it is
+ * needed, where "no descriptors" can still be told. 0 or an errno. */
+static int keep_an_end(uring *self)
 {
-    int ends[2];
+    int ends[2], error;
+    if (self->end_fd >= 0)
+        return 0;
+    error = cedi_uring_fault(self, "pipe");
+    if (error)
+        return error;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-        return;
+        return errno;
     (void)close(ends[1]);
-    (void)dup3(ends[0], native, O_CLOEXEC);
-    (void)close(ends[0]);
+    self->end_fd = cedi_own_fd(ends[0]);
+    return 0;
 }
 
 /* ---- On the loop's thread ------------------------------------------------------------------- */
@@ -104,7 +110,11 @@ static bool wait_for_events(uring *self, uring_job *job)
 
 bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
 {
-    uring_job *job = cedi_uring_job_new(self, work, URING_WATCH);
+    uring_job *job;
+    int error = keep_an_end(self);
+    if (error)
+        return cedi_uring_failed(self, work, error);
+    job = cedi_uring_job_new(self, work, URING_WATCH);
     if (!job)
         return false;
     job->watch.view = cede_core_pool(work);
@@ -151,7 +161,7 @@ static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t n
     if (picked)
         cede_core_item(self->core, job->token, filled, number); /* 0: it is free again */
     if (ended)
-        leave_the_end((int)job->work.native);
+        (void)dup3(self->end_fd, (int)job->work.native, O_CLOEXEC);
     if (ended || (got == 0 && !error))
         over(self, job, CEDE_OK, 0, 0);
     else if (filled)

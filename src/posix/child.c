@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -103,7 +105,9 @@ int cedi_child_streams(cede_core *core, const cede_spawn *how, int streams[3])
     int error = 0;
     for (int i = 0; i < 3; i++) {
         intptr_t native = how->stdio[i] && !error ? cede_core_native(core, how->stdio[i]) : -1;
-        bool inherits = (how->flags & CEDE_SPAWN_INHERIT_INPUT << i) && fcntl(i, F_GETFD) >= 0;
+        int flags = how->flags & CEDE_SPAWN_INHERIT_INPUT << i ? fcntl(i, F_GETFD) : -1;
+        /* Where it had been closed it may be anything of this process that is no child's. */
+        bool inherits = flags >= 0 && !(flags & FD_CLOEXEC);
         streams[i] = inherits ? INHERITED : NULL_DEVICE;
         if (!how->stdio[i] || error)
             continue;
@@ -167,11 +171,34 @@ static int set_attributes(posix_spawnattr_t *attributes, const cede_spawn *how)
     return error ? error : posix_spawnattr_setpgroup(attributes, 0);
 }
 
+/* A relative path is one from this process's directory, as all are, and not from the child's. `room`
+ * has PATH_MAX bytes. 0 or an errno. */
+static int find_program(const cede_spawn *how, char *room, const char **program)
+{
+    size_t used;
+    *program = how->program;
+    if (!how->directory || how->program[0] == '/' || !strchr(how->program, '/'))
+        return 0;
+    if (!getcwd(room, PATH_MAX))
+        return errno;
+    used = strlen(room);
+    if (used + 1 + strlen(how->program) >= PATH_MAX)
+        return ENAMETOOLONG;
+    room[used] = '/';
+    memcpy(room + used + 1, how->program, strlen(how->program) + 1);
+    *program = room;
+    return 0;
+}
+
 static int spawn(const cede_spawn *how, const int streams[3], pid_t *id)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int error = posix_spawn_file_actions_init(&actions);
+    char room[PATH_MAX];
+    const char *program;
+    int error = find_program(how, room, &program);
+    if (!error)
+        error = posix_spawn_file_actions_init(&actions);
     if (error)
         return error;
     error = posix_spawnattr_init(&attributes);
@@ -181,7 +208,7 @@ static int spawn(const cede_spawn *how, const int streams[3], pid_t *id)
             error = set_attributes(&attributes, how);
         if (!error)
             error = posix_spawnp(
-                id, how->program, &actions, &attributes, (char *const *)(uintptr_t)how->arguments,
+                id, program, &actions, &attributes, (char *const *)(uintptr_t)how->arguments,
                 how->environment ? (char *const *)(uintptr_t)how->environment : environ);
         (void)posix_spawnattr_destroy(&attributes);
     }

@@ -145,7 +145,7 @@ static uint32_t fill(win *self, win_file *file, char *to, uint32_t room, bool *o
     *over = false;
     if (file->gone && !file->changes) {
         uint32_t bytes = put(to + used, room - used, CEDE_CHANGE_GONE, NULL, 0);
-        *over = bytes > 0;
+        *over = file->gone_told = bytes > 0;
         used += bytes;
     }
     return used;
@@ -236,6 +236,8 @@ bool cedi_win_start_watch_many(win *self, const cede_work *work)
     win_io *io;
     if (!file)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
+    if (file->gone_told)
+        return cedi_win_done_now(self, work, 0, 0);
     if (has_something(file)) {
         give(self, file, work->token, cede_core_pool(work));
         return true;

@@ -109,6 +109,7 @@ typedef struct win_file {
     struct win_bounce *changes; /* of a watch: what could not be given yet */
     uint32_t changes_at;
     bool lost, gone; /* to be told of a watch */
+    bool gone_told;  /* nothing comes any more */
     uint8_t wanted;  /* the lane of a socket that is in none yet */
     uint16_t kind;
     uint16_t family; /* of a socket */

@@ -225,6 +225,52 @@ CFT_CASE(wait_for_the_second_on_a_stream_runs_the_first_too)
     cft_closed(t, pipe.handle);
 }
 
+static void own_its_stream(cft_rec *rec)
+{
+    const cft_rec *scope = rec->data;
+    cede_own(scope->ticket, scope->number);
+}
+
+static void count_ready(void *context, const cede_pending *pending)
+{
+    uint32_t *count = context;
+    *count += strcmp(pending->state, "READY") == 0;
+}
+
+/* What is passed over by a wait, until a callback leads it to what is awaited. */
+CFT_CASE(wait_keeps_the_order_on_a_stream_that_a_callback_leads_to_it)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    cft_rec *scope = cft_new(t), *first = cft_new(t), *member = cft_new(t), *second = cft_new(t);
+    cft_rec *aside = cft_new(t);
+    uint32_t ready;
+    cft_peer_write(t, &pipe, "ab", 2);
+    cede_prep_scope(scope->req);
+    cft_submit_on(scope, cft_loop(t));
+    cede_prep_read(first->req, pipe.handle, cft_buffer(first, 1), 1, CEDE_CURRENT);
+    cft_submit_on(first, cft_loop(t));
+    cede_prep_roundtrip(member->req);
+    cede_in(member->req, scope->ticket);
+    member->data = scope;
+    scope->number = pipe.handle;
+    member->then = own_its_stream;
+    cft_submit_on(member, cft_loop(t));
+    cede_prep_read(second->req, pipe.handle, cft_buffer(second, 1), 1, CEDE_CURRENT);
+    cft_submit_on(second, cft_loop(t));
+    cede_prep_pend(aside->req);
+    cft_submit_on(aside, cft_loop(t));
+    do { /* all three are over, and nobody has been told */
+        ready = 0;
+        CFT_EXPECT(t, cede_wait(cft_loop(t), aside->ticket, CEDE_MILLISECOND) == CEDE_EDEADLINE);
+        cede_dump(cft_loop(t), count_ready, &ready);
+    } while (ready < 3 && !cft_faulted(t));
+    cft_await(t, scope);
+    CFT_EXPECT(t, first->returned_at < second->done_at && second->returned_at < scope->done_at);
+    CFT_EXPECT(t, memcmp(first->bytes, "a", 1) == 0 && memcmp(second->bytes, "b", 1) == 0);
+    cede_complete(aside->ticket, CEDE_OK, 0);
+    cft_await(t, aside);
+}
+
 CFT_CASE(wait_for_a_close_runs_what_is_pending_on_its_handle)
 {
     cft_pipe pipe = cft_pipe_reader(t);

@@ -389,6 +389,32 @@ CFT_CASE(watch_of_a_directory_that_goes_is_over)
     cft_closed(t, watch);
 }
 
+/* Whoever follows it then learns at once that nothing comes, also where there are no descriptors. */
+CFT_CASE(watch_that_is_over_stays_so)
+{
+    cede_handle watch;
+    log *l = watching(t, &watch);
+    if (!l)
+        return;
+    cft_run(t, 0); /* it has begun */
+    cft_no_descriptors(t);
+    removed(t, "d");
+    if (cft_deviates(t, "gone_directory_is_not_told")) {
+        finish(t, l);
+        return;
+    }
+    cft_await(t, l->rec);
+    CFT_OK(t, l->rec);
+    for (int i = 0; i < 2; i++) {
+        follow(l, watch);
+        cft_await(t, l->rec);
+        CFT_OK(t, l->rec);
+        CFT_EXPECT(t, l->rec->result.count == 0);
+    }
+    CFT_EXPECT(t, l->gone == 1);
+    cft_closed(t, watch);
+}
+
 CFT_CASE(watch_says_why_it_cannot_begin)
 {
     static const struct {

@@ -110,6 +110,36 @@ static void behind_what_stands_before_it(void)
     end();
 }
 
+/* But not if that is still the kernel's: the one behind it has ended without ever starting. */
+static int is_deaf(fake *self, uint64_t token)
+{
+    (void)self, (void)token;
+    return CEDE_CANCEL_SENT;
+}
+
+static void behind_what_goes_on(void)
+{
+    static note first, unstarted;
+    cede_ticket ticket;
+    cede_handle stream;
+    begin(2);
+    backend.on_cancel = is_deaf;
+    stream = fake_handle(CEDE_KIND_STREAM, 0);
+    cede_prep_send(&first.req, stream, "a", 1);
+    submit(&first, note_done);
+    cede_prep_send(&unstarted.req, stream, "b", 1);
+    ticket = note_submit(loop, &unstarted, note_done);
+    (void)cede_wait(loop, outside, 0);
+    cede_cancel(ticket);
+    close_of(stream, NULL);
+    CHECK(cede_wait(loop, refused, 0) == CEDE_EDEADLINE);
+    CHECK(!first.calls && unstarted.calls == 1 && !close_it.calls);
+    fake_report(&backend, fake_token(&backend, CEDE_OP_SEND), CEDE_OK, 1);
+    CHECK(cede_wait(loop, refused, 10 * CEDE_SECOND) == CEDE_OK);
+    CHECK(first.calls == 1 && close_it.calls == 1 && first.order < close_it.order);
+    end();
+}
+
 static void by_its_scope(void)
 {
     cede_handle file;
@@ -250,6 +280,7 @@ int main(void)
     by_the_refusal_ticket();
     of_either_end_of_a_copy();
     behind_what_stands_before_it();
+    behind_what_goes_on();
     by_its_scope();
     by_the_scope_of_its_scope();
     nobody_else_is_awaited();

@@ -1,0 +1,53 @@
+/* A relative path of a program is one from this process's directory, whatever directory the child
+ * is given, as on Windows: it was looked up from the child's. */
+#include "fake.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static note spawned, waited;
+
+static void make_program(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0 && chmod(path, 0700) == 0);
+}
+
+static cede_status run(cede_loop *loop, const char *program, uint64_t *code)
+{
+    static const char *const arguments[] = {"program", NULL};
+    const cede_spawn how = {.program = program, .arguments = arguments, .directory = "elsewhere"};
+    cede_prep_spawn(&spawned.req, &how, NULL);
+    CHECK(cede_wait(loop, note_submit(loop, &spawned, note_done), CEDE_FOREVER) == CEDE_OK);
+    if (spawned.result.status)
+        return spawned.result.status;
+    cede_prep_child_wait(&waited.req, spawned.result.handle);
+    CHECK(cede_wait(loop, note_submit(loop, &waited, note_done), CEDE_FOREVER) == CEDE_OK);
+    *code = waited.result.count;
+    cede_drop(spawned.result.handle);
+    return waited.result.status;
+}
+
+int main(void)
+{
+    char place[] = "/tmp/cede-regress-XXXXXX", command[64];
+    uint64_t code = 0;
+    cede_loop *loop;
+
+    port_limit(30);
+    CHECK(mkdtemp(place) && chdir(place) == 0);
+    CHECK(mkdir("elsewhere", 0700) == 0 && mkdir("here", 0700) == 0);
+    make_program("here/program", "#!/bin/sh\nexit 7\n");
+    make_program("elsewhere/other", "#!/bin/sh\nexit 8\n");
+    CHECK(cede_loop_open(NULL, &loop) == CEDE_OK);
+    if (cede_supports(loop, CEDE_OP_SPAWN)) {
+        CHECK(run(loop, "here/program", &code) == CEDE_OK && code == 7);
+        CHECK(run(loop, "./here/../here/program", &code) == CEDE_OK && code == 7);
+        CHECK(run(loop, "./other", &code) == CEDE_ENOENT);
+    }
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+    (void)snprintf(command, sizeof command, "rm -r %s", place);
+    CHECK(chdir("/") == 0 && system(command) == 0);
+    return 0;
+}
