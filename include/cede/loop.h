@@ -35,7 +35,8 @@ typedef struct cede_options {
     cede_trace_fn *trace;       /* NULL: standard error, and only for what hangs */
     void *trace_context;
     void (*wake)(void *context); /* called on any thread when a sleeping loop should be run; may
-                                    be called too often; must not call back into cede */
+                                    be called too often; must not call back into cede; where
+                                    cede_stop is called in a signal handler, it is called there */
     void *wake_context;
     char *why; /* on failure, the reason and what to do about it, as text */
     size_t why_bytes;

@@ -76,8 +76,9 @@ CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t fla
 CEDE_API void cede_prep_accept(cede_req *, cede_handle listener, cede_address *peer);
 
 /* Takes clients, one after the other, until it is cancelled or fails: each is an item with a
- * handle. done tells how many there were. While descriptors are used up it waits; that is told once
- * by an item without a handle, whose status is the reason (CEDE_EMFILE, ...). */
+ * handle. done tells how many there were. While descriptors are used up it waits; each time that
+ * begins is told, once, by an item without a handle, whose status is the reason (CEDE_EMFILE, ...).
+ */
 CEDE_API void cede_prep_accept_many(cede_req *, cede_handle listener, cede_item *item);
 
 /* Two streams connected to each other, or the two ends of a pipe. result.handle is the first,
@@ -106,6 +107,9 @@ CEDE_API void cede_prep_lookup(cede_req *, const char *host, uint16_t port, uint
                                cede_address *out, uint32_t room);
 
 /* ---- Streams -------------------------------------------------------------------------------- */
+
+/* Of connected sockets, pipes and terminals, not of files: where standard input may be any of them,
+ * use cede_prep_read and cede_prep_write_all (file.h). */
 
 /* Receives up to length_bytes into buffer (ceded), as soon as there is anything. */
 CEDE_API void cede_prep_recv(cede_req *, cede_handle, void *buffer, uint64_t length_bytes);
@@ -139,7 +143,9 @@ CEDE_API void cede_prep_sendv(cede_req *, cede_handle, const cede_vec *, uint32_
  * Cancelled, it sends no more; but what has gone keeps its memory until the peer has acknowledged
  * it, and done comes then, late. Closed before that (with the scope that owns it, too), the
  * connection is reset, also that of a borrowed handle: so no peer keeps the memory by not
- * reading. */
+ * reading. (If the peer is in this very process, and not read: a scope that owns the peer's end and
+ * has the send as a member waits for the send before it closes what it owns, and so for ever. Let
+ * it own the sending end, too, or close the peer's by yourself.) */
 #define CEDE_ZERO_COPY_LEAST_BYTES 32768u
 CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buffer,
                                        uint64_t length_bytes);

@@ -47,7 +47,8 @@ typedef struct cede_relay {
     bool receiving_, busy_, ended_, background_;
 } cede_relay;
 
-/* Prepares the relay, and its request as a scope: `from` and `to` are streams, the buffer is ceded,
+/* Prepares the relay, and its request as a scope: `from` and `to` are streams (sockets, pipes,
+ * terminals; no files: CEDE_EINVAL), the buffer is ceded,
  * at least 2 bytes (some tens of kilobytes are good), length_bytes how much to move, or CEDE_TO_END
  * (file.h). */
 CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, void *buffer,

@@ -88,16 +88,20 @@ typedef struct cede_spawn {
     const char *directory;          /* where it works; NULL: this process's */
     cede_handle
         stdio[3];   /* its standard input, output, error: files, sockets, or the child's ends of
-                             pipes (cede_prep_pair, CEDE_PAIR_TO_CHILD, CEDE_PAIR_FROM_CHILD). They
-                             stay the caller's: drop them after done, or the pipe's end is never
-                             seen. 0: inherited if the flag says so, else the null device. */
+                             pipes (cede_prep_pair, CEDE_PAIR_TO_CHILD, CEDE_PAIR_FROM_CHILD), of
+                             this loop or of none yet (else CEDE_EINVAL). They stay the caller's:
+                             drop them after done, not before (CEDE_EBADF), and do, or the pipe's
+                             end is never seen. 0: inherited if the flag says so and it is there
+                             (Linux: open, and not close-on-exec), else the null device. */
     uint32_t flags; /* CEDE_SPAWN_ */
 } cede_spawn;
 
 /* Starts a child process; result.handle is the child (CEDE_KIND_CHILD), *id (ceded; NULL: not
- * wanted) the system's number of it. No other descriptor of this process reaches it. A program
- * that is not there, or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, CEDE_ENOEXEC (a
- * file that is no program: a script, too, without the line that says by what it is run).
+ * wanted) the system's number of it. The program is found as this process finds it: in its PATH, or
+ * from its directory, where the path is relative, and not from the child's. No other descriptor of
+ * this process reaches it. A program that is not there, or cannot be run, is the result:
+ * CEDE_ENOENT, CEDE_EACCES, CEDE_ENOEXEC (a file that is no program: a script, too, without the
+ * line that says by what it is run).
  * CEDE_E2BIG: the arguments, or the environment, are more than the system takes (Linux: 128 KiB
  * for each text, some 2 MiB for all; Windows: 32,767 units for all arguments). Once it was begun a
  * cancel does not stop it: the child is delivered (law 8).
@@ -150,7 +154,8 @@ enum {
  * back, with count bytes of changes in it, to be walked with cede_next_change. Buffers must have
  * CEDE_WATCH_BYTES at least (CEDE_EINVAL). While the pool is empty, changes keep in the system, as
  * many as it will hold (then CEDE_CHANGE_LOST tells). One at a time on a watch; a second takes its
- * turn behind it. done comes with CEDE_OK behind CEDE_CHANGE_GONE, or with the reason. */
+ * turn behind it. done comes with CEDE_OK behind CEDE_CHANGE_GONE (and at once for who comes
+ * later), or with the reason; CEDE_EMFILE: there is no descriptor that its end may need. */
 CEDE_API void cede_prep_watch_many(cede_req *, cede_handle watch, cede_pool *, cede_item *item);
 
 /* Room for one change with the longest name. */

@@ -45,8 +45,8 @@ typedef struct cede_uring_config {
     uint32_t without;    /* CEDE_URING_NO_..., CEDE_URING_WAIT_POLLED */
     uint32_t force;      /* CEDE_URING_FORCE_... */
     /* For tests: called before each fallible system call ("setup", "enter", "register", "eventfd",
-     * "mmap", "thread", "pipe", "socket", "accept", "shutdown", "spawn", "kill"); a returned errno is
-     * taken as that call's failure, 0 lets it happen. And with "entry" before an entry of the
+     * "mmap", "thread", "pipe", "socket", "accept", "shutdown", "spawn", "kill"); a returned errno
+     * is taken as that call's failure, 0 lets it happen. And with "entry" before an entry of the
      * submission queue is taken: an errno, whichever, means that it has no room now. */
     int (*fault)(void *context, const char *call);
     void *fault_context;

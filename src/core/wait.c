@@ -340,7 +340,9 @@ static bool deliver_before(cede_loop *loop, const cedi_slot *target, cede_ticket
         }
         forget_all(from, link->next);
         /* A callback may have led what was searched in vain to the target: not out of its order. */
-        earlier = CEDI_FAULT(WAIT_GOES_ON) ? NULL : cedi_order_before(slot);
+        earlier = CEDI_FAULT(WAIT_GOES_ON) || CEDI_FAULT(WAIT_SKIPS_ORDER)
+                      ? NULL
+                      : cedi_order_before(slot);
         if (CEDI_UNLIKELY(earlier)) {
             slot = earlier;
             before = &loop->ready;

@@ -171,8 +171,8 @@ static int set_attributes(posix_spawnattr_t *attributes, const cede_spawn *how)
     return error ? error : posix_spawnattr_setpgroup(attributes, 0);
 }
 
-/* A relative path is one from this process's directory, as all are, and not from the child's. `room`
- * has PATH_MAX bytes. 0 or an errno. */
+/* A relative path is one from this process's directory, as all are, and not from the child's.
+ * `room` has PATH_MAX bytes. 0 or an errno. */
 static int find_program(const cede_spawn *how, char *room, const char **program)
 {
     size_t used;

@@ -224,12 +224,12 @@ bool sim_op_group(cede_sim *world, sim_work *work)
     (void)world;
     if (!socket)
         return ended(work, no_socket(work));
-    if (sim_net_where(group) != SIM_GROUP)
-        return ended(work, CEDE_EINVAL);
     if (group->family == CEDE_ADDRESS_IPV6 && socket->own.family == CEDE_ADDRESS_IPV4)
         return ended(work, CEDE_ENOTSUP);
-    if (work->args.net.count > 1)
-        return ended(work, CEDE_ENODEV); /* there is one interface */
-    return ended(work, work->args.net.flags == CEDE_GROUP_JOIN ? join_group(socket, group)
-                                                               : leave_group(socket, group));
+    if (sim_net_where(group) != SIM_GROUP)
+        return ended(work, CEDE_EINVAL);
+    if (work->args.net.flags == CEDE_GROUP_LEAVE) /* there is one interface */
+        return ended(work,
+                     work->args.net.count > 1 ? CEDE_EADDRNOTAVAIL : leave_group(socket, group));
+    return ended(work, work->args.net.count > 1 ? CEDE_ENODEV : join_group(socket, group));
 }

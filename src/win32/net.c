@@ -58,6 +58,9 @@ bool cedi_win_start_shutdown(win *self, const cede_work *work)
 
 bool cedi_win_start_group(win *self, const cede_work *work)
 {
+    const win_file *file = find_socket(self, work);
+    if (file && file->family == AF_INET && work->args->net.address.family == CEDE_ADDRESS_IPV6)
+        return cedi_win_done_now(self, work, WSAEOPNOTSUPP, 0); /* the system says it is invalid */
     return cedi_win_done_now(self, work,
                              cedi_win_socket_group(self, (SOCKET)work->native, work->args), 0);
 }

@@ -357,6 +357,19 @@ bool cft_can_fork(const cft *);
 
 /* ---- Worlds: what a backend brings with it --------------------------------------------------- */
 
+/* S9, for worlds: counts the calls that may fail, of any thread; the k-th does, once or for good.
+ * That is two hundred calls, since some wait until it is over (a close that lingers, for a thread).
+ */
+typedef struct cft_kth {
+    uint32_t mode; /* the world's */
+    _Atomic uint64_t k, calls;
+    _Atomic bool hit; /* one did, since the run began */
+} cft_kth;
+
+void cft_kth_arm(cft_kth *, uint32_t mode, uint64_t k); /* 0: none fails */
+/* One more call, by a name for the notes: whether it is to fail. */
+bool cft_kth_fails(cft *, cft_kth *, const char *call, bool for_good);
+
 /* All functions are called on the case's thread. `state` is what start returned. */
 struct cft_world {
     const char *name;          /* in test names; also the backend's name unless table is set */

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#define FOR_GOOD_CALLS 200u
+
 static struct {
     _Atomic uint64_t calls; /* allocations since armed */
     _Atomic uint64_t k;     /* 0: off */
@@ -72,6 +74,26 @@ void cft_faults_off(cft *t)
     atomic_store(&faults.k, 0);
     if (t->world->fault)
         t->world->fault(t, t->state, 0, 0);
+}
+
+void cft_kth_arm(cft_kth *kth, uint32_t mode, uint64_t k)
+{
+    kth->mode = mode;
+    atomic_store(&kth->calls, 0);
+    atomic_store(&kth->k, k);
+}
+
+bool cft_kth_fails(cft *t, cft_kth *kth, const char *call, bool for_good)
+{
+    uint64_t k = atomic_load(&kth->k), number;
+    if (!k)
+        return false;
+    number = atomic_fetch_add(&kth->calls, 1) + 1;
+    if (number < k || number > k + (for_good ? FOR_GOOD_CALLS : 0))
+        return false;
+    atomic_store(&kth->hit, true);
+    cft_note(t, "made fail: %s, call %llu", call, (unsigned long long)number);
+    return true;
 }
 
 bool cft_faults_hit(const cft *t)

@@ -24,13 +24,21 @@ static cft_rec *grouped(cft *t, cede_handle handle, const cede_address *group, u
 CFT_CASE(groups_are_joined_and_left)
 {
     cede_address at, group = cede_ipv4(239, 77, 7, 7, 0), no_group = cede_ipv4(127, 0, 0, 1, 0);
+    cede_address foreign = cede_address_loopback(CEDE_ADDRESS_IPV6, 0);
     cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV4, &at);
     cft_rec *wrong = grouped(t, socket, &no_group, 0, CEDE_GROUP_JOIN);
     CFT_STATUS(t, wrong, CEDE_EINVAL);
+    wrong = grouped(t, socket, &foreign, 0, CEDE_GROUP_JOIN);
+    CFT_STATUS(t, wrong, CEDE_ENOTSUP);
     cft_rec *early = grouped(t, socket, &group, 0, CEDE_GROUP_LEAVE);
     CFT_EXPECT(t, early->result.status != CEDE_OK);
     cft_rec *join = grouped(t, socket, &group, 0, CEDE_GROUP_JOIN);
     if (join->result.status == CEDE_OK) {
+        wrong = grouped(t, socket, &group, 77777, CEDE_GROUP_LEAVE); /* no such interface */
+        if (cft_deviates(t, "no_interface_by_index"))
+            CFT_STATUS(t, wrong, CEDE_EINVAL);
+        else
+            CFT_STATUS(t, wrong, CEDE_EADDRNOTAVAIL);
         CFT_OK(t, grouped(t, socket, &group, 0, CEDE_GROUP_LEAVE));
         CFT_OK(t, grouped(t, socket, &group, 0, CEDE_GROUP_JOIN));
     } else {

@@ -95,7 +95,7 @@ static const struct {
             {1022, CEDE_CHANGE_LOST, CEDE_ECANCELED}, /* ERROR_NOTIFY_ENUM_DIR */
             {ERROR_ACCESS_DENIED, 0, CEDE_EACCES}};
 
-static cft_rec *begin_watch(cft *t, cede_loop *loop, const char *directory)
+static cft_rec *begin_watch(cft *t, cede_loop *loop, const char *directory, cede_handle *made)
 {
     cft_rec *watch = cft_new(t);
     refuse_after = 1;
@@ -103,7 +103,8 @@ static cft_rec *begin_watch(cft *t, cede_loop *loop, const char *directory)
     cft_submit_on(watch, loop);
     hooks_await(t, loop, watch);
     CFT_OK(t, watch);
-    return follow(t, loop, watch->result.handle);
+    *made = watch->result.handle;
+    return follow(t, loop, *made);
 }
 
 /* Of a directory that is deleted, of one that ran over, of one that is there and refuses. */
@@ -117,7 +118,8 @@ CFT_CASE(watch_makes_changes_of_what_the_system_says)
         memset(&seen, 0, sizeof seen);
         CFT_CHECK(t, cede_pool_open(loop, 1, CEDE_WATCH_BYTES, 0, &seen.pool) == CEDE_OK);
         refuse_by = said[i].error;
-        cft_rec *rec = begin_watch(t, loop, directory);
+        cede_handle watch;
+        cft_rec *rec = begin_watch(t, loop, directory, &watch);
         while (seen.items == 0 && !cft_is_done(rec))
             CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
         CFT_CHECK(t, seen.what == said[i].what);
@@ -125,6 +127,11 @@ CFT_CASE(watch_makes_changes_of_what_the_system_says)
         cede_cancel(rec->ticket);
         hooks_await(t, loop, rec);
         CFT_STATUS(t, rec, said[i].status);
+        if (said[i].what == CEDE_CHANGE_GONE) { /* and stays so */
+            rec = follow(t, loop, watch);
+            hooks_await(t, loop, rec);
+            CFT_CHECK(t, rec->result.status == CEDE_OK && seen.items == 1);
+        }
         cede_pool_close(seen.pool);
     }
 }

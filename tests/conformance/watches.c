@@ -389,7 +389,7 @@ CFT_CASE(watch_of_a_directory_that_goes_is_over)
     cft_closed(t, watch);
 }
 
-/* Whoever follows it then learns at once that nothing comes, also where there are no descriptors. */
+/* Whoever follows it then learns at once that nothing comes, without descriptors, too. */
 CFT_CASE(watch_that_is_over_stays_so)
 {
     cede_handle watch;

@@ -37,11 +37,7 @@ typedef struct world {
     cft *t;
     char directory[256];
     cede_uring_config config;
-    /* S9 */
-    uint32_t fault_mode;
-    _Atomic uint64_t fault_k;
-    _Atomic uint64_t fault_calls;
-    _Atomic bool fault_hit;
+    cft_kth kth;         /* S9 */
     struct rlimit limit; /* as it was */
     bool limited;
     /* frozen memory: page 0 always there, page 1 can be dropped */
@@ -59,11 +55,7 @@ static struct {
     atomic_uint hanging; /* since it was held */
 } lookups;
 
-/* How a call fails: once, or for good; which is not for ever, since there are some that wait until it
- * is over (a close that lingers, for a thread). NO_ENTRY: there is no room in the queue to the
- * kernel. */
-#define NO_ENTRY      0
-#define FOR_GOOD_MOST 200u
+#define NO_ENTRY ENOBUFS /* there is no room in the queue to the kernel */
 static const struct {
     int error;
     bool for_good;
@@ -233,22 +225,15 @@ static void end(cft *t, void *state)
 static int fault_hook(void *context, const char *call)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k), number;
-    int error = faults[w->fault_mode].error;
-    bool for_good = faults[w->fault_mode].for_good, enters = strcmp(call, "enter") == 0;
-    /* A kernel that no call reaches any more is not to be lived with; EBUSY is said by enter alone. */
-    if (!k || (strcmp(call, "entry") == 0) != (error == NO_ENTRY) || (for_good && enters) ||
+    int error = faults[w->kth.mode].error;
+    bool for_good = faults[w->kth.mode].for_good, enters = strcmp(call, "enter") == 0;
+    /* A kernel that no call reaches is not to be lived with; EBUSY is said by enter alone. */
+    if ((strcmp(call, "entry") == 0) != (error == NO_ENTRY) || (for_good && enters) ||
         (error == EBUSY && !enters))
         return 0;
-    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
-    if (number < k || number > k + (for_good ? FOR_GOOD_MOST : 0))
+    if (!cft_kth_fails(w->t, &w->kth, call, for_good))
         return 0;
-    atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)number);
-    /* A wait may be interrupted or refused; it is never forbidden half way. */
-    if (enters && error == EPERM)
-        return EAGAIN;
-    return error == NO_ENTRY ? ENOBUFS : error;
+    return enters && error == EPERM ? EAGAIN : error; /* a wait is never forbidden half way */
 }
 
 static void options(cft *t, void *state, cede_options *out)
@@ -275,18 +260,16 @@ static void fault(cft *t, void *state, uint32_t mode, uint64_t k)
 {
     world *w = state;
     (void)t;
-    w->fault_mode = mode;
     if (faults[mode].error == NO_ENTRY && k > 16) /* there are many: then fewer of them */
         k = k * k / 16;
-    atomic_store(&w->fault_calls, 0);
-    atomic_store(&w->fault_k, k);
+    cft_kth_arm(&w->kth, mode, k);
 }
 
 static bool fault_hit(cft *t, void *state)
 {
     world *w = state;
     (void)t;
-    return atomic_load(&w->fault_hit);
+    return atomic_load(&w->kth.hit);
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */

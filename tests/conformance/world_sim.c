@@ -20,17 +20,12 @@ typedef struct world {
     char *says; /* what a child is to write */
     uint32_t hold;
     uint32_t lookups; /* the hold of these */
-    /* S9 */
-    uint32_t fault_mode;
-    _Atomic uint64_t fault_k;
-    _Atomic uint64_t fault_calls;
-    _Atomic bool fault_hit;
+    cft_kth kth;      /* S9 */
 } world;
 
 #define EXPLORE_DEPTH 9
 #define EXPLORE_RUNS  600
 
-/* How a step fails: once, or for good. */
 static const struct {
     cede_status status;
     bool for_good;
@@ -44,15 +39,8 @@ static uint32_t variants(uint32_t schedule)
 static cede_status fault_hook(void *context, const char *step)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k), number;
-    if (!k)
-        return CEDE_OK;
-    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
-    if (number < k || (number > k && !faults[w->fault_mode].for_good))
-        return CEDE_OK;
-    atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, step %llu", step, (unsigned long long)number);
-    return faults[w->fault_mode].status;
+    bool fails = cft_kth_fails(w->t, &w->kth, step, faults[w->kth.mode].for_good);
+    return fails ? faults[w->kth.mode].status : CEDE_OK;
 }
 
 static void set_manners(cft *t, world *w)
@@ -187,16 +175,14 @@ static void fault(cft *t, void *state, uint32_t mode, uint64_t k)
 {
     world *w = state;
     (void)t;
-    w->fault_mode = mode;
-    atomic_store(&w->fault_calls, 0);
-    atomic_store(&w->fault_k, k);
+    cft_kth_arm(&w->kth, mode, k);
 }
 
 static bool fault_hit(cft *t, void *state)
 {
     world *w = state;
     (void)t;
-    return atomic_load(&w->fault_hit);
+    return atomic_load(&w->kth.hit);
 }
 
 static bool shortens(cft *t, void *state)

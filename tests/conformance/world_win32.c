@@ -20,15 +20,9 @@ typedef struct world {
     unsigned char *memory; /* that can be frozen */
     size_t memory_bytes;
     char file[MAX_PATH + 96];
-    /* S9 */
-    uint32_t fault_mode;
-    _Atomic uint64_t fault_k;
-    _Atomic uint64_t fault_calls;
-    _Atomic bool fault_hit;
+    cft_kth kth; /* S9 */
 } world;
 
-/* How a call fails: once, or for good; see world_io_uring.c. */
-#define FOR_GOOD_MOST 200u
 static const struct {
     uint32_t error;
     bool for_good;
@@ -155,16 +149,12 @@ static bool is_vital(const char *call)
 static int fault_hook(void *context, const char *call)
 {
     world *w = context;
-    uint64_t k = atomic_load(&w->fault_k), number;
-    uint32_t error = faults[w->fault_mode].error;
-    bool for_good = faults[w->fault_mode].for_good;
-    if (!k || (for_good && is_vital(call)))
+    uint32_t error = faults[w->kth.mode].error;
+    bool for_good = faults[w->kth.mode].for_good;
+    if (for_good && is_vital(call))
         return 0;
-    number = atomic_fetch_add(&w->fault_calls, 1) + 1;
-    if (number < k || number > k + (for_good ? FOR_GOOD_MOST : 0))
+    if (!cft_kth_fails(w->t, &w->kth, call, for_good))
         return 0;
-    atomic_store(&w->fault_hit, true);
-    cft_note(w->t, "made fail: %s, call %llu", call, (unsigned long long)number);
     /* A wait may be refused for a while; it is never forbidden half way. */
     if (strcmp(call, "GetQueuedCompletionStatusEx") == 0 && error == ERROR_ACCESS_DENIED)
         error = ERROR_NO_SYSTEM_RESOURCES;
@@ -193,16 +183,14 @@ static void fault(cft *t, void *state, uint32_t mode, uint64_t k)
 {
     world *w = state;
     (void)t;
-    w->fault_mode = mode;
-    atomic_store(&w->fault_calls, 0);
-    atomic_store(&w->fault_k, k);
+    cft_kth_arm(&w->kth, mode, k);
 }
 
 static bool fault_hit(cft *t, void *state)
 {
     world *w = state;
     (void)t;
-    return atomic_load(&w->fault_hit);
+    return atomic_load(&w->kth.hit);
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* Where a program runs with its standard streams closed, none of the library's own descriptors takes
- * their place: a child that inherited standard input took the wakes of its loop, and an import of
- * standard output wrote into them. Nor does a child inherit a file that lies there. */
+/* Where a program runs with its standard streams closed, none of the library's own descriptors
+ * takes their place: a child that inherited standard input took the wakes of its loop, and an
+ * import of standard output wrote into them. Nor does a child inherit a file that lies there. */
 #include "fake.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /* A wait for a scope passes over what does not lead to it; then the callback of a member makes two
- * requests of one stream lead there, one passed over, one not: by a third on the stream that joins the
- * scope, or by giving the stream to it. The second of the two came before the first (law 14). */
+ * requests of one stream lead there, one passed over, one not: by a third on the stream that joins
+ * the scope, or by giving the stream to it. The second of the two came before the first (law 14).
+ */
 #include "fake.h"
 
 static cede_loop *loop;
