@@ -129,8 +129,10 @@ void run(void *self)
 void close(void *self)
 {
     auto *s = static_cast<server *>(self);
-    while (s->sessions)
-        delete s->sessions;
+    for (session *each = s->sessions, *next; each; each = next) {
+        next = each->next;
+        delete each;
+    }
     s->in->acceptor.close();
     delete s->in; // and with it what was cancelled
 }

@@ -59,3 +59,10 @@ function(cede_tree_test name)
         SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT 300)
     set(CEDE_TREE_TEST TRUE PARENT_SCOPE)
 endfunction()
+
+# cede_fault(TARGET FAULT): it is built with that fault of src/mutants.h. The analyzers are not told of
+# it: they would find what is broken on purpose.
+function(cede_fault target fault)
+    target_compile_definitions(${target} PRIVATE CEDE_MUTANT=CEDI_${fault})
+    set_target_properties(${target} PROPERTIES EXPORT_COMPILE_COMMANDS OFF)
+endfunction()

@@ -162,10 +162,16 @@ void cedi_pools_left(cede_loop *loop)
         leave_loop(loop->pools);
 }
 
-uint32_t cede_pool_out(const cede_pool *pool)
+/* By its loop, as long as that is open. */
+static void guard(const cede_pool *pool, const char *what)
 {
     if (pool->loop)
-        cedi_guard(pool->loop, "pool out");
+        cedi_guard(pool->loop, what);
+}
+
+uint32_t cede_pool_out(const cede_pool *pool)
+{
+    guard(pool, "pool out");
     return pool->out;
 }
 
@@ -240,8 +246,7 @@ void cede_pool_give(cede_pool *pool, void *memory)
     uint64_t at = (uint64_t)((uintptr_t)memory - (uintptr_t)pool->view.base);
     uint64_t number = (at >> pool->shift) * pool->inverse; /* nonsense if it is no multiple */
     buffer *given = &pool->buffers[number < pool->view.count ? number : 0];
-    if (pool->loop)
-        cedi_guard(pool->loop, "pool give");
+    guard(pool, "pool give");
     if (CEDI_UNLIKELY(number >= pool->view.count || number * pool->view.stride_bytes != at ||
                       given->state != OUT))
         cedi_misuse("law 17: a buffer given to a pool that it is not out of: it was given back "

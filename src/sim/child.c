@@ -183,8 +183,8 @@ void sim_children_free(cede_sim *world)
 {
     for (sim_child *child = world->children; child; child = child->next)
         stop(child);
-    while (world->children) {
-        sim_child *child = world->children;
+    for (sim_child *child = world->children, *next; child; child = next) {
+        next = child->next;
         if (child->open)
             child->open->child = NULL;
         child_free(child);

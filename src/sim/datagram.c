@@ -72,7 +72,7 @@ static cede_status deliver(sim_socket *to, const cede_address *from, const sim_w
     if (before > 0 && sim_chance(world, world->config.overtake_permille))
         before = sim_choose(world, before);
     sim_packet **at = &to->packets;
-    while (before-- > 0)
+    while (*at && before-- > 0)
         at = &(*at)->next;
     packet->next = *at;
     *at = packet;

@@ -47,7 +47,7 @@ void sim_pipe_free(cede_sim_pipe *pipe)
     free(pipe);
 }
 
-void sim_pipe_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
+static void count_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
 {
     if (flags & CEDE_OPEN_READ) {
         pipe->readers += (uint32_t)by;
@@ -61,14 +61,19 @@ void sim_pipe_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
         sim_unblock(pipe->world, &pipe->writing);
     if (pipe->writers == 0)
         sim_unblock(pipe->world, &pipe->reading);
-    if (pipe->readers == 0 && pipe->writers == 0 && pipe->bare) {
-        sim_pipe_free(pipe);
-    } else if (pipe->readers == 0 && pipe->writers == 0) {
+    if (pipe->readers == 0 && pipe->writers == 0) {
         /* Nobody can ever read it: a named pipe begins empty the next time. */
         free(pipe->ring);
         pipe->ring = NULL;
         pipe->room = pipe->head = pipe->filled = 0;
     }
+}
+
+void sim_pipe_ends(cede_sim_pipe *pipe, uint32_t flags, int by)
+{
+    count_ends(pipe, flags, by);
+    if (pipe->bare && pipe->readers == 0 && pipe->writers == 0)
+        sim_pipe_free(pipe);
 }
 
 bool sim_pipe_can_read(const cede_sim_pipe *pipe)
@@ -172,7 +177,7 @@ cede_sim_pipe *cede_sim_pipe_new(cede_sim *world, uint64_t capacity, cede_handle
         node->uses++; /* until the ends are there */
         pipe->peer_reads = !read_end;
         pipe->peer_writes = !write_end;
-        sim_pipe_ends(pipe, (read_end ? 0 : CEDE_OPEN_READ) | (write_end ? 0 : CEDE_OPEN_WRITE), 1);
+        count_ends(pipe, (read_end ? 0 : CEDE_OPEN_READ) | (write_end ? 0 : CEDE_OPEN_WRITE), 1);
         if (read_end)
             made = give_end(world, node, CEDE_OPEN_READ, &reads) != 0;
         if (made && write_end)
@@ -247,7 +252,7 @@ void cede_sim_pipe_shut(cede_sim_pipe *pipe)
     uint32_t ends =
         (pipe->peer_reads ? CEDE_OPEN_READ : 0) | (pipe->peer_writes ? CEDE_OPEN_WRITE : 0);
     pipe->peer_reads = pipe->peer_writes = false;
-    sim_pipe_ends(pipe, ends, -1);
+    count_ends(pipe, ends, -1);
     sim_note(pipe->world, SIM_PEER, NULL, ends);
     sim_poke(pipe->world);
     sim_unlock(pipe->world);

@@ -221,22 +221,28 @@ bool sim_socket_was_reset(sim_socket *socket)
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-static void leave_queue(sim_socket *socket)
+/* The one that stands there leaves its listener's queue. */
+static sim_socket *take_from(sim_socket **at)
 {
-    sim_socket **at = &socket->listener->first;
-    while (*at != socket)
-        at = &(*at)->behind;
+    sim_socket *socket = *at, *listener = socket->listener;
     *at = socket->behind;
-    socket->listener->waiting--;
-    sim_unblock(socket->world, &socket->listener->coming);
+    listener->waiting--;
+    sim_unblock(socket->world, &listener->coming);
     socket->listener = socket->behind = NULL;
+    return socket;
 }
 
 sim_socket *sim_socket_take(sim_socket *listener)
 {
-    sim_socket *socket = listener->first;
-    leave_queue(socket);
-    return socket;
+    return take_from(&listener->first);
+}
+
+static void leave_queue(const sim_socket *socket)
+{
+    sim_socket **at = &socket->listener->first;
+    while (*at != socket)
+        at = &(*at)->behind;
+    (void)take_from(at);
 }
 
 /* An end goes. What it has not read is lost, which the other end is told, as is a client that

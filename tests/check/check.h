@@ -52,7 +52,7 @@ const char *check_place(const char *file, int line);
 
 void check_line(const char *place);
 void check_want(const char *text);
-void check_fail(const char *file, int line, const char *what);
+_Noreturn void check_fail(const char *file, int line, const char *what);
 
 /* AT: does it, and a tool must name this line. HERE: does it, and the library must name it. */
 #define AT(...)    (check_line(check_place(__FILE__, __LINE__)), __VA_ARGS__)
@@ -69,7 +69,7 @@ void check_fail(const char *file, int line, const char *what);
 /* The case's process: makes the stage, in an empty folder, and runs the case. */
 int check_child(const char *backend, check_fn *, const char *folder);
 /* The case makes no sense here. */
-void check_skip(const char *why);
+_Noreturn void check_skip(const char *why);
 
 /* A done that keeps nothing, and one that frees the request, which was allocated alone. */
 void check_done(cede_req *, cede_result);

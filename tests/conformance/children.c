@@ -173,8 +173,8 @@ static void expect_told(cft *t, const char *const *words, const cede_spawn *with
     if (!with->directory) /* this process's, and what that is called is no matter */
         told[strlen(text) < sizeof told ? strlen(text) : 0] = '\0';
     if (strcmp(told, text) != 0) {
-        for (char *c = told; *c; c++)
-            *c = *c == '\n' ? '|' : *c;
+        for (char *c = strchr(told, '\n'); c; c = strchr(c, '\n'))
+            *c = '|';
         cft_note(t, "told: %.150s", told);
     }
     CFT_EXPECT(t, strcmp(told, text) == 0);

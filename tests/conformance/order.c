@@ -67,7 +67,8 @@ CFT_CASE(append_leaves_the_position_alone_and_append_mode_moves_it)
     CFT_MOVED(t, write, 3);
     expect_next(t, file, -1); /* behind what was written */
     uint64_t first = append->result.count, last = write->result.count;
-    CFT_EXPECT(t, cft_file_read(t, "f", seen, sizeof seen, 0) == 10 + first + 1 + last);
+    uint64_t bytes = cft_file_read(t, "f", seen, sizeof seen, 0);
+    CFT_EXPECT(t, bytes == 10 + first + 1 + last);
     CFT_EXPECT(t, memcmp(seen, "0123456789abc", 10 + first) == 0 && seen[10 + first] == 'd');
     CFT_EXPECT(t, memcmp(seen + 11 + first, "xyz", last) == 0);
     cft_closed(t, file);

@@ -24,6 +24,7 @@ int proxy_main(int count, char **words);
 #define os_on_interrupt(wish)  ((void)(wish))
 #define cede_loop_open         open_simulated
 #define cede_run               play
+/* NOLINTNEXTLINE(bugprone-suspicious-include): the program itself, with these in it */
 #include "../../examples/cede-proxy.c"
 #undef main
 #undef cede_loop_open

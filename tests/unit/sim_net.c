@@ -280,8 +280,9 @@ static uint64_t order_of(const cede_sim_config *config, uint64_t *hash)
     cede_handle socket = datagrams(loop, 9);
     cede_address to = here(9);
     uint64_t order = 0;
-    for (char i = 1; i <= PACKETS; i++) {
-        cede_prep_sendto(&a.req, socket, &i, 1, &to);
+    for (int i = 1; i <= PACKETS; i++) {
+        unsigned char number = (unsigned char)i;
+        cede_prep_sendto(&a.req, socket, &number, 1, &to);
         REQUIRE(perform(loop, &a) == CEDE_OK, "%s", cede_status_name(a.result.status));
     }
     for (;;) {
