@@ -20,12 +20,13 @@ int fault_pipe(int ends[2])
     return -1;
 }
 
-/* A wait may be interrupted or refused; it is never forbidden half way. */
+/* A wait may be interrupted or refused; it is never forbidden half way. Entries of the queue that
+ * are not to be had are the suite's affair: there are very many. */
 static int call_fails(void *context, const char *call)
 {
     bool enter = strcmp(call, "enter") == 0;
     (void)context;
-    if ((enter && fault_lasts()) || !fault_of_call(call))
+    if (strcmp(call, "entry") == 0 || (enter && fault_lasts()) || !fault_of_call(call))
         return 0;
     return enter && fault_error(0) == EPERM ? EAGAIN : fault_error(ENOMEM);
 }
