@@ -18,13 +18,15 @@ say()
 # until it is told, with 408, that all of it was to come in time.
 drip()
 {
-    local peer line='' i
+    local peer line='' part i
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
     printf "$1" >&"$peer"
     for ((i = 0; i < 3000; i++)); do
-        if read -r -t 0.02 line <&"$peer"; then
+        if read -r -t 0.02 part <&"$peer"; then
+            line+=$part
             break
         fi
+        line+=$part # the time may have been over in the middle of it
         printf "$2" 1>&"$peer" 2> /dev/null || break
     done
     [[ "$line" = "HTTP/1.1 408 "* ]] || fail "dripping $2: $line after $i drops"
