@@ -18,19 +18,20 @@ say()
 # until it is told, with 408, that all of it was to come in time.
 drip()
 {
-    local peer line='' part i
+    local peer reader i
     exec {peer}<> "/dev/tcp/127.0.0.1/${at##*:}"
+    : > "$work/heard"
+    timeout 60 cat <&"$peer" > "$work/heard" 2> /dev/null & # what is said is heard at once
+    reader=$!
     printf "$1" >&"$peer"
-    for ((i = 0; i < 3000; i++)); do
-        if read -r -t 0.02 part <&"$peer"; then
-            line+=$part
-            break
-        fi
-        line+=$part # the time may have been over in the middle of it
-        printf "$2" 1>&"$peer" 2> /dev/null || break
+    for ((i = 0; i < 2000; i++)); do
+        [ ! -s "$work/heard" ] && printf "$2" 1>&"$peer" 2> /dev/null || break
+        sleep 0.02 # the pace
     done
-    [[ "$line" = "HTTP/1.1 408 "* ]] || fail "dripping $2: $line after $i drops"
+    wait "$reader" || true
     exec {peer}<&-
+    [[ "$(head -n 1 "$work/heard")" = "HTTP/1.1 408 "* ]] ||
+        fail "dripping $2: $(head -n 1 "$work/heard") after $i drops"
 }
 
 # so_many_hostile: how many connections hostile_clients makes
