@@ -2,7 +2,6 @@
  * is given, as on Windows: it was looked up from the child's. */
 #include "fake.h"
 
-#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -142,7 +142,6 @@ static void copy_without_its_second_slot_fails(void)
     end(loop);
 }
 
-/* A post needs no slot to be sent, and one to be told. */
 /* Whoever sends from a pool's buffer gives it back by that. */
 static void transfer_without_a_slot_names_its_buffer(void)
 {
@@ -168,6 +167,7 @@ static void transfer_without_a_slot_names_its_buffer(void)
     end(loop);
 }
 
+/* A post needs no slot to be sent, and one to be told. */
 static void post_without_a_slot_is_told(void)
 {
     static note post;

@@ -23,7 +23,7 @@
 #if defined(SANITIZED) || defined(_WIN32) /* Wine takes its time */
 #define OPERATIONS 19200u
 #else
-#define OPERATIONS 38400u
+#define OPERATIONS 115200u
 #endif
 
 static _Atomic uint64_t from_library, from_process;
