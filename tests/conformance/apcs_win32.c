@@ -3,6 +3,7 @@
  * of the Windows lanes.
  */
 #include "conformance.h"
+#include "os.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -189,6 +190,26 @@ struct sender {
     uint64_t random;
 };
 
+/* user32.dll, which no other case needs. */
+typedef BOOL WINAPI post_message(DWORD thread, UINT message, WPARAM, LPARAM);
+typedef BOOL WINAPI peek_message(MSG *, HWND, UINT first, UINT last, UINT flags);
+typedef DWORD WINAPI wait_for_messages(DWORD count, const HANDLE *, DWORD timeout_ms, DWORD what,
+                                       DWORD flags);
+static struct {
+    post_message *post;
+    peek_message *peek;
+    wait_for_messages *wait;
+} messages_of;
+
+static void load_messages(cft *t)
+{
+    static const char library[] = "user32.dll";
+    messages_of.post = (post_message *)cft_os_function(library, "PostThreadMessageW");
+    messages_of.peek = (peek_message *)cft_os_function(library, "PeekMessageW");
+    messages_of.wait = (wait_for_messages *)cft_os_function(library, "MsgWaitForMultipleObjectsEx");
+    CFT_CHECK(t, messages_of.post && messages_of.peek && messages_of.wait);
+}
+
 /* What a window's thread meets: bytes, posts from other threads, messages; in any order. */
 static void send_all(void *context)
 {
@@ -203,7 +224,7 @@ static void send_all(void *context)
             cft_submit_remote(sender->posted[i], sender->loop);
             break;
         default:
-            CFT_CHECK(sender->t, PostThreadMessageW(sender->thread, WM_APP, i, 0));
+            CFT_CHECK(sender->t, messages_of.post(sender->thread, WM_APP, i, 0));
             break;
         }
     }
@@ -213,7 +234,7 @@ static uint32_t take_messages(void)
 {
     uint32_t count = 0;
     MSG message;
-    while (PeekMessageW(&message, NULL, 0, 0, PM_REMOVE))
+    while (messages_of.peek(&message, NULL, 0, 0, PM_REMOVE))
         count += message.message == WM_APP;
     return count;
 }
@@ -235,6 +256,7 @@ CFT_CASE(loop_lives_in_a_message_loop)
     sender->random = cft_random(t);
     sender->pipe = cft_pipe_reader(t);
     sender->thread = GetCurrentThreadId();
+    load_messages(t);
     (void)take_messages(); /* makes the queue */
     for (uint32_t i = 0; i < MESSAGES; i++) {
         sender->posted[i] = cft_new(t);
@@ -248,7 +270,7 @@ CFT_CASE(loop_lives_in_a_message_loop)
         uint64_t timeout_ns;
         HANDLE event = (HANDLE)cede_loop_waitable(loop, &timeout_ns);
         CFT_CHECK(t, (intptr_t)event > 0);
-        (void)MsgWaitForMultipleObjectsEx(
+        (void)messages_of.wait(
             1, &event, timeout_ns == CEDE_FOREVER ? INFINITE : (DWORD)(timeout_ns / 1000000 + 1),
             QS_ALLINPUT, MWMO_ALERTABLE | MWMO_INPUTAVAILABLE);
         messages += take_messages();

@@ -114,6 +114,9 @@ typedef struct cft_depths {
 
 extern CFT_THREAD_LOCAL cft_depths cft_here;
 
+/* runner.c: the exit code of a process whose case is skipped; says so where no parent will. */
+int cft_skip_code(void);
+
 /* run.c */
 int cft_run_once(cft *); /* an exit code */
 void cft_step(cft *);    /* S12 */

@@ -77,4 +77,12 @@ void cft_gate_signal(cft_gate *); /* locked */
 
 uint64_t cft_os_now_ns(void);
 
+#ifdef _WIN32
+/* The function of that name in a library of the system, or NULL. Loads the library, which stays:
+ * user32 and shell32, which few cases need, would make each start of this program half as long
+ * again. */
+typedef void cft_os_any(void);
+cft_os_any *cft_os_function(const char *library, const char *name);
+#endif
+
 #endif

@@ -98,9 +98,10 @@ void cft_note(cft *t, const char *format, ...)
 void cft_skip(cft *t, const char *condition)
 {
     snprintf(t->board->skip, sizeof t->board->skip, "%s", condition);
-    fflush(stdout);
     abandon(t);
-    _Exit(CFT_EXIT_SKIP);
+    int code = cft_skip_code();
+    fflush(stdout);
+    _Exit(code);
 }
 
 void cft_needs(cft *t, uint32_t op)

@@ -3,7 +3,9 @@
  *
  * The parent never touches the library, so each child finds it as fresh as a new program would. A
  * schedule's variants share a child; under S9 each k has its own. Where a child is a new start of
- * this program, and dear, all schedules but S9 share one.
+ * this program, and dear, all schedules but S9 share one. Under --no-fork the case runs in this
+ * process itself, and what ends a child ends the runner: CTest runs one case so where starts are
+ * dear, and sees that.
  */
 #include "inner.h"
 #include "options.h"
@@ -246,11 +248,18 @@ static void write_arguments(const job *job, char *out, size_t bytes)
              set->verbose ? " --verbose" : "");
 }
 
+/* Where a failing allocation needs a start of this program, that is made also under --no-fork. */
+static bool runs_here(const job *job)
+{
+    bool starts = job->schedules == CFT_SCHEDULE(9) && job->k && !job->set->k && !cft_os_copies;
+    return !job->set->fork && !starts;
+}
+
 static bool run_child(const job *job, tally *sum, int *code)
 {
     /* The second line behind the child's own watchdog, which counts anew for each run in it. */
     uint32_t limit = job->set->limit_seconds * 4 + 30;
-    if (!job->set->fork) {
+    if (runs_here(job)) {
         *code = child_main((void *)job);
         cft_end end = {*code, 0, false, NULL, 0};
         return judge(job, &end, sum);
@@ -329,31 +338,66 @@ static void run_schedules(job *job, uint32_t schedules, tally *sum)
         run_faults(job, sum);
 }
 
+static void conclude(const job *job, const tally *sum, uint64_t began)
+{
+    const cft_settings *set = job->set;
+    char name[192];
+    snprintf(name, sizeof name, "%s.%s", job->world->name, job->kase->name);
+    cft_outcome outcome = {name, CFT_PASSED, sum->text ? sum->text : "",
+                           (double)(cft_os_now_ns() - began) / 1e9, job->board->runs};
+    bool whole = set->only_schedule == CFT_SCHEDULES && !set->without;
+    if (sum->failed) {
+        outcome.verdict = CFT_FAILED;
+    } else if (sum->skipped) {
+        outcome.verdict = CFT_SKIPPED;
+    } else if (!job->board->runs && whole) {
+        outcome.verdict = CFT_FAILED;
+        outcome.text = "# no schedule of the case can be made in this world";
+    } else if (job->board->deviates[0]) {
+        outcome.verdict = CFT_DEVIATED;
+        outcome.text = job->board->deviates;
+    }
+    cft_report_add(&outcome);
+}
+
+static int finish(const cft_settings *set)
+{
+    uint32_t failed = cft_report_count(CFT_FAILED);
+    uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
+    if (!cft_report_end(set->junit) || failed)
+        return CFT_EXIT_FAILED;
+    return passed ? CFT_EXIT_OK : CFT_EXIT_SKIP;
+}
+
+/* What is on its way in this process itself (--no-fork). */
+static struct here {
+    job *job;
+    uint64_t began;
+} here;
+
+int cft_skip_code(void)
+{
+    tally sum = {false, false, NULL};
+    cft_end end = {CFT_EXIT_SKIP, 0, false, NULL, 0};
+    if (!here.job)
+        return CFT_EXIT_SKIP; /* the parent says it */
+    (void)judge(here.job, &end, &sum);
+    conclude(here.job, &sum, here.began);
+    return finish(here.job->set);
+}
+
 static void run_case(const cft_settings *set, const cft_case *kase, const cft_world *world,
                      cft_board *board)
 {
     job job = {set, kase, world, board, 0, 0, 0, 0};
     tally sum = {false, false, NULL};
-    char name[192];
     uint64_t began = cft_os_now_ns();
     memset(board, 0, sizeof *board);
+    if (!set->fork)
+        here = (struct here){&job, began};
     run_schedules(&job, schedules_of(set, kase, world), &sum);
-    snprintf(name, sizeof name, "%s.%s", world->name, kase->name);
-    cft_outcome outcome = {name, CFT_PASSED, sum.text ? sum.text : "",
-                           (double)(cft_os_now_ns() - began) / 1e9, board->runs};
-    if (!board->runs && set->only_schedule == CFT_SCHEDULES && !set->without && !sum.skipped) {
-        sum.failed = true;
-        outcome.text = "# no schedule of the case can be made in this world";
-    }
-    if (sum.failed)
-        outcome.verdict = CFT_FAILED;
-    else if (sum.skipped)
-        outcome.verdict = CFT_SKIPPED;
-    else if (board->deviates[0]) {
-        outcome.verdict = CFT_DEVIATED;
-        outcome.text = board->deviates;
-    }
-    cft_report_add(&outcome);
+    here.job = NULL;
+    conclude(&job, &sum, began);
     free(sum.text);
 }
 
@@ -470,9 +514,5 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
                 run_case(&set, &cases[i], worlds[w], board);
         }
     }
-    uint32_t failed = cft_report_count(CFT_FAILED);
-    uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
-    if (!cft_report_end(set.junit) || failed)
-        return 1;
-    return passed ? 0 : 77;
+    return finish(&set);
 }

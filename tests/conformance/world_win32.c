@@ -20,7 +20,8 @@ typedef struct world {
     unsigned char *memory; /* that can be frozen */
     size_t memory_bytes;
     char file[MAX_PATH + 96];
-    cft_kth kth; /* S9 */
+    cft_kth kth;  /* S9 */
+    bool counted; /* what is open when the run begins */
 } world;
 
 static const struct {
@@ -34,12 +35,9 @@ static const struct {
 /* Wine's ntdll has a function that Windows' has not. */
 static uint32_t wine(void)
 {
-    typedef void any_function(void);
     typedef const char *get_version(void);
-    HMODULE module = GetModuleHandleW(L"ntdll.dll");
-    any_function *found =
-        module ? (any_function *)GetProcAddress(module, "wine_get_version") : NULL;
-    return found ? (uint32_t)strtoul(((get_version *)found)(), NULL, 10) : 0;
+    get_version *found = (get_version *)cft_os_function("ntdll.dll", "wine_get_version");
+    return found ? (uint32_t)strtoul(found(), NULL, 10) : 0;
 }
 
 static const uint32_t masks[] = {
@@ -195,22 +193,16 @@ static bool fault_hit(cft *t, void *state)
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-/* Files, pipes and devices. Not all handles: threads and their pools come and go. */
+/* What there was at the end of a run is what there is when the next one begins. */
 static int64_t open_natives(cft *t, void *state)
 {
-    int64_t count = 0;
+    static int64_t last = -1;
+    world *w = state;
     (void)t;
-    (void)state;
-    for (uintptr_t handle = 4, gap = 0; gap < 128; handle += 4, gap++) {
-        DWORD flags;
-        if (!GetHandleInformation((HANDLE)handle, &flags))
-            continue;
-        gap = 0;
-        SetLastError(0);
-        if (GetFileType((HANDLE)handle) != FILE_TYPE_UNKNOWN)
-            count++;
-    }
-    return count;
+    if (w->counted || last < 0)
+        last = cft_os_handles();
+    w->counted = true;
+    return last;
 }
 
 static void limit(cft *t, void *state, uint32_t more)
