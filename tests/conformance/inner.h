@@ -54,6 +54,7 @@ struct cft {
     uint64_t thread;
     uint32_t limit_seconds;
     bool verbose;
+    bool stays; /* the process has other cases to run: a skip does not end it */
 
     void *given;
     cede_loop *loop;
@@ -113,9 +114,6 @@ typedef struct cft_depths {
 #endif
 
 extern CFT_THREAD_LOCAL cft_depths cft_here;
-
-/* runner.c: the exit code of a process whose case is skipped; says so where no parent will. */
-int cft_skip_code(void);
 
 /* run.c */
 int cft_run_once(cft *); /* an exit code */

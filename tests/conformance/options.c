@@ -23,7 +23,7 @@ static void usage(void)
           "  --tap                Test Anything Protocol on standard output\n"
           "  --junit FILE         JUnit XML\n"
           "  --verbose            each run and each callback\n"
-          "  --no-fork            in this process, for a debugger; a skip ends it\n"
+          "  --no-fork            in this process, for a debugger\n"
           "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
           stderr);
 }

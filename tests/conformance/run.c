@@ -98,10 +98,11 @@ void cft_note(cft *t, const char *format, ...)
 void cft_skip(cft *t, const char *condition)
 {
     snprintf(t->board->skip, sizeof t->board->skip, "%s", condition);
-    abandon(t);
-    int code = cft_skip_code();
+    if (t->stays)
+        cft_leave(t);
     fflush(stdout);
-    _Exit(code);
+    abandon(t);
+    _Exit(CFT_EXIT_SKIP);
 }
 
 void cft_needs(cft *t, uint32_t op)
@@ -501,6 +502,8 @@ int cft_run_once(cft *t)
         t->blocks = next;
     }
     cft_gate_free(t->gate);
+    if (t->board->skip[0])
+        return CFT_EXIT_SKIP;
     if ((t->schedule == 9 && !hit) || (t->schedule == 12 && !t->stepped))
         return CFT_EXIT_NO_MORE;
     return CFT_EXIT_OK;
