@@ -225,14 +225,15 @@ static void drop_or_own(const action *a)
         here_or_elsewhere(a, drop, t);
     } else if (now.reg[a->scope] && !now.reg[a->scope]->before) {
         call *scope = now.reg[a->scope];
+        size_t home = (size_t)(scope->home - now.homes);
         cede_pending seen;
         bool lives = scope->kind->op == CEDE_OP_SCOPE && laws_pending(scope, &seen) &&
                      !(seen.wishes & CEDE_BY_ANY);
         t->maybe_shut = true; /* from when on, the scope knows */
         if (!lives)
             handles_closing(t, false); /* it may be dropped */
-        if (!t->owner && scope->kind->op == CEDE_OP_SCOPE)
-            t->owner = scope;
+        if (!t->owner[home] && scope->kind->op == CEDE_OP_SCOPE)
+            t->owner[home] = scope;
         t->named |= home_bit(scope->home);
         now.drops++;
         cede_own(scope->ticket, t->handle);
@@ -357,7 +358,6 @@ static uint32_t step(const program *p, uint32_t at)
         a->verb != V_COMPLETE && a->verb != V_GIVE)
         return at;
     if (explore_trace) {
-
         fprintf(explore_trace, "%12" PRIu64 " ns  ", cede_sim_now(now.world));
         program_print_action(a, explore_trace);
     }

@@ -106,6 +106,7 @@ uint32_t offset_of(uint8_t index);
 #define PORT       4000
 #define POOL_COUNT 3u
 #define POOL_BYTES 64u
+#define HOMES      2u   /* loops */
 #define NAMES      6u   /* in /tmp: four files, two directories */
 #define SIGNALS    3u   /* those that programs know, from 1 on */
 #define GONE       0xdd /* what the oracle writes over memory that came back */
@@ -160,7 +161,7 @@ typedef struct thing {
     uint8_t ran;          /* ... that where something on it began */
     bool closed;          /* a close of it was delivered */
     bool relayed;         /* what comes here a child has copied */
-    call *owner;          /* a scope, if it took it */
+    call *owner[HOMES];   /* a scope of each loop, if it took it */
     struct thing *lender; /* whose descriptor it is */
     struct {
         const struct behaviour *runs;
@@ -274,8 +275,6 @@ struct home {
     cede_req keeper;
 };
 
-#define HOMES 2u
-
 typedef struct stage {
     const program *program;
     cede_sim *world;
@@ -376,6 +375,7 @@ void handles_named(call *);             /* by its submit */
 bool handles_are_foreign(const call *); /* what it names may be bound to another loop */
 bool handles_may_be_shut(const call *); /* or stale */
 void handles_of_one_loop(const call *); /* something on its handle began */
+call *handles_owner(const thing *);     /* the scope, where it is known; NULL: none */
 void handles_closing(thing *, bool sure);
 void handles_shut_with(const home *); /* a loop's close */
 

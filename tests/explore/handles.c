@@ -58,6 +58,16 @@ void handles_of_one_loop(const call *c)
     LAW(10, c, !(c->on->ran & ~home_bit(c->home)), "its handle is another loop's");
 }
 
+/* An own by a loop that it is not bound to does nothing. */
+call *handles_owner(const thing *t)
+{
+    for (uint32_t i = 0; t && i < HOMES; i++) {
+        if (t->owner[i] && !(t->named & ~home_bit(&now.homes[i])))
+            return t->owner[i];
+    }
+    return NULL;
+}
+
 void handles_closing(thing *t, bool sure)
 {
     t->maybe_shut = t->asked_to_close = true;

@@ -56,9 +56,9 @@ static void scope_at_submit(call *c)
         c->sure_member =
             !c->must_be_refused && (c->scope->members == 0 || has_members(c->scope, c));
     }
-    const thing *t = c->on;
-    c->must_be_open = t && t->owner && !t->asked_to_close && !c->remote &&
-                      has_members(t->owner, c) && laws_pending(t->owner, &seen);
+    const call *owner = handles_owner(c->on);
+    c->must_be_open = owner && !c->on->asked_to_close && !c->remote && !c->before &&
+                      has_members(owner, c) && laws_pending(owner, &seen);
 }
 
 void laws_submitted(call *c)
@@ -106,7 +106,7 @@ bool laws_pending(const call *c, cede_pending *out)
 bool call_owns(const call *c)
 {
     for (const thing *t = now.things; t < now.things + now.thing_count; t++) {
-        if (t->owner == c)
+        if (t->owner[c->home - now.homes] == c)
             return true;
     }
     return false;
@@ -159,7 +159,7 @@ static bool may_be(const call *c, uint32_t by)
         return c->deadline_ns <= cede_sim_now(now.world);
     case CEDE_BY_SCOPE:
         return (c->scope && (c->home->closing || scope_may_end(c->scope))) ||
-               (c->on && c->on->owner);
+               (c->on && (c->on->owner[0] || c->on->owner[1]));
     case CEDE_BY_CLOSE:
         return (c->on && c->on->maybe_shut) || ((c->kind->traits & T_POOL) && now.pool_closed);
     case CEDE_BY_LINK:
@@ -237,7 +237,8 @@ static void agrees(const call *c, const cede_result *r)
         "it joined a scope that was ending, and succeeded");
     LAW(12, c, !c->must_be_open || r->status != CEDE_EBADF,
         "its handle was closed, and the scope that owns it has members");
-    LAW(12, c, by != CEDE_BY_SCOPE || c->scope || !has_members(c->on->owner, c),
+    const call *owner = handles_owner(c->on);
+    LAW(12, c, by != CEDE_BY_SCOPE || c->scope || !owner || !has_members(owner, c),
         "its handle is being closed, and the scope that owns it has members");
     status_agrees(c, r);
     bool nothing = r->status == CEDE_ECANCELED || r->status == CEDE_EDEADLINE;

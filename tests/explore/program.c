@@ -146,28 +146,79 @@ static uint8_t draw_attributes(uint64_t *seed)
     return (uint8_t)attr;
 }
 
+/* What a program is made of. A narrow one has a scope and a pend from its first actions on, two
+ * things and three kinds of requests, waits where others run, and joins and gives handles away
+ * more: so that much leads to the same, and lies ready while somebody waits for something else. */
+typedef struct taste {
+    uint32_t group, registers, things, first_thing;
+    bool two, narrow; /* two loops */
+    uint8_t kinds[3];
+} taste;
+
+static taste draw_taste(uint64_t *seed)
+{
+    taste t = {.group = below(seed, G_COUNT + 1), .registers = 2 + below(seed, REGISTERS - 1)};
+    t.two = below(seed, 4) == 0;
+    t.narrow = below(seed, 3) == 0;
+    t.things = t.narrow ? 2 : THINGS;
+    t.first_thing = t.narrow ? below(seed, THINGS) : 0;
+    for (uint32_t i = 0; i < 3; i++)
+        t.kinds[i] = draw_kind(seed, draw_other(seed, t.group));
+    return t;
+}
+
+static void draw_action(uint64_t *seed, const taste *t, action *a)
+{
+    bool core = below(seed, 4) == 0;
+    a->verb = draw_verb(seed);
+    a->kind = draw_kind(seed, core ? G_CORE : draw_other(seed, t->group));
+    a->reg = (uint8_t)below(seed, t->registers);
+    a->scope = (uint8_t)below(seed, t->registers);
+    a->thing = (uint8_t)((t->first_thing + below(seed, t->things)) % THINGS);
+    a->size = (uint8_t)below(seed, 8);
+    a->place = (uint8_t)below(seed, 8);
+    a->time = (uint8_t)below(seed, 8);
+    a->attr = draw_attributes(seed);
+    a->home = t->two && below(seed, 5) < 2;
+}
+
+enum { NARROW_SCOPE, NARROW_PEND, NARROW_REST }; /* registers of a narrow program */
+
+static void narrow(uint64_t *seed, const taste *t, action *a)
+{
+    uint32_t luck = below(seed, 12);
+    if (luck < 2 || a->verb == V_RUN)
+        a->verb = V_WAIT;
+    else if (luck == 2)
+        a->verb = V_OWN;
+    if (below(seed, 4) != 0)
+        a->scope = NARROW_SCOPE;
+    if (a->verb == V_WAIT) {
+        a->reg = (uint8_t)(below(seed, 4) ? below(seed, NARROW_REST) : a->reg);
+    } else if (a->verb == V_SUBMIT && a->reg < NARROW_REST) {
+        a->reg = NARROW_REST;
+    }
+    if (a->kind != K_scope && a->kind != K_pend)
+        a->kind = t->kinds[below(seed, 3)];
+    if (below(seed, 3) == 0)
+        a->attr |= A_IN;
+}
+
 void program_from_seed(program *p, uint64_t seed)
 {
     *p = (program){0};
     p->manners = (uint8_t)below(&seed, 8);
     p->seed = (uint16_t)next_random(&seed);
     p->count = 3 + below(&seed, below(&seed, 4) == 0 ? ACTIONS_MOST - 3 : 18);
-    uint32_t group = below(&seed, G_COUNT + 1), registers = 2 + below(&seed, REGISTERS - 1);
+    taste t = draw_taste(&seed);
+    if (t.narrow)
+        p->count = ACTIONS_MOST / 2 + below(&seed, ACTIONS_MOST / 2 + 1);
     uint8_t depth = 0, mine[DEPTH_MOST + 1] = {0};
-    bool two = below(&seed, 4) == 0; /* loops */
     for (uint32_t i = 0; i < p->count; i++) {
         action *a = &p->action[i];
-        bool core = below(&seed, 4) == 0;
-        a->verb = draw_verb(&seed);
-        a->kind = draw_kind(&seed, core ? G_CORE : draw_other(&seed, group));
-        a->reg = (uint8_t)below(&seed, registers);
-        a->scope = (uint8_t)below(&seed, registers);
-        a->thing = (uint8_t)below(&seed, THINGS);
-        a->size = (uint8_t)below(&seed, 8);
-        a->place = (uint8_t)below(&seed, 8);
-        a->time = (uint8_t)below(&seed, 8);
-        a->attr = draw_attributes(&seed);
-        a->home = two && below(&seed, 5) < 2;
+        draw_action(&seed, &t, a);
+        if (t.narrow)
+            narrow(&seed, &t, a);
         a->depth = i > 0 && below(&seed, 3) == 0 ? (uint8_t)(1 + below(&seed, depth + 1u)) : 0;
         if (a->depth > DEPTH_MOST)
             a->depth = DEPTH_MOST;
@@ -176,6 +227,10 @@ void program_from_seed(program *p, uint64_t seed)
         if (a->verb == V_SUBMIT)
             mine[a->depth] = a->reg;
         depth = a->depth;
+    }
+    if (t.narrow) {
+        p->action[0] = (action){.verb = V_SUBMIT, .kind = K_scope, .reg = NARROW_SCOPE};
+        p->action[1] = (action){.verb = V_SUBMIT, .kind = K_pend, .reg = NARROW_PEND};
     }
 }
 

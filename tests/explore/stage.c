@@ -109,6 +109,10 @@ void on_done(cede_req *req, cede_result result)
 {
     block *b = CEDE_CONTAINER(req, block, req);
     call *c = b->owner;
+    if (explore_trace)
+        fprintf(explore_trace, "%12" PRIu64 " ns  done of %s #%" PRIu32 ": %s, %" PRIu64 "\n",
+                cede_sim_now(now.world), c->kind->name, c->serial, cede_status_name(result.status),
+                result.count);
     laws_entered(c, &result);
     if (!c->item_done)
         act_body(c);

@@ -331,7 +331,8 @@ static void mix_thing(const thing *t)
     mix(t->ended | t->maybe_shut << 1 | t->shut << 2 | t->closed << 3 | t->asked_to_close << 4 |
         (word >> 24 == t->handle >> 24) << 5 | home_number(word & 0xffffff) << 6 |
         (uint64_t)t->named << 8 | (uint64_t)t->ran << 16);
-    mix(t->owner ? t->owner->serial : 0);
+    for (uint32_t i = 0; i < HOMES; i++)
+        mix(t->owner[i] ? t->owner[i]->serial : 0);
     mix(t->role | (uint64_t)t->accepted << 32 | (uint64_t)t->connected << 33 |
         (t->peer ? (uint64_t)(1 + t->peer - now.things) << 40 : 0));
 }

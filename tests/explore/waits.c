@@ -19,8 +19,10 @@ static bool leads_to(call *from, const call *target)
         return true;
     if (!from->on)
         return false;
-    if (leads_to(from->on->owner, target))
-        return true;
+    for (uint32_t i = 0; i < HOMES; i++) {
+        if (leads_to(from->on->owner[i], target))
+            return true;
+    }
     uint32_t way = from->kind->traits & (T_IN | T_OUT);
     for (call *c = now.calls; c < now.calls + now.call_count; c++) {
         if (c->on != from->on || c->returned)
