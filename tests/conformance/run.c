@@ -165,24 +165,39 @@ uint32_t cft_below(cft *t, uint32_t bound)
     return bound ? (uint32_t)(cft_random(t) % bound) : 0;
 }
 
-static unsigned char fill_byte(uint64_t key, uint64_t offset)
+/* The bytes from there to the end of their word of eight, the next one lowest. Sets how many. */
+static uint64_t fill_word(uint64_t key, uint64_t offset, size_t bytes, size_t *count)
 {
-    return (unsigned char)(cft_mix(key, offset / 8) >> (offset % 8 * 8));
+    size_t rest = 8 - offset % 8;
+    *count = bytes < rest ? bytes : rest;
+    return cft_mix(key, offset / 8) >> (offset % 8 * 8);
 }
 
 void cft_fill(void *memory, size_t bytes, uint64_t key, uint64_t offset)
 {
     unsigned char *out = memory;
-    for (size_t i = 0; i < bytes; i++)
-        out[i] = fill_byte(key, offset + i);
+    while (bytes) {
+        size_t count;
+        uint64_t word = fill_word(key, offset, bytes, &count);
+        for (size_t i = 0; i < count; i++, word >>= 8)
+            *out++ = (unsigned char)word;
+        bytes -= count;
+        offset += count;
+    }
 }
 
 bool cft_filled(const void *memory, size_t bytes, uint64_t key, uint64_t offset)
 {
     const unsigned char *in = memory;
-    for (size_t i = 0; i < bytes; i++) {
-        if (in[i] != fill_byte(key, offset + i))
-            return false;
+    while (bytes) {
+        size_t count;
+        uint64_t word = fill_word(key, offset, bytes, &count);
+        for (size_t i = 0; i < count; i++, word >>= 8) {
+            if (*in++ != (unsigned char)word)
+                return false;
+        }
+        bytes -= count;
+        offset += count;
     }
     return true;
 }
