@@ -36,6 +36,17 @@ CFT_CASE(local_names_tell_their_family_and_no_path)
     cft_closed(t, listener);
 }
 
+CFT_CASE(local_address_is_shared_by_nobody)
+{
+    cede_address at = cft_address(t, CFT_LOCAL);
+    cft_rec *shared = listen_at(t, &at, CEDE_LISTEN_SHARED);
+    CFT_STATUS(t, shared, CEDE_ENOTSUP);
+    CFT_EXPECT(t, shared->result.handle == 0);
+    cft_rec *alone = listen_at(t, &at, 0);
+    CFT_OK(t, alone);
+    cft_closed(t, alone->result.handle);
+}
+
 CFT_CASE(local_name_in_use_is_told_and_not_taken_over)
 {
     cede_address at;

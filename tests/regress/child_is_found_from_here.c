@@ -30,7 +30,7 @@ static cede_status run(cede_loop *loop, const char *program, uint64_t *code)
 
 int main(void)
 {
-    char place[] = "/tmp/cede-regress-XXXXXX", command[64];
+    char place[] = "/tmp/cede-regress-XXXXXX", command[64], far[4090] = "";
     uint64_t code = 0;
     cede_loop *loop;
 
@@ -44,6 +44,9 @@ int main(void)
         CHECK(run(loop, "here/program", &code) == CEDE_OK && code == 7);
         CHECK(run(loop, "./here/../here/program", &code) == CEDE_OK && code == 7);
         CHECK(run(loop, "./other", &code) == CEDE_ENOENT);
+        for (size_t i = 0; i + 2 < sizeof far; i++)
+            far[i] = i % 2 ? '/' : '.'; /* fits alone, and not behind the directory */
+        CHECK(run(loop, far, &code) == CEDE_ENAMETOOLONG);
     }
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
     (void)snprintf(command, sizeof command, "rm -r %s", place);

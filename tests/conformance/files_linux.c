@@ -1,0 +1,116 @@
+/*
+ * What Linux was told of an open, by its own word, and what an import finds out. Cases of io_uring
+ * alone.
+ */
+#define _GNU_SOURCE
+#include "conformance.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#ifndef O_LARGEFILE
+#define O_LARGEFILE 0
+#endif
+
+/* What the system says of a file that is opened with these flags, beside what it says of all. */
+static int what_was_told(cft *t, uint32_t flags)
+{
+    intptr_t native = -1;
+    cft_rec *rec = cft_new(t);
+    cede_prep_open(rec->req, cft_path(t, "f"), flags, 0600);
+    cft_do(rec);
+    CFT_OK(t, rec);
+    CFT_CHECK(t, cede_release(rec->result.handle, &native) == CEDE_OK);
+    int told = fcntl((int)native, F_GETFL), own = fcntl((int)native, F_GETFD);
+    CFT_CHECK(t, told >= 0 && own == FD_CLOEXEC);
+    CFT_CHECK(t, close((int)native) == 0);
+    return told & ~(O_LARGEFILE | 0100000); /* which a 64-bit libc has as 0, and the kernel sets */
+}
+
+CFT_CASE(flags_of_an_open_reach_the_system)
+{
+    const uint32_t both = CEDE_OPEN_READ | CEDE_OPEN_WRITE;
+    CFT_CHECK(t, what_was_told(t, CEDE_OPEN_WRITE | CEDE_OPEN_CREATE) == O_WRONLY);
+    CFT_CHECK(t, what_was_told(t, CEDE_OPEN_READ) == O_RDONLY);
+    CFT_CHECK(t, what_was_told(t, both) == O_RDWR);
+    CFT_CHECK(t, what_was_told(t, both | CEDE_OPEN_CREATE | CEDE_OPEN_TRUNCATE) == O_RDWR);
+    CFT_CHECK(t, what_was_told(t, CEDE_OPEN_WRITE | CEDE_OPEN_APPEND) == (O_WRONLY | O_APPEND));
+    CFT_CHECK(t, what_was_told(t, both | CEDE_OPEN_SYNC) == (O_RDWR | O_SYNC));
+    CFT_CHECK(t, what_was_told(t, CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_SYNC) ==
+                     (O_WRONLY | O_SYNC));
+    int native = open(cft_path(t, "f"), O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (native < 0)
+        return; /* this file system has it not */
+    CFT_CHECK(t, close(native) == 0);
+    CFT_CHECK(t, what_was_told(t, both | CEDE_OPEN_DIRECT) == (O_RDWR | O_DIRECT));
+    CFT_CHECK(t, what_was_told(t, CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_APPEND |
+                                      CEDE_OPEN_DIRECT) == (O_WRONLY | O_APPEND | O_DIRECT));
+}
+
+static cede_handle import(cft *t, int native)
+{
+    CFT_CHECK(t, native >= 0);
+    cede_handle handle = cede_import(native, CEDE_KIND_AUTO, 0);
+    CFT_CHECK(t, handle != 0);
+    return handle;
+}
+
+static cft_rec *read_from(cft *t, cede_handle handle, uint32_t bytes, uint64_t offset)
+{
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, handle, cft_buffer(read, bytes), bytes, offset);
+    cft_do(read);
+    return read;
+}
+
+/* By what only a handle of that kind does. */
+CFT_CASE(import_asks_the_system_what_it_is)
+{
+    static const unsigned char zeros[16];
+    uint64_t seven = 7;
+
+    cede_handle file = import(t, open(cft_file(t, "f", NULL, 100, 1), O_RDONLY | O_CLOEXEC));
+    cft_rec *read = read_from(t, file, 10, 20);
+    CFT_MOVED(t, read, 10);
+    CFT_CHECK(t, cft_filled(read->bytes, 10, 1, 20));
+    cft_closed(t, file);
+
+    cede_handle directory = import(t, open(cft_path(t, "."), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cft_rec *names = cft_new(t);
+    cede_prep_readdir(names->req, directory, cft_buffer(names, 4096), 4096);
+    cft_do(names);
+    CFT_OK(t, names);
+    CFT_CHECK(t, names->result.count > 0);
+    CFT_STATUS(t, read_from(t, directory, 10, 0), CEDE_EISDIR);
+    cft_closed(t, directory);
+
+    cede_handle device = import(t, open("/dev/zero", O_RDWR | O_CLOEXEC));
+    read = read_from(t, device, 16, CEDE_CURRENT);
+    CFT_MOVED(t, read, 16);
+    CFT_CHECK(t, memcmp(read->bytes, zeros, 16) == 0);
+    cft_closed(t, device);
+
+    /* A terminal is a stream: one read takes a line, and two wait for one in their order. */
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0) {
+        cede_handle tty = import(t, open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC));
+        CFT_CHECK(t, write(terminal, "line\n", 5) == 5);
+        read = read_from(t, tty, 16, CEDE_CURRENT);
+        CFT_MOVED(t, read, 5);
+        CFT_STATUS(t, read_from(t, tty, 16, 0), CEDE_ESPIPE);
+        cft_closed(t, tty);
+    }
+    if (terminal >= 0)
+        CFT_CHECK(t, close(terminal) == 0);
+
+    /* What has no name in a file system is one, too. */
+    cede_handle event = import(t, eventfd(7, EFD_CLOEXEC));
+    read = read_from(t, event, 8, CEDE_CURRENT);
+    CFT_MOVED(t, read, 8);
+    CFT_CHECK(t, memcmp(read->bytes, &seven, 8) == 0);
+    CFT_STATUS(t, read_from(t, event, 8, 0), CEDE_ESPIPE);
+    cft_closed(t, event);
+}
