@@ -364,7 +364,8 @@ struct cede_loop {
     _Atomic uint32_t open;
     _Atomic uint32_t wakers;
     _Atomic uint32_t stop;
-    _Atomic(cede_req *) posts; /* head, linked through the words of their arguments */
+    _Atomic(cede_req *) posts;      /* head, linked through the words of their arguments */
+    _Atomic uint64_t orphan_scopes; /* so many found no slot so far: their stamps */
     char apart_2[64];
     _Atomic uint64_t remote_free; /* tag << 32 | slot id */
 };
@@ -433,8 +434,9 @@ enum {
     CEDI_ORPHAN_DONE,
     CEDI_ORPHAN_NEXT,
     CEDI_ORPHAN_WHERE,
-    CEDI_ORPHAN_STATUS, /* os_error << 32 | status */
-    CEDI_ORPHAN_SCOPE,  /* refusals << 32 | slot id; on the way by the inbox: those inherited */
+    CEDI_ORPHAN_STAMP = CEDI_ORPHAN_WHERE, /* a scope's: when it was submitted, among these */
+    CEDI_ORPHAN_STATUS,                    /* os_error << 32 | status */
+    CEDI_ORPHAN_SCOPE, /* refusals << 32 | slot id; on the way by the inbox: those inherited */
     CEDI_ORPHAN_FLAGS,
     CEDI_ORPHAN_BEHIND = CEDI_ORPHAN_FLAGS, /* on the way by the inbox: what it found there */
     CEDI_ORPHAN_ENTRY                       /* a close's */

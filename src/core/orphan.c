@@ -28,8 +28,13 @@ static void set_next(cede_req *req, cede_req *next)
     req->args_.words[CEDI_ORPHAN_NEXT] = (uintptr_t)next;
 }
 
-/* Ceded from here. */
-static void make(cede_req *req, cede_done *done)
+static uint64_t stamp_of(const cede_req *scope)
+{
+    return scope->args_.words[CEDI_ORPHAN_STAMP];
+}
+
+/* Ceded from here. Who knows of a scope, and joins it, has a later stamp: on whatever thread. */
+static void make(cede_loop *loop, cede_req *req, cede_done *done)
 {
     if (req->seal_ != CEDI_PREPARED) {
         req->attributes_ = CEDI_IS_INVALID;
@@ -38,15 +43,33 @@ static void make(cede_req *req, cede_done *done)
     req->deadline_ns_ = (uintptr_t)cedi_buffer_of(req); /* the words below are over its arguments */
     req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
     req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
-    req->args_.words[CEDI_ORPHAN_WHERE] = 0;
+    req->args_.words[CEDI_ORPHAN_STAMP] = 0;
+    if (req->op_ == CEDE_OP_SCOPE)
+        req->args_.words[CEDI_ORPHAN_STAMP] =
+            1 + atomic_fetch_add_explicit(&loop->orphan_scopes, 1, memory_order_relaxed);
+}
+
+/* Of scopes that joined one that stands here, the latest comes first: it may be in any before it.
+ * Not the order in which they come here: one may have been under way, or been set aside. */
+static cede_req *place_of_nested(const cede_loop *loop, const cede_req *scope)
+{
+    cede_req *before = loop->orphans_front, *next = before ? next_of(before) : loop->orphans;
+    while (next && next->op_ == CEDE_OP_SCOPE && cedi_joins_orphan(next) &&
+           stamp_of(next) > stamp_of(scope)) {
+        before = next;
+        next = next_of(next);
+    }
+    return before;
 }
 
 /* Sealed: to be delivered, in order; but what joined a scope that stands here goes to the front,
- * and a nested scope behind the front's last: so members come before their scope, however deep. */
+ * and nested scopes behind the front's last: so members come before their scope, however deep. */
 static void queue(cede_loop *loop, cede_req *req, cede_status status, int32_t os_error)
 {
     bool joins = cedi_joins_orphan(req);
-    cede_req *before = joins ? loop->orphans_front : loop->orphans_last;
+    cede_req *before = loop->orphans_last;
+    if (joins)
+        before = req->op_ == CEDE_OP_SCOPE ? place_of_nested(loop, req) : loop->orphans_front;
     req->args_.words[CEDI_ORPHAN_STATUS] = (uint64_t)(uint32_t)os_error << 32 | (uint32_t)status;
     set_next(req, before ? next_of(before) : loop->orphans);
     if (before)
@@ -91,12 +114,18 @@ static bool scopes_wait(const cede_loop *loop)
     return req;
 }
 
-/* Until then their scopes stand among the closes; and back, in the order from before. */
+/* Until then their scopes stand among the closes, behind those that do. */
 static void set_aside(cede_loop *loop, cede_req *scope)
 {
+    cede_req *last = loop->orphan_closes;
     scope->args_.words[CEDI_ORPHAN_ENTRY] = 0;
-    set_next(scope, loop->orphan_closes);
-    loop->orphan_closes = scope;
+    set_next(scope, NULL);
+    while (last && next_of(last))
+        last = next_of(last);
+    if (last)
+        set_next(last, scope);
+    else
+        loop->orphan_closes = scope;
 }
 
 static void resume_scopes(cede_loop *loop)
@@ -172,7 +201,7 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
         cedi_check_submit(req, NULL);
         if (cedi_in_flight(req))
             cedi_misuse_of("law 17: linked while in flight", req, NULL);
-        make(req, done);
+        make(loop, req, done);
         next = req->attributes_ & CEDI_HAS_NEXT ? req->next_ : NULL;
         done = req->next_done_;
         add(loop, req, status, flags);
@@ -184,7 +213,7 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
-    make(req, done);
+    make(loop, req, done);
     if (req->op_ == CEDE_OP_CLOSE && !(req->attributes_ & CEDI_IS_INVALID)) {
         uint32_t index;
         (void)cedi_handle_bind(loop, req->handle_, &index); /* in the call (1b: Handles) */

@@ -403,8 +403,8 @@ static inline void admissible(const cede_loop *loop, const cede_req *req, cede_d
         cedi_misuse_of("law 17: submit without a loop, a request or a callback", req, where);
     cedi_check_submit(req, where);
     if (CEDI_UNLIKELY(req->seal_ != CEDI_PREPARED) && cedi_in_flight(req)) {
-        const cedi_slot shown = {
-            .op = req->op_, .where = (const char *)(uintptr_t)req->args_.words[CEDI_ORPHAN_WHERE]};
+        uint64_t its = req->op_ == CEDE_OP_SCOPE ? 0 : req->args_.words[CEDI_ORPHAN_WHERE];
+        const cedi_slot shown = {.op = req->op_, .where = (const char *)(uintptr_t)its};
         bool in_slot = req->seal_ == CEDI_IN_FLIGHT;
         cedi_misuse("law 17: submitted while in flight",
                     in_slot ? cedi_slot_find(req->slot_) : &shown, where);
