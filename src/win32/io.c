@@ -210,6 +210,18 @@ static uint32_t call(win *self, win_io *io)
     }
 }
 
+/* Told like a success, not like a failure. By its number alone, but that WSAEMSGSIZE of a send,
+ * which an error is by what is documented, is whatever the kernel's status calls it: on Wine, a
+ * warning. One that the kernel has not written still says that it pends. */
+static bool is_warning(const win_io *io, uint32_t error)
+{
+    if (CEDI_FAULT(WARNING_IS_AN_ERROR))
+        return false;
+    if (error == WSAEMSGSIZE && io->writes)
+        return (uint32_t)io->overlapped.Internal >> 30 == 2;
+    return error == ERROR_MORE_DATA || error == WSAEMSGSIZE;
+}
+
 /*
  * What the call that started a transfer has said: the one place that decides whether its end is
  * still to be told.
@@ -221,8 +233,7 @@ static uint32_t call(win *self, win_io *io)
  */
 static void settle(win *self, win_io *io, uint32_t error)
 {
-    bool warning = error == ERROR_MORE_DATA || (error == WSAEMSGSIZE && !io->writes);
-    bool success = error == 0 || (warning && !CEDI_FAULT(WARNING_IS_AN_ERROR));
+    bool success = error == 0 || is_warning(io, error);
     uint8_t lane = io->lane;
     bool skips = (io->file->skips || CEDI_FAULT(SKIPS_UNASKED)) && !CEDI_FAULT(SKIPPED_IS_AWAITED);
     bool told = (error == ERROR_IO_PENDING && !CEDI_FAULT(PENDING_IS_OVER)) ||

@@ -478,6 +478,8 @@ bool cedi_win_start_recvfrom(win *self, const cede_work *work)
 
 static void sent(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
+    if (error == ERROR_MORE_DATA) /* as a packet says it */
+        error = WSAEMSGSIZE;
     report(self, io, datagram_status(error), error, bytes);
 }
 
