@@ -420,10 +420,11 @@ void *cedi_buffer_of(const cede_req *); /* the one that it transfers; NULL: none
 cede_ticket cedi_submit_long(cede_loop *, cede_req *, cede_done *, const char *where);
 /* Takes a ceded slot: joins its scope, binds its handle, arms its deadline, starts it. */
 void cedi_take_remote(cede_loop *, cedi_slot *);
-void cedi_take_post(cede_loop *, cede_req *);   /* one that came in its own memory */
-void cedi_take_close(cede_loop *, cedi_slot *); /* a linked close, on its turn */
-bool cedi_in_flight(const cede_req *);          /* any thread */
-uint64_t cedi_req_asked(const cedi_slot *);     /* bytes that a transfer was asked for */
+void cedi_take_post(cede_loop *, cede_req *);          /* one that came in its own memory */
+void cedi_take_close(cede_loop *, cedi_slot *);        /* a linked close, on its turn */
+void cedi_submit_binds(cede_loop *, const cede_req *); /* its handles; any thread */
+bool cedi_in_flight(const cede_req *);                 /* any thread */
+uint64_t cedi_req_asked(const cedi_slot *);            /* bytes that a transfer was asked for */
 
 #define CEDI_TOKEN_ENTRY (UINT64_C(1) << 61) /* a work's token: closes an entry without request */
 

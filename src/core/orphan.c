@@ -40,6 +40,7 @@ static void make(cede_loop *loop, cede_req *req, cede_done *done)
         req->attributes_ = CEDI_IS_INVALID;
         req->op_ = CEDE_OP_NONE;
     }
+    cedi_submit_binds(loop, req);
     req->deadline_ns_ = (uintptr_t)cedi_buffer_of(req); /* the words below are over its arguments */
     req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
     req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
@@ -214,10 +215,6 @@ void cedi_orphan_chain(cede_loop *loop, cede_req *req, cede_done *done, cede_sta
 void cedi_orphan_send(cede_loop *loop, cede_req *req, cede_done *done)
 {
     make(loop, req, done);
-    if (req->op_ == CEDE_OP_CLOSE && !(req->attributes_ & CEDI_IS_INVALID)) {
-        uint32_t index;
-        (void)cedi_handle_bind(loop, req->handle_, &index); /* in the call (1b: Handles) */
-    }
     /* a retry by this way counts too (law 17) */
     req->args_.words[CEDI_ORPHAN_SCOPE] = cede_in_callback(loop) ? cedi_refusals(loop) : 0;
     if (!cedi_inbox_send_orphan(loop, req))

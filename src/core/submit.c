@@ -166,6 +166,15 @@ static cede_status bind_others(cede_loop *loop, const cede_req *req)
     return status;
 }
 
+/* Whatever comes of the request, the submit call binds what it names (1b: Handles). */
+void cedi_submit_binds(cede_loop *loop, const cede_req *req)
+{
+    uint32_t index;
+    if ((req->attributes_ & CEDI_HAS_HANDLE) || req->op_ == CEDE_OP_CLOSE)
+        (void)cedi_handle_bind(loop, req->handle_, &index);
+    (void)bind_others(loop, req);
+}
+
 static cede_status admit_opening(cede_loop *loop, cedi_slot *slot, const cede_req *req)
 {
     cede_status status = bind_others(loop, req);
@@ -270,6 +279,7 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     if (status) {
         uint8_t by = status != CEDE_EENDED ? 0 : loop->closing ? CEDE_BY_LOOP : CEDE_BY_SCOPE;
         slot->holds = 0;
+        cedi_submit_binds(loop, req);
         refuse(loop, slot, status, by);
         return;
     }
@@ -491,12 +501,7 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
     fill(slot, req, done, where);
     if (before)
         *before = cedi_slot_ticket(slot);
-    /* binds in the call: from here the handle is this loop's (1b: Handles) */
-    if ((req->attributes_ & CEDI_HAS_HANDLE) || slot->op == CEDE_OP_CLOSE) {
-        uint32_t index;
-        (void)cedi_handle_bind(loop, req->handle_, &index);
-    }
-    (void)bind_others(loop, req);
+    cedi_submit_binds(loop, req); /* from here the handle is this loop's */
     if (cede_in_callback(loop))
         slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);

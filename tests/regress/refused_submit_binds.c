@@ -1,0 +1,61 @@
+/* The submit call binds a handle, whatever comes of the request (1b: Handles): refused by an ended
+ * scope, of a wrong ticket, or without a slot. Another loop cannot have it then, and its loop's close
+ * closes it: it stayed open. */
+#include "orphans.h"
+
+enum { NO_SLOT, ENDED_SCOPE, NO_SCOPE, HOWS };
+
+static void one(int how, bool remote)
+{
+    static fake backends[2];
+    static note scope, pend, read, again;
+    static char byte;
+    cede_loop *mine = fake_loop(&backends[0]), *other = fake_loop(&backends[1]);
+    cede_handle handle = fake_handle(CEDE_KIND_FILE, 0);
+    cede_ticket life;
+    uint64_t starts;
+
+    cede_prep_scope(&scope.req);
+    life = cede_submit(mine, &scope.req, note_done);
+    if (how == ENDED_SCOPE) {
+        cede_cancel(life);
+        CHECK(cede_run(mine, CEDE_FOREVER) == 1);
+    }
+    if (how == NO_SCOPE) {
+        cede_prep_pend(&pend.req);
+        life = cede_submit(mine, &pend.req, note_done);
+    }
+    if (how == NO_SLOT)
+        fill_slots(mine, 1);
+    cede_prep_read(&read.req, handle, &byte, 1, 0);
+    if (how != NO_SLOT)
+        cede_in(&read.req, life);
+    if (remote)
+        cede_submit_remote(mine, &read.req, note_done, NULL);
+    else
+        cede_submit(mine, &read.req, note_done);
+    memory_is_out = false;
+    CHECK(cede_run(mine, 0) == 1 && read.result.status != CEDE_OK);
+
+    cede_prep_read(&again.req, handle, &byte, 1, 0);
+    cede_submit(other, &again.req, note_done);
+    CHECK(cede_run(other, CEDE_FOREVER) == 1 && again.result.status == CEDE_EINVAL);
+    starts = backends[0].starts;
+    CHECK(cede_loop_close(mine, CEDE_FOREVER) == CEDE_OK);
+    CHECK(backends[0].starts == starts + 1); /* a close */
+    cede_prep_read(&again.req, handle, &byte, 1, 0);
+    cede_submit(other, &again.req, note_done);
+    CHECK(cede_run(other, CEDE_FOREVER) == 1 && again.result.status == CEDE_EBADF);
+    CHECK(cede_loop_close(other, CEDE_FOREVER) == CEDE_OK);
+}
+
+int main(void)
+{
+    use_short_memory();
+    one(NO_SLOT, false); /* first: a loop that has closed leaves slots to others */
+    for (int how = ENDED_SCOPE; how < HOWS; how++) {
+        one(how, false);
+        one(how, true);
+    }
+    return 0;
+}
