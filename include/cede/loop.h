@@ -107,7 +107,10 @@ CEDE_API const char *cede_op_name(uint32_t op);
  * Errors that are found here and delivered: CEDE_EINVAL (not prepared, bad argument or flag, a
  * handle or scope of another loop), CEDE_EBADF (no such handle), CEDE_ENOTSUP, CEDE_EENDED (scope
  * or loop ending), CEDE_ENOMEM. A NULL loop, request or done, and a request in flight, stop the
- * process (law 17).
+ * process (law 17). Whatever comes of it, the handles that it names are the loop's from here.
+ *
+ * Without memory for the request's slot the ticket is one that all such requests of the loop share:
+ * wishes on it do nothing, and a wait for it delivers all of them.
  *
  * cede_submit is a function and, for the place of submission, a macro over cede_submit_at.
  */
@@ -164,8 +167,9 @@ CEDE_API void cede_stop(cede_loop *);
  * CEDE_OK: its done has returned (or the ticket was stale already). CEDE_EDEADLK: it, or one that
  * must come before it, is on this thread's callback stack. CEDE_EDEADLINE: at_most_ns passed.
  * CEDE_EINVAL: the ticket of another loop, whose done does not run now. In all these the request is
- * as it was. (A receive from a pool gets no buffer here while the last ones are on their way to
- * callbacks of others, which keep for cede_run.) */
+ * as it was. (Where memory was out at its submit, the ticket is not its alone: a wait inside its
+ * own done waits for the others. A receive from a pool gets no buffer here while the last ones are
+ * on their way to callbacks of others, which keep for cede_run.) */
 CEDE_API cede_status cede_wait(cede_loop *, cede_ticket, uint64_t at_most_ns);
 
 /* The loop's monotonic clock, in nanoseconds, read at most once a turn. */

@@ -48,9 +48,9 @@ typedef struct cede_relay {
 } cede_relay;
 
 /* Prepares the relay, and its request as a scope: `from` and `to` are streams (sockets, pipes,
- * terminals; no files: CEDE_EINVAL), the buffer is ceded,
- * at least 2 bytes (some tens of kilobytes are good), length_bytes how much to move, or CEDE_TO_END
- * (file.h). */
+ * terminals; no files: CEDE_EINVAL), the buffer is ceded, at least 2 bytes (some tens of kilobytes
+ * are good), length_bytes how much to move, or CEDE_TO_END (file.h). Both are looked at at once; of
+ * a `to` that is closed or reset later the relay learns by what it sends next. */
 CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, void *buffer,
                               size_t buffer_bytes, uint64_t length_bytes);
 

@@ -172,12 +172,14 @@ CEDE_API void cede_until(cede_req *, uint64_t at_ns);
 
 /* Chains `next` behind `req`: ceding the first cedes the rest, and next starts when req ended OK
  * and complete (a short transfer is not). Otherwise next completes with CEDE_ECANCELED and
- * CEDE_BY_LINK, each done once, in order. next must be prepared, with its own attributes; it may
- * be linked on, and what it names is ceded with the first: two reads, two buffers. It has no
- * ticket: cancel or await it through a scope. A deadline of its own counts from the submit of the
- * chain: if it comes while next still waits for its turn, next, and what is behind it, is done
- * ahead of those before it. A request that is linked to itself is CEDE_EINVAL; a longer circle
- * stops the process (law 17). */
+ * CEDE_BY_LINK, each done once, and in order, if nothing but its link ends it. next must be
+ * prepared, with its own attributes; it may be linked on, and what it names is ceded with the
+ * first: two reads, two buffers. It has no ticket: cancel or await it through a scope. What ends
+ * next while it still waits for its turn (it is refused; its deadline, which counts from the submit
+ * of the chain; its scope; the close of its handle; without memory for its slot) has it done then,
+ * and what is behind it: ahead of those before it. So free what a chain shares in the done of a
+ * scope that all of it is in, not in its last one's. A request that is linked to itself is
+ * CEDE_EINVAL; a longer circle stops the process (law 17). */
 CEDE_API void cede_link(cede_req *, cede_req *next, cede_done *next_done);
 
 /* Does not keep cede_run from being idle (a heartbeat, a signal watch). */
@@ -193,7 +195,8 @@ CEDE_API void cede_prep_roundtrip(cede_req *);
 
 /* A request that stands for the life of something made of many requests: see cede_submit in
  * loop.h and law 12. Its ticket is the name of that life. done comes once, after the last member's
- * done has returned and the handles that it owns are closed; count is the number of members. */
+ * done has returned and the handles that it owns are closed; count is the number of members, with
+ * those that it refused because it was ending. */
 CEDE_API void cede_prep_scope(cede_req *);
 
 /* Pends until cede_complete names its ticket, with that status and count, or until cancel,

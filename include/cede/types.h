@@ -141,7 +141,7 @@ typedef uint64_t cede_handle;
  * was recorded before the outcome was sealed. What came between that and done is not told. */
 #define CEDE_BY_WISH      0x01u /* cede_cancel or cede_fail on its own ticket */
 #define CEDE_BY_DEADLINE  0x02u
-#define CEDE_BY_SCOPE     0x04u /* its scope ended, for whatever reason */
+#define CEDE_BY_SCOPE     0x04u /* its scope ended, or the one that owned its handle */
 #define CEDE_BY_CLOSE     0x08u /* its handle was closed or dropped */
 #define CEDE_BY_LINK      0x10u /* the request before it in its chain failed or fell short */
 #define CEDE_BY_LOOP      0x20u /* its loop was closing */
@@ -158,7 +158,8 @@ typedef struct cede_result {
     cede_handle handle; /* what was opened, now the callee's to close; 0 if nothing was */
     void *buffer;       /* the caller's buffer for transfers of one buffer; the pool's that was
                            picked, now the callee's to give back; else NULL */
-    cede_ticket scope;  /* the scope that the request was a member of, or {0, 0} */
+    cede_ticket scope;  /* the scope that the request was a member of, or {0, 0}: it was in none, or
+                           in one that was over before */
     uint32_t flags;     /* CEDE_BY_..., CEDE_CANCEL_ASKED */
 } cede_result;
 

@@ -149,7 +149,27 @@ static void send_on(cede_relay *relay)
     }
 }
 
-/* An argument that will not do is told like every other: by a receive that is refused. */
+static void on_looked_at(cede_req *req, cede_result result)
+{
+    cede_relay *relay = CEDE_CONTAINER(req, cede_relay, send_);
+    relay->busy_ = false;
+    if (result.status)
+        stop(relay, result.status);
+    else
+        send_on(relay);
+    leave(relay);
+}
+
+/* Nothing is sent, which needs no look at the stream, but a handle that takes sends. */
+static void look_at_sink(cede_relay *relay)
+{
+    relay->busy_ = true;
+    cede_prep_send_all(&relay->send_, relay->to_, relay->half_[0].base, 0);
+    submit(relay, &relay->send_, on_looked_at);
+}
+
+/* An argument that will not do is told like every other: by a receive or send that is refused. The
+ * send comes first, so that its refusal does, and no byte is taken for a sink that is none. */
 cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *done,
                                  const char *where)
 {
@@ -159,10 +179,12 @@ cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *
     relay->where_ = where;
     relay->background_ = relay->req.attributes_ & CEDI_IS_BACKGROUND;
     life = relay->life_ = cede_submit_at(loop, &relay->req, done, where);
-    if (relay->half_bytes_ == 0 || !relay->half_[0].base)
+    if (relay->half_bytes_ == 0 || !relay->half_[0].base) {
         stop(relay, CEDE_EINVAL);
-    else
+    } else {
+        look_at_sink(relay);
         receive(relay);
+    }
     return life;
 }
 

@@ -192,6 +192,25 @@ static void wish(void *context)
 }
 
 /* While it waits for the source; then the streams are as they were. */
+CFT_CASE(relay_into_what_takes_nothing_is_refused)
+{
+    static const cede_status wanted[] = {CEDE_EBADF, CEDE_EBADF, CEDE_EINVAL};
+    chain *c = begin(t, CEDE_TO_END);
+    cede_handle file = cft_opened(t, "f", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE);
+    cede_handle sinks[] = {0, c->out, file};
+    cft_closed(t, c->out); /* a stale one */
+    for (uint32_t i = 0; i < 3 && !cft_faulted(t); i++) {
+        c->done = 0;
+        cede_prep_relay(c->relay, c->in, sinks[i], c->room, ROOM, CEDE_TO_END);
+        c->life = cede_submit_relay(cft_loop(t), c->relay, on_relayed);
+        CFT_CHECK(t, cft_wait_on(cft_loop(t), c->life, CEDE_FOREVER) == CEDE_OK && c->done == 1);
+        CFT_EXPECT(t, c->result.status == wanted[i]);
+        CFT_CHECK(t, c->relay->sent_bytes == 0 && c->relay->left_count == 0);
+    }
+    cft_talk(t, c->source, c->in); /* as it was */
+    cft_settle(t);
+}
+
 CFT_CASE(relay_cancelled_while_it_waits_loses_nothing)
 {
     chain *c = begin(t, CEDE_TO_END);
