@@ -14,6 +14,7 @@
 #include "uring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 
@@ -131,9 +132,19 @@ static bool wait_for_data(uring *self, uring_job *job)
     return true;
 }
 
+/* Which would be told by its receive, and never becomes readable. */
+static bool only_writes(const cede_work *work)
+{
+    int flags = work->kind == CEDE_KIND_PIPE ? fcntl((int)work->native, F_GETFL) : 0;
+    return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+}
+
 static bool start_steps(uring *self, const cede_work *work)
 {
-    uring_job *job = cedi_uring_job_new(self, work, URING_PICK);
+    uring_job *job;
+    if (only_writes(work))
+        return cedi_uring_failed(self, work, EBADF);
+    job = cedi_uring_job_new(self, work, URING_PICK);
     if (!job)
         return false;
     job->picked.kind = work->kind;

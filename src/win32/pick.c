@@ -125,7 +125,7 @@ bool cedi_win_start_recv_pool(win *self, const cede_work *work)
     if (!file || file->lane == WIN_LANE_NONE)
         return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0);
     if (file->access && !(file->access & FILE_READ_DATA))
-        return cedi_win_done_now(self, work, ERROR_ACCESS_DENIED, 0);
+        return cedi_win_done_now(self, work, ERROR_INVALID_HANDLE, 0); /* not opened for it */
     return file->lane == WIN_LANE_SYNC ? start_on_thread(self, work, file)
                                        : start_waiting(self, work, file);
 }

@@ -427,6 +427,24 @@ CFT_CASE(copy_within_one_file_works)
     cft_closed(t, file);
 }
 
+CFT_CASE(copy_into_what_only_reads_is_told)
+{
+    cft_file(t, "from", NULL, 100, KEY);
+    cft_file(t, "empty", NULL, 0, KEY);
+    cede_handle to = cft_opened(t, "from", CEDE_OPEN_READ);
+    for (uint32_t i = 0; i < 2; i++) {
+        cede_handle from = cft_opened(t, i ? "empty" : "from", CEDE_OPEN_READ);
+        cft_rec *copy = cft_new(t);
+        cede_prep_copy(copy->req, from, 0, to, 200, 10);
+        cft_do(copy);
+        CFT_STATUS(t, copy, CEDE_EBADF);
+        CFT_CHECK(t, copy->result.count == 0);
+        cft_closed(t, from);
+    }
+    CFT_EXPECT(t, cft_file_size(t, "from") == 100);
+    cft_closed(t, to);
+}
+
 CFT_CASE(copy_needs_two_good_files)
 {
     cft_file(t, "f", NULL, 100, KEY);

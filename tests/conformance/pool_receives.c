@@ -554,3 +554,16 @@ CFT_CASE(recv_pool_brings_no_buffer_at_the_end_or_with_a_failure)
         cft_closed(t, from);
     }
 }
+
+CFT_CASE(recv_pool_of_what_only_writes_is_told)
+{
+    cft_pipe pipe = cft_pipe_writer(t);
+    shelf *s = shelf_of(t, 1, 64, 0);
+    if (!s)
+        return;
+    cft_rec *rec = receive(t, s, pipe.handle);
+    cft_await(t, rec);
+    CFT_STATUS(t, rec, CEDE_EBADF);
+    CFT_CHECK(t, !rec->result.buffer && cede_pool_out(s->pool) == 0);
+    cft_closed(t, pipe.handle);
+}

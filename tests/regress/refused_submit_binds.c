@@ -1,6 +1,6 @@
 /* The submit call binds a handle, whatever comes of the request (1b: Handles): refused by an ended
- * scope, of a wrong ticket, or without a slot. Another loop cannot have it then, and its loop's close
- * closes it: it stayed open. */
+ * scope, of a wrong ticket, or without a slot. Another loop cannot have it then, and its loop's
+ * close closes it: it stayed open. */
 #include "orphans.h"
 
 enum { NO_SLOT, ENDED_SCOPE, NO_SCOPE, HOWS };
