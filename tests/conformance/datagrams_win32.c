@@ -73,26 +73,15 @@ static void tell(uint32_t bytes)
         real()->post_completion(hooks_port, bytes, 1, called.overlapped);
 }
 
-static void do_on(cft *t, cede_loop *loop, cft_rec *rec)
-{
-    cft_submit_on(rec, loop);
-    hooks_await(t, loop, rec);
-}
-
-static void look(cft *t, cede_loop *loop)
-{
-    CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
-}
-
 static cede_handle datagrams(cft *t, cede_loop *loop, cede_address *at)
 {
     cft_rec *rec = cft_new(t), *name = cft_new(t);
     *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
     cede_prep_datagram(rec->req, at, 0);
-    do_on(t, loop, rec);
+    hooks_do(t, loop, rec);
     CFT_OK(t, rec);
     cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
-    do_on(t, loop, name);
+    hooks_do(t, loop, name);
     memcpy(at, name->bytes, sizeof *at);
     return rec->result.handle;
 }
@@ -113,7 +102,7 @@ CFT_CASE(warning_about_a_datagram_owes_its_packet)
     cede_handle handle = datagrams(t, loop, &at);
     answer_once = WSAEMSGSIZE;
     cft_rec *recv = recvfrom_on(t, loop, handle);
-    look(t, loop);
+    hooks_look(t, loop);
     CFT_CHECK(t, !cft_is_done(recv));
     tell(8);
     hooks_await(t, loop, recv);
@@ -135,7 +124,7 @@ CFT_CASE(warning_about_a_send_owes_its_packet)
         answer_once = WSAEMSGSIZE, status_once = statuses[i];
         cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
         cft_submit_on(send, loop);
-        look(t, loop);
+        hooks_look(t, loop);
         CFT_CHECK(t, answer_once == 0);
         CFT_CHECK(t, cft_is_done(send) == (statuses[i] != STATUS_OF_A_WARNING));
         if (!cft_is_done(send))
@@ -154,10 +143,10 @@ CFT_CASE(receive_survives_what_became_of_a_datagram)
     cede_handle handle = datagrams(t, loop, &at);
     answer_once = WSAECONNRESET;
     cft_rec *recv = recvfrom_on(t, loop, handle), *send = cft_new(t);
-    look(t, loop);
+    hooks_look(t, loop);
     CFT_CHECK(t, answer_once == 0 && !cft_is_done(recv));
     cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
-    do_on(t, loop, send);
+    hooks_do(t, loop, send);
     hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }

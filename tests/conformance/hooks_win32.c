@@ -45,6 +45,17 @@ void hooks_await(cft *t, cede_loop *loop, const cft_rec *rec)
     CFT_CHECK(t, cft_is_done(rec));
 }
 
+void hooks_do(cft *t, cede_loop *loop, cft_rec *rec)
+{
+    cft_submit_on(rec, loop);
+    hooks_await(t, loop, rec);
+}
+
+void hooks_look(cft *t, cede_loop *loop)
+{
+    CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
+}
+
 cede_handle hooks_open_file(cft *t, cede_loop *loop)
 {
     cft_file(t, "f", NULL, 4096, 1);

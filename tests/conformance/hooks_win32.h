@@ -21,6 +21,8 @@ cede_loop *hooks_open_failing(cft *, const cede_win32_calls *,
                               int (*fault)(void *context, const char *call), void *context);
 
 void hooks_await(cft *, cede_loop *, const cft_rec *);
+void hooks_do(cft *, cede_loop *, cft_rec *); /* submits and awaits it */
+void hooks_look(cft *, cede_loop *);          /* runs what there is */
 /* A file of 4096 bytes, of key 1. */
 cede_handle hooks_open_file(cft *, cede_loop *);
 cft_rec *hooks_read_file(cft *, cede_loop *, cede_handle, uint64_t offset); /* 100 bytes */

@@ -23,26 +23,15 @@ static bool is_apc(const cft *t)
     return strcmp(cft_backend(t), "win32-apc") == 0;
 }
 
-static void do_on(cft *t, cede_loop *loop, cft_rec *rec)
-{
-    cft_submit_on(rec, loop);
-    hooks_await(t, loop, rec);
-}
-
-static void look(cft *t, cede_loop *loop)
-{
-    CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
-}
-
 static cede_handle listening(cft *t, cede_loop *loop, cede_address *at)
 {
     cft_rec *rec = cft_new(t), *name = cft_new(t);
     *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
     cede_prep_listen(rec->req, at, 0, 0);
-    do_on(t, loop, rec);
+    hooks_do(t, loop, rec);
     CFT_OK(t, rec);
     cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
-    do_on(t, loop, name);
+    hooks_do(t, loop, name);
     memcpy(at, name->bytes, sizeof *at);
     return rec->result.handle;
 }
@@ -167,7 +156,7 @@ CFT_CASE(client_that_is_gone_at_the_update_is_passed_over)
     cft_rec *accept = accept_on(t, loop, listener);
     cft_rec *first = connect_on(t, loop, &at);
     hooks_await(t, loop, first);
-    look(t, loop);
+    hooks_look(t, loop);
     CFT_CHECK(t, updates.accepts == 1 && !cft_is_done(accept));
     cft_rec *second = connect_on(t, loop, &at);
     hooks_await(t, loop, second);
@@ -268,7 +257,7 @@ static void expect_all_once(cft *t, uint32_t without)
     cft_rec *recv = recv_on(t, loop, accept->result.handle);
     hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 3);
-    look(t, loop);
+    hooks_look(t, loop);
     CFT_CHECK(t, at_once == 3);
     send = send_on(t, loop, accept->result.handle, "defg");
     hooks_await(t, loop, send);
@@ -305,9 +294,9 @@ CFT_CASE(accept_whose_cancel_was_too_late_is_delivered)
     cede_address at;
     cede_loop *loop = hooks_open(t, &calls, 0, 0);
     cft_rec *accept = accept_on(t, loop, listening(t, loop, &at));
-    look(t, loop);
+    hooks_look(t, loop);
     cede_cancel(accept->ticket);
-    look(t, loop);
+    hooks_look(t, loop);
     CFT_CHECK(t, !cft_is_done(accept));
     cft_rec *connect = connect_on(t, loop, &at);
     hooks_await(t, loop, connect);
@@ -336,7 +325,7 @@ CFT_CASE(cancel_on_a_socket_that_finds_nothing_is_repeated)
     cede_loop *loop = hooks_open(t, &calls, 0, 0);
     connected_on(t, loop, &one, &other);
     cft_rec *all[] = {recv_on(t, loop, one), accept_on(t, loop, listening(t, loop, &at))};
-    look(t, loop);
+    hooks_look(t, loop);
     for (uint32_t i = 0; i < 2; i++) {
         denials = 5;
         cede_cancel(all[i]->ticket);
@@ -399,7 +388,7 @@ CFT_CASE(packet_of_a_failed_receive_is_delivered)
     connected_on(t, loop, &one, &other);
     for (uint32_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         cft_rec *recv = recv_on(t, loop, one);
-        look(t, loop);
+        hooks_look(t, loop);
         CFT_CHECK(t, !cft_is_done(recv) && (called.routine != NULL) == is_apc(t));
         called.overlapped->Internal = failures[i].status;
         called.error = failures[i].error;
@@ -495,11 +484,11 @@ static void send_file_although_told(cft *t, uint32_t answer)
     connected_on(t, loop, &from, &to);
     cft_rec *file = cft_new(t), *recv = cft_new(t), *send = cft_new(t);
     cede_prep_open(file->req, cft_file(t, "f", NULL, BYTES, 4), CEDE_OPEN_READ, 0);
-    do_on(t, loop, file);
+    hooks_do(t, loop, file);
     cede_prep_recv_all(recv->req, to, cft_buffer(recv, BYTES), BYTES);
     cft_submit_on(recv, loop);
     cede_prep_send_file(send->req, from, file->result.handle, 0, BYTES);
-    do_on(t, loop, send);
+    hooks_do(t, loop, send);
     hooks_await(t, loop, recv);
     CFT_MOVED(t, send, BYTES);
     CFT_MOVED(t, recv, BYTES);

@@ -9,12 +9,6 @@ typedef struct object {
 
 static int ended;
 
-static int keep_all(fake *self, const cede_work *work)
-{
-    (void)self, (void)work;
-    return FAKE_KEEP;
-}
-
 static void on_end(cede_req *req, cede_result result)
 {
     object *o = CEDE_CONTAINER(req, object, scope.req);
@@ -51,7 +45,7 @@ static void report_close(fake *backend)
 
 int main(void)
 {
-    static fake backend = {.on_start = keep_all};
+    static fake backend = {.on_start = keep_closes};
     cede_loop *loop;
     cede_ticket life;
 

@@ -10,12 +10,6 @@ typedef struct object {
 
 static int ended;
 
-static int keep_all(fake *self, const cede_work *work)
-{
-    (void)self, (void)work;
-    return FAKE_KEEP;
-}
-
 static void on_end(cede_req *req, cede_result result)
 {
     object *o = CEDE_CONTAINER(req, object, middle.req);
@@ -63,7 +57,7 @@ static void while_it_is_on_its_way(cede_loop *loop, cede_ticket life)
 
 int main(void)
 {
-    static fake backend = {.on_start = keep_all};
+    static fake backend = {.on_start = keep_closes};
     static note outer;
     cede_loop *loop;
 

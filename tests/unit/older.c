@@ -3,7 +3,7 @@
  * and the library does without the newest, then without the next. Here the system's call is made to
  * say so; a loop is had as long as there is something to do without, and it works.
  */
-#include "unit.h"
+#include "use.h"
 
 #include <cede/cede.h>
 #include <cede/uring.h>
@@ -24,26 +24,6 @@ static int refuses(void *context, const char *call)
     if (strcmp(call, "setup") != 0)
         return 0;
     return old->asked++ < old->unknown ? EINVAL : 0;
-}
-
-static void on_ok(cede_req *req, cede_result r)
-{
-    REQUIRE(r.status == CEDE_OK, "%s", cede_strerror(r.status));
-    ++*(int *)req->user_data;
-}
-
-/* Something for the core, something for the kernel, and a wait that ends by time. */
-static void use(cede_loop *loop)
-{
-    int done = 0;
-    cede_req requests[3] = {{.user_data = &done}, {.user_data = &done}, {.user_data = &done}};
-    cede_stat stat;
-    cede_prep_roundtrip(&requests[0]);
-    cede_prep_stat(&requests[1], "/", &stat, 0);
-    cede_prep_timer(&requests[2], CEDE_MILLISECOND);
-    for (int i = 0; i < 3; i++)
-        (void)cede_submit(loop, &requests[i], on_ok);
-    REQUIRE(cede_run(loop, CEDE_FOREVER) == 3 && done == 3, "%d are done", done);
 }
 
 int main(void)
