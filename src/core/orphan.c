@@ -44,10 +44,10 @@ static void make(cede_loop *loop, cede_req *req, cede_done *done)
     req->deadline_ns_ = (uintptr_t)cedi_buffer_of(req); /* the words below are over its arguments */
     req->seal_ = CEDI_ORPHANED ^ (uintptr_t)req;
     req->args_.words[CEDI_ORPHAN_DONE] = (uintptr_t)done;
-    req->args_.words[CEDI_ORPHAN_STAMP] = 0;
-    if (req->op_ == CEDE_OP_SCOPE)
-        req->args_.words[CEDI_ORPHAN_STAMP] =
-            1 + atomic_fetch_add_explicit(&loop->orphan_scopes, 1, memory_order_relaxed);
+    req->args_.words[CEDI_ORPHAN_STAMP] =
+        req->op_ == CEDE_OP_SCOPE
+            ? atomic_fetch_add_explicit(&loop->orphan_scopes, 1, memory_order_relaxed)
+            : 0;
 }
 
 /* Of scopes that joined one that stands here, the latest comes first: it may be in any before it.

@@ -3,6 +3,8 @@
  */
 #include "hooks_win32.h"
 
+#include <string.h>
+
 static const cede_win32_calls *real(void)
 {
     return cede_win32_system_calls();
@@ -54,6 +56,17 @@ void hooks_do(cft *t, cede_loop *loop, cft_rec *rec)
 void hooks_look(cft *t, cede_loop *loop)
 {
     CFT_CHECK(t, cft_run_on(loop, 2 * CEDE_MILLISECOND) >= 0);
+}
+
+cede_handle hooks_made(cft *t, cede_loop *loop, cft_rec *rec, cede_address *at)
+{
+    cft_rec *name = cft_new(t);
+    hooks_do(t, loop, rec);
+    CFT_OK(t, rec);
+    cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
+    hooks_do(t, loop, name);
+    memcpy(at, name->bytes, sizeof *at);
+    return rec->result.handle;
 }
 
 cede_handle hooks_open_file(cft *t, cede_loop *loop)

@@ -23,6 +23,8 @@ cede_loop *hooks_open_failing(cft *, const cede_win32_calls *,
 void hooks_await(cft *, cede_loop *, const cft_rec *);
 void hooks_do(cft *, cede_loop *, cft_rec *); /* submits and awaits it */
 void hooks_look(cft *, cede_loop *);          /* runs what there is */
+/* The same of what makes a socket: its handle, and where it is. */
+cede_handle hooks_made(cft *, cede_loop *, cft_rec *, cede_address *at);
 /* A file of 4096 bytes, of key 1. */
 cede_handle hooks_open_file(cft *, cede_loop *);
 cft_rec *hooks_read_file(cft *, cede_loop *, cede_handle, uint64_t offset); /* 100 bytes */

@@ -25,15 +25,10 @@ static bool is_apc(const cft *t)
 
 static cede_handle listening(cft *t, cede_loop *loop, cede_address *at)
 {
-    cft_rec *rec = cft_new(t), *name = cft_new(t);
+    cft_rec *rec = cft_new(t);
     *at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
     cede_prep_listen(rec->req, at, 0, 0);
-    hooks_do(t, loop, rec);
-    CFT_OK(t, rec);
-    cede_prep_name(name->req, rec->result.handle, CEDE_NAME_OWN, cft_buffer(name, sizeof *at));
-    hooks_do(t, loop, name);
-    memcpy(at, name->bytes, sizeof *at);
-    return rec->result.handle;
+    return hooks_made(t, loop, rec, at);
 }
 
 static cft_rec *accept_on(cft *t, cede_loop *loop, cede_handle listener)

@@ -191,7 +191,7 @@ static void wish(void *context)
     cede_cancel(((chain *)context)->life);
 }
 
-/* While it waits for the source; then the streams are as they were. */
+/* Whatever it is that takes no sends; then the source is as it was. */
 CFT_CASE(relay_into_what_takes_nothing_is_refused)
 {
     static const cede_status wanted[] = {CEDE_EBADF, CEDE_EBADF, CEDE_EINVAL};
@@ -211,6 +211,7 @@ CFT_CASE(relay_into_what_takes_nothing_is_refused)
     cft_settle(t);
 }
 
+/* While it waits for the source; then the streams are as they were. */
 CFT_CASE(relay_cancelled_while_it_waits_loses_nothing)
 {
     chain *c = begin(t, CEDE_TO_END);

@@ -339,37 +339,31 @@ static void run_schedules(job *job, uint32_t schedules, tally *sum)
         run_faults(job, sum);
 }
 
-static void conclude(const job *job, const tally *sum, uint64_t began)
-{
-    const cft_settings *set = job->set;
-    char name[192];
-    snprintf(name, sizeof name, "%s.%s", job->world->name, job->kase->name);
-    cft_outcome outcome = {name, CFT_PASSED, sum->text ? sum->text : "",
-                           (double)(cft_os_now_ns() - began) / 1e9, job->board->runs};
-    bool whole = set->only_schedule == CFT_SCHEDULES && !set->without;
-    if (sum->failed) {
-        outcome.verdict = CFT_FAILED;
-    } else if (sum->skipped) {
-        outcome.verdict = CFT_SKIPPED;
-    } else if (!job->board->runs && whole) {
-        outcome.verdict = CFT_FAILED;
-        outcome.text = "# no schedule of the case can be made in this world";
-    } else if (job->board->deviates[0]) {
-        outcome.verdict = CFT_DEVIATED;
-        outcome.text = job->board->deviates;
-    }
-    cft_report_add(&outcome);
-}
-
 static void run_case(const cft_settings *set, const cft_case *kase, const cft_world *world,
                      cft_board *board)
 {
     job job = {set, kase, world, board, 0, 0, 0, 0};
     tally sum = {false, false, NULL};
+    char name[192];
     uint64_t began = cft_os_now_ns();
     memset(board, 0, sizeof *board);
     run_schedules(&job, schedules_of(set, kase, world), &sum);
-    conclude(&job, &sum, began);
+    snprintf(name, sizeof name, "%s.%s", world->name, kase->name);
+    cft_outcome outcome = {name, CFT_PASSED, sum.text ? sum.text : "",
+                           (double)(cft_os_now_ns() - began) / 1e9, board->runs};
+    if (!board->runs && set->only_schedule == CFT_SCHEDULES && !set->without && !sum.skipped) {
+        sum.failed = true;
+        outcome.text = "# no schedule of the case can be made in this world";
+    }
+    if (sum.failed)
+        outcome.verdict = CFT_FAILED;
+    else if (sum.skipped)
+        outcome.verdict = CFT_SKIPPED;
+    else if (board->deviates[0]) {
+        outcome.verdict = CFT_DEVIATED;
+        outcome.text = board->deviates;
+    }
+    cft_report_add(&outcome);
     free(sum.text);
 }
 
