@@ -20,7 +20,8 @@
  *   a peer that never reads             a send pends, once the system's buffers are full, until a
  *                                       cancel or its deadline; count is what has gone
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
- *                                       stream; an empty datagram is sent and received as one
+ *                                       stream; an empty datagram is sent and received as one. At
+ *                                       the wrong end of a pipe CEDE_EBADF, as of any bytes
  *   connect                             CEDE_ECONNREFUSED (also of a local name that is not there),
  *                                       CEDE_EHOSTUNREACH, CEDE_ENETUNREACH,
  *                                       CEDE_ETIMEDOUT (the system's own limit, not a deadline)

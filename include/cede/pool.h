@@ -5,7 +5,8 @@
  * A pool belongs to a loop. A receive that names it (cede_prep_recv_pool, cede_prep_recv_many in
  * net.h) brings a buffer with its data; the callback owns that buffer and gives it back, sooner or
  * later, with cede_pool_give. While no buffer is left, receives wait, without a word and without
- * loss: what is not received keeps in the system, and the sender feels it (law 15). They go on, in
+ * loss: what is not received keeps in the system, and the sender feels it (law 15). So does a
+ * stream's end, or its failure: who keeps all the buffers until then waits for ever. They go on, in
  * the order in which they found none, as buffers come back, and in front of those that begin
  * meanwhile or go on by themselves. (One that goes on and finds that another's data has had the
  * buffer waits anew, behind the others.)

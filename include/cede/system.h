@@ -25,6 +25,8 @@ extern "C" {
 /* Waits until one of `events` (IN, OUT or both) holds on a descriptor, which is somebody else's to
  * use (import it with CEDE_IMPORT_BORROW): another library's socket, say. result.count are those
  * that hold, HANGUP and ERROR among them. It says what was so at one moment, and consumes nothing.
+ * Where the other end is gone or an error waits, nothing would wait: on Linux all that was asked
+ * for holds then, whichever way the descriptor goes.
  * Level, not edge: what is ready already completes at once. Takes streams, listeners, datagram
  * sockets and CEDE_KIND_OBJECT: on Linux any other descriptor that can be polled (eventfd, timerfd,
  * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object

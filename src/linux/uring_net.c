@@ -133,12 +133,13 @@ bool cedi_uring_socket_transfer(uring *self, const cede_work *work, bool sends, 
                  work->args->io.length_bytes - work->moved, flags);
 }
 
-/* Pipes and terminals are no sockets to the kernel. */
+/* Pipes and terminals are no sockets to the kernel. Of a pipe it must be asked for nothing, too: it
+ * knows which of its ends it is. */
 static bool transfer(uring *self, const cede_work *work, bool sends, int flags)
 {
     if (URING_LIKELY(work->kind == CEDE_KIND_STREAM))
         return cedi_uring_socket_transfer(self, work, sends, flags);
-    if (work->args->io.length_bytes == 0)
+    if (work->args->io.length_bytes == 0 && work->kind != CEDE_KIND_PIPE)
         return cedi_uring_finished(self, work, 0);
     return cedi_uring_transfer(self, work, sends ? IORING_OP_WRITE : IORING_OP_READ, work->moved);
 }
@@ -210,6 +211,8 @@ bool cedi_uring_start_sendv(uring *self, const cede_work *work)
         vec++;
         count--;
     }
+    if (count == 0 && work->kind == CEDE_KIND_PIPE)
+        return cedi_uring_stream_vector(self, work, work->args->vec.vec, 0, 0);
     if (count == 0)
         return cedi_uring_finished(self, work, 0);
     if (work->kind != CEDE_KIND_STREAM)

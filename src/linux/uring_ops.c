@@ -127,14 +127,29 @@ static bool start_write_all(uring *self, const cede_work *work)
     return cedi_uring_transfer(self, work, IORING_OP_WRITE, work->moved);
 }
 
+/* Of nothing, the kernel would look at the stream, and tell its end or its error. */
+static bool is_nothing_of_a_stream(const cede_work *work)
+{
+    uint64_t at = 0;
+    if (work->kind != CEDE_KIND_STREAM)
+        return false;
+    while (at < work->args->vec.count && work->args->vec.vec[at].length_bytes == 0)
+        at++;
+    return at == work->args->vec.count;
+}
+
 static bool start_readv(uring *self, const cede_work *work)
 {
+    if (is_nothing_of_a_stream(work))
+        return cedi_uring_finished(self, work, 0);
     return entry(self, work, IORING_OP_READV, work->args->vec.vec, work->args->vec.count,
                  (uint64_t)work->args->vec.offset) != NULL;
 }
 
 static bool start_writev(uring *self, const cede_work *work)
 {
+    if (is_nothing_of_a_stream(work))
+        return cedi_uring_finished(self, work, 0);
     struct io_uring_sqe *sqe = entry(self, work, IORING_OP_WRITEV, work->args->vec.vec,
                                      work->args->vec.count, (uint64_t)work->args->vec.offset);
     if (!sqe)

@@ -367,15 +367,16 @@ void sim_io_pool(cede_sim *world, sim_work *work, uint32_t *number)
     const cede_work asked = {.args = &work->args};
     cede_pool_view *view = cede_core_pool(&asked);
     cede_sim_pipe *pipe = work->file->in;
+    if (!cede_core_pick(view, number)) { /* first, as a kernel that picks does: an end waits, too */
+        work->status = CEDE_REPORT_POOL;
+        return;
+    }
     if (pipe->filled == 0) {
+        cede_core_unpick(view, *number);
         if (pipe->writers > 0)
             work->status = CEDE_REPORT_AGAIN; /* another has taken it */
         else if (work->file->socket && sim_socket_was_reset(work->file->socket))
             work->status = CEDE_ECONNRESET;
-        return;
-    }
-    if (!cede_core_pick(view, number)) {
-        work->status = CEDE_REPORT_POOL;
         return;
     }
     uint64_t bytes = view->buffer_bytes < pipe->filled ? view->buffer_bytes : pipe->filled;

@@ -40,7 +40,10 @@ static uint32_t ready(const sim_work *work)
 {
     const sim_open *file = work->file;
     uint32_t told = work->args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
-    return told & (of_ends(file) | (file->socket ? of_socket(file->socket) : 0));
+    uint32_t events = of_ends(file) | (file->socket ? of_socket(file->socket) : 0);
+    if (events & (CEDE_POLL_HANGUP | CEDE_POLL_ERROR)) /* neither would wait */
+        events |= CEDE_POLL_IN | CEDE_POLL_OUT;
+    return told & events;
 }
 
 bool sim_op_poll(cede_sim *world, sim_work *work)

@@ -22,6 +22,12 @@ static cede_status check_file(const sim_work *work)
         return CEDE_EINVAL;
     if (!stream->out && !stream->socket)
         return CEDE_EBADF;
+    return CEDE_OK;
+}
+
+/* Of nothing nobody asks. */
+static cede_status check_stream(const sim_open *stream)
+{
     if (!stream->out)
         return stream->socket->kind == CEDE_KIND_STREAM ? CEDE_EPIPE : CEDE_ENOTCONN;
     return stream->out->readers ? CEDE_OK : CEDE_EPIPE;
@@ -49,16 +55,20 @@ bool sim_op_send_file(cede_sim *world, sim_work *work)
     if (status != CEDE_OK)
         return ended(work, status);
     const sim_node *from = work->to->node;
-    cede_sim_pipe *to = work->file->out;
     uint64_t at = work->args.copy.from_offset + work->moved;
     uint64_t bytes = work->args.copy.length_bytes;
-    uint64_t left = at < from->size ? from->size - at : 0, room = to->capacity - to->filled;
+    uint64_t left = at < from->size ? from->size - at : 0;
     if (bytes != CEDE_TO_END)
         bytes -= work->moved < bytes ? work->moved : bytes;
     if (bytes > left)
         bytes = left;
     if (bytes == 0)
         return ended(work, CEDE_OK); /* the end, which the core judges */
+    status = check_stream(work->file);
+    if (status != CEDE_OK)
+        return ended(work, status);
+    cede_sim_pipe *to = work->file->out;
+    uint64_t room = to->capacity - to->filled;
     if (room == 0)
         return sim_block(work, &to->writing);
     work->count = pour(from, at, to, sim_maybe_short(world, bytes < room ? bytes : room));

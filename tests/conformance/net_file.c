@@ -268,6 +268,9 @@ CFT_CASE(send_file_learns_that_its_peer_is_gone)
     cft_await(t, again);
     CFT_EXPECT(t, again->result.status == CEDE_EPIPE || again->result.status == CEDE_ECONNRESET);
     CFT_EXPECT(t, again->result.count == 0);
+    again = send_file(t, h.a, h.file, LARGE, 1); /* there is nothing to send */
+    cft_await(t, again);
+    CFT_STATUS(t, again, CEDE_EEOF);
 }
 
 /* What was there is sent, the end is told. */

@@ -162,6 +162,13 @@ CFT_CASE(poll_of_a_pipe_works_or_is_not_supported)
     cft_peer_close(t, &writer); /* a write would not wait: it fails */
     expect_ready(t, poll, CEDE_POLL_OUT);
     CFT_EXPECT(t, poll->result.count & (CEDE_POLL_ERROR | CEDE_POLL_HANGUP));
+    cft_peer_close(t, &reader);
+    cft_pipe *ends[2] = {&reader, &writer};
+    for (uint32_t i = 0; i < 2; i++) {
+        poll = poll_for(t, ends[i]->handle, CEDE_POLL_IN | CEDE_POLL_OUT);
+        expect_ready(t, poll, CEDE_POLL_IN | CEDE_POLL_OUT);
+        CFT_EXPECT(t, poll->result.count & (CEDE_POLL_ERROR | CEDE_POLL_HANGUP));
+    }
 }
 
 CFT_CASE(poll_of_a_foreign_object_works)

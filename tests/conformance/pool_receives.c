@@ -181,6 +181,28 @@ CFT_CASE(pipe_recv_pool_waits_while_the_pool_is_empty)
     waits_and_goes_on(t, CEDE_PAIR_PIPE);
 }
 
+/* Not all kernels look at the stream before they have a buffer. */
+CFT_CASE(end_of_a_stream_waits_while_the_pool_is_empty)
+{
+    uint64_t sent = 0;
+    cede_handle from = 0, to = 0;
+    shelf *s = shelf_of(t, 1, 64, 0);
+    if (!s)
+        return;
+    cft_connected(t, CFT_TCP, &to, &from);
+    cft_rec *first = receive(t, s, from);
+    send(t, to, &sent, 1);
+    (void)expect_bytes(t, first, 0);
+    cft_closed(t, to);
+    cft_rec *end = receive(t, s, from);
+    expect_waits(t, s, end);
+    give_all(s);
+    cft_await(t, end);
+    CFT_MOVED(t, end, 0);
+    CFT_CHECK(t, cede_pool_out(s->pool) == 0);
+    cft_closed(t, from);
+}
+
 /* One that waits for a buffer, with data there and the pool's only buffer out. */
 static cft_rec *waiting(cft *t, shelf *s, cede_handle from, cede_ticket scope, uint64_t within_ns)
 {
