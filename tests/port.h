@@ -53,12 +53,13 @@ static inline DWORD WINAPI port_thread_main(void *context)
     return 0;
 }
 
-/* `self` must live until port_join. */
-static inline void port_start(port_thread *self, void (*fn)(void *), void *context)
+/* `self` must live until port_join. A stack of 0: as large as the system makes it. */
+static inline void port_start_on(port_thread *self, void (*fn)(void *), void *context, size_t stack)
 {
     self->fn = fn;
     self->context = context;
-    self->handle = CreateThread(NULL, 0, port_thread_main, self, 0, NULL);
+    self->handle = CreateThread(NULL, stack, port_thread_main, self,
+                                stack ? STACK_SIZE_PARAM_IS_A_RESERVATION : 0, NULL);
     port_must(self->handle != NULL, "a thread");
 }
 
@@ -215,11 +216,15 @@ static inline void *port_thread_main(void *context)
     return NULL;
 }
 
-static inline void port_start(port_thread *self, void (*fn)(void *), void *context)
+static inline void port_start_on(port_thread *self, void (*fn)(void *), void *context, size_t stack)
 {
+    pthread_attr_t attributes;
     self->fn = fn;
     self->context = context;
-    port_must(pthread_create(&self->id, NULL, port_thread_main, self) == 0, "a thread");
+    port_must(pthread_attr_init(&attributes) == 0, "a thread's attributes");
+    port_must(!stack || pthread_attr_setstacksize(&attributes, stack) == 0, "so small a stack");
+    port_must(pthread_create(&self->id, &attributes, port_thread_main, self) == 0, "a thread");
+    (void)pthread_attr_destroy(&attributes);
 }
 
 static inline void port_join(port_thread *self)
@@ -348,4 +353,10 @@ static inline void port_page_gone(void *page)
 }
 
 #endif
+
+static inline void port_start(port_thread *self, void (*fn)(void *), void *context)
+{
+    port_start_on(self, fn, context, 0);
+}
+
 #endif

@@ -248,6 +248,7 @@ typedef struct cedi_chunk {
     struct cedi_chunk *next;   /* of the same loop, or in the pool */
     void *older_memory;        /* see chunk_new */
     uint32_t number;
+    uint64_t seen[(CEDI_CHUNK_SLOTS + 63) / 64]; /* by wait.c, a bit for each slot */
     _Alignas(64) cedi_slot slots[CEDI_CHUNK_SLOTS];
 } cedi_chunk;
 

@@ -19,6 +19,15 @@ static inline uint64_t cedi_slot_generation(const cedi_slot *slot)
     return atomic_load_explicit(&slot->word, memory_order_relaxed) >> CEDI_GENERATION;
 }
 
+/* The word of its bit in its chunk's `seen`. */
+#define CEDI_SEEN_BIT(id) (UINT64_C(1) << ((id)&63))
+static inline uint64_t *cedi_slot_seen(const cedi_slot *slot)
+{
+    cedi_chunk *chunk =
+        atomic_load_explicit(&cedi_chunks[slot->id >> CEDI_CHUNK_SHIFT], memory_order_relaxed);
+    return &chunk->seen[(slot->id & (CEDI_CHUNK_SLOTS - 1)) / 64];
+}
+
 /* What a backend knows of it. */
 static inline uint64_t cedi_slot_token(const cedi_slot *slot)
 {

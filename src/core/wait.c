@@ -8,58 +8,97 @@
  * question about the callbacks on the stack tells whether waiting would wait for the caller.
  *
  * The search marks what it has seen (CEDI_MARK in slot.holds), so it takes as long as there are
- * slots to see, however many ways lead to one. It follows scopes, chains and orders in loops and
- * recurses only where the way turns from one to another, so that long ones cost no stack.
+ * slots to see, however many ways lead to one. It costs no stack, however long a way is: what it
+ * has seen and not gone on from stands in a short list, and what finds no room there has a bit in
+ * its chunk.
  */
 #include "core.h"
 
 /* ---- The search ----------------------------------------------------------------------------- */
+
+#define TRAIL 64u
 
 /* With `mark` it looks for the target, from what is not marked yet; without, and without a target,
  * it takes the marks away again, along the same ways. */
 typedef struct search {
     const cedi_slot *target;
     uint8_t mark; /* CEDI_MARK or 0 */
+    bool more;    /* some have a bit in their chunk */
+    uint32_t count;
+    uint32_t trail[TRAIL]; /* slot ids: seen, and not gone on from */
 } search;
-
-static bool walk(const search *by, cedi_slot *slot);
 
 static cedi_slot *slot_or_null(uint32_t id)
 {
     return id ? cedi_slot_at(id) : NULL;
 }
 
-static bool seen(const search *by, const cedi_slot *slot)
+/* Whether it is the target; else it is gone on from, once. */
+static bool see(search *by, uint32_t id)
 {
-    return (slot->holds & CEDI_MARK) == by->mark;
+    cedi_slot *slot = slot_or_null(id);
+    if (!slot || (slot->holds & CEDI_MARK) == by->mark)
+        return false;
+    slot->holds = (uint8_t)((slot->holds & ~CEDI_MARK) | by->mark);
+    if (slot == by->target)
+        return true;
+    if (by->count < TRAIL) {
+        by->trail[by->count++] = id;
+    } else {
+        *cedi_slot_seen(slot) |= CEDI_SEEN_BIT(id);
+        by->more = true;
+    }
+    return false;
 }
 
-static cedi_slot *behind(const cedi_slot *slot)
+/* Those that found no room, as many as find some now. */
+static void recall(search *by, cede_loop *loop)
+{
+    by->more = false;
+    for (cedi_chunk *chunk = cedi_slot_chunks(loop); chunk; chunk = chunk->next) {
+        for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
+            uint64_t *word = &chunk->seen[i / 64];
+            if (*word == 0) {
+                i |= 63;
+                continue;
+            }
+            if (!(*word & CEDI_SEEN_BIT(i)))
+                continue;
+            if (by->count == TRAIL) {
+                by->more = true;
+                return;
+            }
+            *word &= ~CEDI_SEEN_BIT(i);
+            by->trail[by->count++] = chunk->slots[i].id;
+        }
+    }
+}
+
+static uint32_t behind(const cedi_slot *slot)
 {
     bool ordered = (slot->bits & CEDI_LISTED) && (slot->bits & CEDI_ORDERED);
     if (CEDI_FAULT(WAIT_SKIPS_ORDER))
-        return NULL;
-    return ordered ? slot_or_null(slot->at.on.next) : NULL;
+        return 0;
+    return ordered ? slot->at.on.next : 0;
 }
 
-static bool walk_scope_of(const search *by, const cede_req *orphan)
+static bool see_scope_of(search *by, const cede_req *orphan)
 {
-    uint32_t scope = (uint32_t)orphan->args_.words[CEDI_ORPHAN_SCOPE];
-    return scope && walk(by, cedi_slot_at(scope));
+    return see(by, (uint32_t)orphan->args_.words[CEDI_ORPHAN_SCOPE]);
 }
 
 /* The same of scopes without a slot: whichever of them somebody joined, nobody knows. */
-static bool walk_orphan_scopes(const search *by, const cede_req *list)
+static bool see_orphan_scopes(search *by, const cede_req *list)
 {
     for (; list; list = cedi_orphan_next(list)) {
-        if (list->op_ == CEDE_OP_SCOPE && walk_scope_of(by, list))
+        if (list->op_ == CEDE_OP_SCOPE && see_scope_of(by, list))
             return true;
     }
     return false;
 }
 
 /* To the close of a handle that found no slot: it may have joined a scope. */
-static bool through_orphan(const search *by, const cedi_entry *entry, uint32_t index)
+static bool through_orphan(search *by, const cedi_entry *entry, uint32_t index)
 {
     uint64_t word = atomic_load_explicit(&entry->word, memory_order_relaxed);
     const cede_loop *loop = cedi_loop_at((uint32_t)(word & CEDI_ENTRY_MASK));
@@ -69,22 +108,22 @@ static bool through_orphan(const search *by, const cedi_entry *entry, uint32_t i
     if (!close)
         return false; /* a drop */
     if (!cedi_joins_orphan(close))
-        return walk_scope_of(by, close);
-    return walk_orphan_scopes(by, loop->orphans) || walk_orphan_scopes(by, loop->orphan_closes);
+        return see_scope_of(by, close);
+    return see_orphan_scopes(by, loop->orphans) || see_orphan_scopes(by, loop->orphan_closes);
 }
 
-static bool through_handle(const search *by, uint32_t index)
+static bool through_handle(search *by, uint32_t index)
 {
     const cedi_entry *entry = cedi_entry_at(index);
-    if (entry->close && walk(by, cedi_slot_at(entry->close)))
+    if (see(by, entry->close))
         return true;
     if (CEDI_UNLIKELY(entry->flags & CEDI_SHUT) && !entry->close &&
         through_orphan(by, entry, index))
         return true;
-    return entry->owner && walk(by, cedi_slot_at(entry->owner));
+    return see(by, entry->owner);
 }
 
-static bool through_handles(const search *by, const cedi_slot *slot)
+static bool through_handles(search *by, const cedi_slot *slot)
 {
     if (!(slot->bits & CEDI_LISTED))
         return false;
@@ -94,40 +133,26 @@ static bool through_handles(const search *by, const cedi_slot *slot)
            through_handle(by, cedi_slot_at(slot->at.on.pin)->at.on.entry);
 }
 
-/* A slot and all behind it in its handle's order: first each is marked, then the ways that lead
- * away from each are followed. */
-static bool walk_order(const search *by, cedi_slot *first)
+/* What comes behind it. */
+static bool go_on(search *by, const cedi_slot *slot)
 {
-    cedi_slot *slot = first, *end;
-    for (; slot && !seen(by, slot); slot = behind(slot)) {
-        slot->holds = (uint8_t)((slot->holds & ~CEDI_MARK) | by->mark);
-        if (slot == by->target)
-            return true;
-    }
-    end = slot;
-    if (through_handles(by, first))
-        return true;
-    for (slot = behind(first); slot != end; slot = behind(slot)) {
-        if (slot->follower && walk(by, cedi_slot_at(slot->follower)))
-            return true;
-        if (slot->scope && walk(by, cedi_slot_at(slot->scope)))
-            return true;
-    }
-    return false;
+    return through_handles(by, slot) || see(by, slot->scope) || see(by, slot->follower) ||
+           see(by, behind(slot));
 }
 
-static bool walk(const search *by, cedi_slot *slot)
+static bool walk(search *by, const cedi_slot *first)
 {
-    for (; slot && !seen(by, slot); slot = slot_or_null(slot->scope)) {
-        cedi_slot *next = slot;
-        for (; next && !seen(by, next); next = slot_or_null(next->follower)) {
-            if (walk_order(by, next))
-                return true;
-            if (next != slot && next->scope && walk(by, cedi_slot_at(next->scope)))
-                return true;
-        }
+    bool found = see(by, first->id);
+    while (!found && by->count > 0) {
+        found = go_on(by, cedi_slot_at(by->trail[--by->count]));
+        if (CEDI_UNLIKELY(by->more) && by->count == 0)
+            recall(by, cedi_slot_loop(first));
     }
-    return false;
+    while (CEDI_UNLIKELY(by->more)) { /* a bit would mislead the next search */
+        by->count = 0;
+        recall(by, cedi_slot_loop(first));
+    }
+    return found;
 }
 
 static bool is_inside(const cedi_slot *slot, const cedi_slot *target)
@@ -164,13 +189,23 @@ static bool is_near(const cedi_slot *slot, const cedi_slot *target)
  * forget() takes them away. */
 static bool finds(cedi_slot *from, const cedi_slot *target)
 {
-    const search by = {target, CEDI_MARK};
-    return is_near(from, target) || walk(&by, from);
+    search by;
+    if (is_near(from, target))
+        return true;
+    by.target = target;
+    by.mark = CEDI_MARK;
+    by.more = false;
+    by.count = 0; /* and the trail is not cleared */
+    return walk(&by, from);
 }
 
 static void forget(cedi_slot *from)
 {
-    const search by = {NULL, 0};
+    search by;
+    by.target = NULL;
+    by.mark = 0;
+    by.more = false;
+    by.count = 0;
     (void)walk(&by, from);
 }
 
