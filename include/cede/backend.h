@@ -48,12 +48,15 @@ typedef struct cede_work {
 #define CEDE_WORK_POLL 0x1u
 /* A many-shot: give one item at most, then report. */
 #define CEDE_WORK_ONE 0x2u
+/* A close of an imported handle that was never used: attach was not asked about it. */
+#define CEDE_WORK_UNSEEN 0x4u
 
 /* Statuses for reports only: the core starts the work again instead of delivering, unless a cause
  * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved.
  *
  * Any work may be reported so, a close too, also that of a dropped handle: it is begun anew, and no
- * cause ends it.
+ * cause ends it. A CEDE_OP_WORK that was cancelled before its function began is reported AGAIN, not
+ * CEDE_ECANCELED, which is what the function may return.
  *
  * PARK: the work is offered again on the loop's next turns, which come when something has been
  * reported, and else every 10 ms. While nothing is in flight, ready or staged, nobody will make
@@ -148,7 +151,7 @@ typedef struct cede_backend {
     cede_status (*attach)(void *self, intptr_t native, uint32_t *kind);
     /* Undoes attach, for cede_release. CEDE_ENOTSUP: cannot. NULL: nothing to undo. */
     cede_status (*detach)(void *self, intptr_t native);
-    /* Closes a descriptor that is bound to no loop. Any thread. */
+    /* Closes a descriptor that is bound to no loop, and waits for nothing. Any thread. */
     void (*discard)(intptr_t native);
     /* A descriptor that becomes readable when wait would report something or was woken; -1: none.
      * */

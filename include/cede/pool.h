@@ -11,6 +11,9 @@
  * meanwhile or go on by themselves. (One that goes on and finds that another's data has had the
  * buffer waits anew, behind the others.)
  *
+ * A terminal whose settings have a read wait for time between bytes (termios: VTIME) may keep a
+ * buffer for so long.
+ *
  * Before each buffer lies headroom, which is the owner's too: a request that sends the buffer on
  * can live there, so that echoing needs no other memory.
  */
@@ -38,8 +41,9 @@ CEDE_API cede_status cede_pool_open(cede_loop *, uint32_t count, uint32_t bytes,
  * close, one thread at a time. Never allocates, blocks or calls back. */
 CEDE_API void cede_pool_give(cede_pool *, void *buffer);
 
-/* Closes the pool: receives that wait for a buffer end with CEDE_ECANCELED and CEDE_BY_CLOSE, those
- * that the system has go on while there are buffers, and new ones get CEDE_EINVAL. Buffers that are
+/* Closes the pool: receives that wait for a buffer, or for their credit, end with CEDE_ECANCELED
+ * and CEDE_BY_CLOSE; those that wait for data, or for their turn on the stream, go on while there
+ * are buffers and credit, and then end so; new ones get CEDE_EINVAL. Buffers that are
  * out stay the callers' until they are given back; the memory goes with the last of those buffers
  * and receives, also after the loop's close, and at once if there is none: then nothing may name
  * the pool any more. NULL: nothing. The loop's thread. */

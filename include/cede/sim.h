@@ -152,7 +152,8 @@ typedef struct cede_sim_config {
     void *trace_context;
 } cede_sim_config;
 
-/* A kernel of bad manners: every chance above but hang, fail, lose and starve is on. */
+/* A kernel of bad manners: every chance above but hang, fail, lose and starve is on. One of them
+ * (park) is no room, so that any request may say CEDE_EAGAIN (law 15). */
 CEDE_API cede_sim_config cede_sim_rough(uint64_t seed);
 
 /* ---- Worlds ---------------------------------------------------------------------------------- */

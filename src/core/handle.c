@@ -387,7 +387,8 @@ void cedi_handle_drops_start(cede_loop *loop)
                           .native = entry->native,
                           .native_other = -1,
                           .op = CEDE_OP_CLOSE,
-                          .kind = entry->kind};
+                          .kind = entry->kind,
+                          .how = entry->flags & CEDI_ATTACHED ? 0 : CEDE_WORK_UNSEEN};
         loop->drops = entry->owned_next;
         if (!loop->drops)
             loop->drops_tail = 0;

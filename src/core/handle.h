@@ -135,7 +135,7 @@ void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
 bool cedi_pool_has_credit(const cedi_slot *);
-void cedi_pool_wait(cedi_slot *);          /* HELD: there is no buffer */
+void cedi_pool_wait(cedi_slot *);          /* HELD: no buffer is there, or no credit left */
 bool cedi_pool_is_shut(const cedi_slot *); /* it waits in vain */
 void cedi_pools_turn(cede_loop *);         /* lets go on what can */
 /* In a wait: lets go on what stands before its target, or is it, and in the turn nobody else, whose

@@ -32,7 +32,8 @@ struct cede_pool {
     cede_pool_view view; /* first */
     cede_loop *loop;     /* NULL: closed */
     cede_pool *next;     /* of the same loop */
-    cedi_link waiting;   /* receives, HELD */
+    cedi_link waiting;   /* receives, HELD: for a buffer */
+    cedi_link spent;     /* for one of their own: their credit is out */
     uint32_t free;       /* number of the first that the core has, from 1 on */
     uint32_t out;        /* picked for an item, or out */
     uint32_t users;      /* receives that are not delivered */
@@ -96,6 +97,7 @@ cede_status cede_pool_open(cede_loop *loop, uint32_t count, uint32_t bytes, uint
     pool->loop = loop;
     prepare_division(pool);
     cedi_list_init(&pool->waiting);
+    cedi_list_init(&pool->spent);
     for (uint32_t number = count; number-- > 0;)
         cede_core_unpick(&pool->view, number);
     pool->next = loop->pools;
@@ -152,6 +154,8 @@ void cede_pool_close(cede_pool *pool)
     pool->users++; /* it keeps while its receives end */
     while (!cedi_list_empty(&pool->waiting))
         cedi_req_end(pool->loop, cedi_slot_of(pool->waiting.next), CEDE_BY_CLOSE);
+    while (!cedi_list_empty(&pool->spent))
+        cedi_req_end(pool->loop, cedi_slot_of(pool->spent.next), CEDE_BY_CLOSE);
     pool->users--;
     settle(pool);
 }
@@ -230,15 +234,19 @@ static void give_to_backend(cede_pool *pool, uint32_t number)
         cede_core_unpick(&pool->view, number);
 }
 
-/* It waits for credit, and has some again. */
+/* It has some again; if it waited for that, it goes on. */
 static CEDI_NOINLINE void credit(cede_loop *loop, cede_ticket taker)
 {
     cedi_slot *slot = cedi_slot_at((uint32_t)taker.id);
+    bool waits;
     if (cedi_slot_generation(slot) != taker.generation)
         return;
+    waits = (slot->holds & CEDI_HOLD_POOL) && !cedi_pool_has_credit(slot);
     slot->at.on.out--;
-    if ((slot->holds & CEDI_HOLD_POOL) && cedi_list_empty(&slot->link))
-        cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
+    if (!waits)
+        return;
+    cedi_list_remove(&slot->link);
+    cedi_req_unhold(loop, slot, CEDI_HOLD_POOL);
 }
 
 void cede_pool_give(cede_pool *pool, void *memory)
@@ -358,7 +366,8 @@ bool cedi_pool_has_credit(const cedi_slot *slot)
 
 void cedi_pool_wait(cedi_slot *slot)
 {
-    cedi_list_push(&pool_of(slot)->waiting, &slot->link);
+    cede_pool *pool = pool_of(slot);
+    cedi_list_push(cedi_pool_has_credit(slot) ? &pool->waiting : &pool->spent, &slot->link);
 }
 
 bool cedi_pool_is_shut(const cedi_slot *slot)

@@ -57,8 +57,6 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
     if (status == CEDE_REPORT_POOL &&
         (!(CEDI_POOL_OPS >> slot->op & 1) || CEDI_FAULT(EMPTY_POOL_FAILS)))
         status = CEDE_ENOMEM;
-    if (status == CEDE_REPORT_POOL && cedi_pool_is_shut(slot))
-        cedi_req_end(loop, slot, CEDE_BY_CLOSE);
     if (status <= CEDE_REPORT_AGAIN) {
         cedi_req_restart(loop, slot, status, os_error);
         return;
@@ -67,9 +65,11 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
         slot->count = count; /* what its function returned, both of it */
     else if (cedi_ops[slot->op].shape == CEDI_WHOLE)
         slot->count += count;
-    if (status == CEDE_ECANCELED && (slot->cause & CEDE_BY_ANY)) {
+    if (status != CEDE_ECANCELED || slot->op == CEDE_OP_WORK) {
+        cedi_req_seal_by_fact(loop, slot, status, os_error);
+    } else if (slot->cause & CEDE_BY_ANY) {
         cedi_req_seal_by_cause(loop, slot);
-    } else if (status == CEDE_ECANCELED && slot->tries < 100 && slot->op != CEDE_OP_WORK) {
+    } else if (slot->tries < 100) {
         slot->tries++; /* a kernel that gives up by itself (its worker went away): nothing moved */
         cedi_req_restart(loop, slot, CEDE_REPORT_AGAIN, 0);
     } else {

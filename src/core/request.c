@@ -356,15 +356,14 @@ static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
     return ++slot->tries > 3;
 }
 
-/* Until there is a buffer, or one of its own was given back. */
-static void wait_for_buffer(cedi_slot *slot, bool pool)
+/* Until there is a buffer, or one of its own was given back; of a closed pool it has no more. */
+static void wait_for_buffer(cede_loop *loop, cedi_slot *slot)
 {
     move(slot, HELD);
     slot->holds |= CEDI_HOLD_POOL;
-    cedi_list_init(&slot->link);
-    if (!pool)
-        return;
     cedi_pool_wait(slot);
+    if (cedi_pool_is_shut(slot))
+        cedi_req_end(loop, slot, CEDE_BY_CLOSE);
 }
 
 /* Work remains: begin anew, unless a cause is recorded (1b: Life). */
@@ -375,7 +374,7 @@ void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t
         return;
     }
     if (why == CEDE_REPORT_POOL || (slot->op == CEDE_OP_RECV_MANY && !cedi_pool_has_credit(slot))) {
-        wait_for_buffer(slot, why == CEDE_REPORT_POOL);
+        wait_for_buffer(loop, slot);
         return;
     }
     loop->counts.restarted++;

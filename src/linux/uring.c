@@ -129,31 +129,30 @@ static uint32_t kind_of(mode_t mode, int fd)
     }
 }
 
-static cede_status attach_socket(uring *self, int fd, uint32_t *kind)
+static int look_at(int fd, uint32_t *kind)
 {
-    int error = cedi_net_kind(fd, kind);
-    if (error == 0 && *kind == CEDE_KIND_STREAM && cedi_net_lingers(fd))
-        self->odd |= URING_ODD_LINGERS;
-    return cedi_error_final(error);
+    struct stat what;
+    if (fstat(fd, &what) != 0)
+        return -errno;
+    if (S_ISSOCK(what.st_mode))
+        return cedi_net_kind(fd, kind);
+    *kind = kind_of(what.st_mode, fd);
+    return 0;
 }
 
 static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
 {
-    struct stat what;
-    if (*kind != CEDE_KIND_AUTO)
-        return CEDE_OK;
-    if (fstat((int)native, &what) != 0)
-        return cedi_error_final(errno);
-    if (S_ISSOCK(what.st_mode))
-        return attach_socket(self, (int)native, kind);
-    *kind = kind_of(what.st_mode, (int)native);
-    return CEDE_OK;
+    int error = *kind == CEDE_KIND_AUTO ? look_at((int)native, kind) : 0;
+    (void)self;
+    if (error == 0 && (*kind == CEDE_KIND_STREAM || *kind == CEDE_KIND_LISTENER))
+        cedi_net_imported((int)native);
+    return cedi_error_final(error);
 }
 
 static void uring_discard(intptr_t native)
 {
     cedi_child_left((int)native);
-    (void)close((int)native);
+    cedi_net_close_now((int)native);
 }
 
 const cede_backend cede_uring_backend = {

@@ -123,8 +123,10 @@ typedef struct uring_job {
         uring_net net;
         struct {
             cede_pool_view *view;
-            uint32_t number; /* UINT32_MAX: it waits for data */
-            uint32_t kind;
+            uint32_t number; /* UINT32_MAX: none was picked here */
+            uint16_t kind;
+            bool reading;  /* there is data; else it waits for some */
+            bool may_wait; /* and cannot be told not to */
         } picked;
         struct {
             void *buffer;           /* NULL: none now */
@@ -162,7 +164,6 @@ enum {
     URING_ODD_POLLED = 0x10,   /* waits by polling the ring: see enter_polled */
     URING_ODD_AT_ONCE = 0x20,  /* starts flush and report: CEDE_URING_FORCE_AT_SUBMIT */
     URING_ODD_NOWAIT = 0x40,   /* writes to streams never wait: see cedi_uring_signal_flags */
-    URING_ODD_LINGERS = 0x80,  /* a socket may be one whose close waits for unsent data */
     URING_ODD_ENTER = URING_ODD_FAULTS | URING_ODD_SIGPIPE | URING_ODD_POLLED
 };
 
@@ -196,6 +197,8 @@ typedef struct uring {
     uring_job **buckets;
     uint32_t bucket_shift; /* 64 - log2 of their number */
     struct uring_chunk *chunks;
+    uring_job reserve; /* for a close, where there is no memory */
+    bool reserve_taken;
 
     /* wake and wait */
     int wake_fd;
@@ -400,6 +403,7 @@ void cedi_uring_net_completed(uring *, uring_job *, int result);
 bool cedi_uring_start_recv_pool(uring *, const cede_work *);
 bool cedi_uring_start_recv_many(uring *, const cede_work *);
 void cedi_uring_pick_completed(uring *, uring_job *, int result);
+void cedi_uring_pick_left(uring_job *); /* the kernel will not have it: its buffer goes back */
 void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
 void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
 int cedi_uring_pool_group(const cede_pool_view *); /* -1: the kernel has none of its buffers */

@@ -227,6 +227,8 @@ static void take_back(uring *self, struct io_uring_sqe *sqe, int error)
             moved = cedi_uring_file_left(self, job);
         if (job->kind == URING_NET && job->net.native >= 0)
             (void)close(job->net.native); /* a connect's socket */
+        if (job->kind == URING_PICK)
+            cedi_uring_pick_left(job);
         cedi_uring_job_free(self, job);
     }
     if (sqe->opcode == IORING_OP_CLOSE) {

@@ -69,13 +69,27 @@ static bool grow(uring *self)
     return true;
 }
 
+/* A close that lingers needs no memory (law 15): there is one record for that, and whoever comes
+ * while it is taken waits. It does not stand in the table: nothing cancels it. */
+static uring_job *reserve(uring *self, const cede_work *work)
+{
+    if (work->op != CEDE_OP_CLOSE || self->reserve_taken)
+        return NULL;
+    self->reserve_taken = true;
+    self->reserve.self = self;
+    return &self->reserve;
+}
+
 uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
 {
     uring_job *job, **bucket;
-    if (URING_UNLIKELY(!self->free_jobs) && !grow(self))
+    job = URING_LIKELY(self->free_jobs != NULL) ? NULL : reserve(self, work);
+    if (!job && URING_UNLIKELY(!self->free_jobs) && !grow(self))
         return NULL;
-    job = self->free_jobs;
-    self->free_jobs = job->chain;
+    if (!job) {
+        job = self->free_jobs;
+        self->free_jobs = job->chain;
+    }
     job->token = work->token;
     job->kind = (uint8_t)kind;
     job->work.args = *work->args;
@@ -83,6 +97,8 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     job->work.native = work->native;
     job->work.native_other = work->native_other;
     job->work.moved = work->moved;
+    if (URING_UNLIKELY(job == &self->reserve))
+        return job;
     bucket = bucket_of(self, job->token);
     job->chain = *bucket;
     *bucket = job;
@@ -100,7 +116,12 @@ uring_job *cedi_uring_job_find(const uring *self, uint64_t token)
 
 void cedi_uring_job_free(uring *self, uring_job *job)
 {
-    uring_job **place = bucket_of(self, job->token);
+    uring_job **place;
+    if (URING_UNLIKELY(job == &self->reserve)) {
+        self->reserve_taken = false;
+        return;
+    }
+    place = bucket_of(self, job->token);
     while (*place != job)
         place = &(*place)->chain;
     *place = job->chain;
@@ -305,7 +326,7 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
         self->pool_live--;
         if (job->work.op == CEDE_OP_SPAWN)
             cedi_child_streams_close(job->work.streams);
-        report(self, job, CEDE_ECANCELED, ECANCELED, 0);
+        report(self, job, CEDE_REPORT_AGAIN, ECANCELED, 0); /* it has not begun */
         return CEDE_CANCEL_SENT;
     case URING_FIFO:
         return cedi_uring_fifo_cancel(job);

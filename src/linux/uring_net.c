@@ -83,8 +83,6 @@ bool cedi_uring_start_name(uring *self, const cede_work *work)
 
 bool cedi_uring_start_set_option(uring *self, const cede_work *work)
 {
-    if (work->args->option.name == CEDE_OPTION_LINGER && work->args->option.value > 0)
-        self->odd |= URING_ODD_LINGERS;
     return done_now(
         self, work,
         cedi_net_set_option((int)work->native, work->args->option.name, work->args->option.value));

@@ -251,8 +251,10 @@ static bool start_close(uring *self, const cede_work *work)
     if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD) &&
         !cedi_uring_child_left(self, (int)work->native))
         return false;
-    if (URING_UNLIKELY(self->odd & URING_ODD_LINGERS) && work->kind == CEDE_KIND_STREAM &&
-        cedi_net_lingers((int)work->native))
+    if (URING_UNLIKELY(work->how & CEDE_WORK_UNSEEN))
+        cedi_net_imported((int)work->native);
+    if ((work->kind == CEDE_KIND_STREAM || work->kind == CEDE_KIND_AUTO) &&
+        URING_UNLIKELY(cedi_net_lingers((int)work->native)))
         return cedi_uring_to_pool(self, work);
     return entry(self, work, IORING_OP_CLOSE, NULL, 0, 0) != NULL;
 }

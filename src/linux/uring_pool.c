@@ -6,8 +6,9 @@
  * none. A many-shot receive is then one entry for as long as there are buffers (Linux 6.0). Its
  * completions name the buffer; nothing of ours is kept for them.
  *
- * Else a record goes in steps: wait until there is data, pick, receive without waiting; if the data
- * has gone meanwhile, put the buffer back and wait again.
+ * Else, and of terminals, a record goes in steps: wait until there is data, pick (or let the
+ * kernel), receive without waiting; if the data has gone meanwhile, put the buffer back and wait
+ * again.
  *
  * The loop's thread. A registered pool lives until the core says that no receive uses it.
  */
@@ -128,7 +129,6 @@ static bool wait_for_data(uring *self, uring_job *job)
     io_uring_prep_poll_add(sqe, (int)job->work.native, POLLIN);
     sqe->flags = 0;
     sqe->user_data = job->token | URING_JOB;
-    job->picked.number = UINT32_MAX;
     return true;
 }
 
@@ -149,6 +149,9 @@ static bool start_steps(uring *self, const cede_work *work)
         return false;
     job->picked.kind = work->kind;
     job->picked.view = cede_core_pool(work);
+    job->picked.number = UINT32_MAX;
+    job->picked.reading = false;
+    job->picked.may_wait = false;
     if (wait_for_data(self, job))
         return true;
     cedi_uring_job_free(self, job);
@@ -163,49 +166,79 @@ static void over(uring *self, uring_job *job, cede_status status, int32_t error,
     cede_core_done(self->core, token, status, error, count);
 }
 
-/* Data was there. It may be gone: another process may read too. */
+/* Data was there. It may be gone: another may read too. So the receive does not wait, with a buffer
+ * in its hand that others could have; of what cannot be told not to (terminals, pipes of older
+ * kernels, pipes with names) it does. */
 static void receive(uring *self, uring_job *job)
 {
     cede_pool_view *view = job->picked.view;
+    bool socket = job->picked.kind == CEDE_KIND_STREAM;
+    int group = cedi_uring_pool_group(view);
     struct io_uring_sqe *sqe;
-    uint32_t number;
-    if (!cede_core_pick(view, &number)) {
+    if (group < 0 && !cede_core_pick(view, &job->picked.number)) {
         over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
         return;
     }
     sqe = cedi_uring_sqe(self);
     if (!sqe) {
-        cede_core_unpick(view, number);
+        cedi_uring_pick_left(job);
         over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
         return;
     }
-    job->picked.number = number;
-    cedi_uring_fill(sqe, job->picked.kind == CEDE_KIND_STREAM ? IORING_OP_RECV : IORING_OP_READ,
-                    (int)job->work.native, view->base + number * view->stride_bytes,
-                    view->buffer_bytes, 0, job->token | URING_JOB);
-    if (job->picked.kind == CEDE_KIND_STREAM)
-        sqe->msg_flags = MSG_DONTWAIT;
-    else
-        sqe->off = (uint64_t)CEDE_CURRENT;
+    job->picked.reading = true;
+    cedi_uring_fill(sqe, socket ? IORING_OP_RECV : IORING_OP_READ, (int)job->work.native,
+                    group < 0 ? view->base + job->picked.number * view->stride_bytes : NULL,
+                    view->buffer_bytes, socket ? 0 : (uint64_t)CEDE_CURRENT,
+                    job->token | URING_JOB);
     sqe->flags = cedi_uring_flags(self, job->picked.kind);
+    if (socket)
+        sqe->msg_flags = MSG_DONTWAIT;
+    else if (job->picked.kind == CEDE_KIND_PIPE && !job->picked.may_wait)
+        sqe->rw_flags = RWF_NOWAIT;
+    if (group >= 0) {
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = (uint16_t)group;
+    }
+}
+
+/* The kernel takes a terminal's word that something came for its being enough (VMIN). */
+static bool is_enough(const uring_job *job)
+{
+    struct pollfd one = {.fd = (int)job->work.native, .events = POLLIN};
+    return job->picked.kind != CEDE_KIND_TTY || poll(&one, 1, 0) != 0;
+}
+
+void cedi_uring_pick_left(uring_job *job)
+{
+    if (job->picked.number != UINT32_MAX)
+        cede_core_unpick(job->picked.view, job->picked.number);
+    job->picked.number = UINT32_MAX;
 }
 
 void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
 {
     uint32_t number = job->picked.number;
-    if (number == UINT32_MAX) {
-        if (result >= 0)
+    if (!job->picked.reading && result >= 0) {
+        if (is_enough(job))
             receive(self, job);
-        else
-            over(self, job, cedi_error_status(result), -result, 0);
+        else if (!wait_for_data(self, job))
+            over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
         return;
     }
-    if (result > 0)
-        cede_core_item(self->core, job->token, (uint64_t)result, number);
-    else
-        cede_core_unpick(job->picked.view, number);
+    if (result == -EOPNOTSUPP && job->picked.reading && !job->picked.may_wait) {
+        cedi_uring_pick_left(job);
+        job->picked.may_wait = true;
+        receive(self, job);
+        return;
+    }
+    if (self->told & IORING_CQE_F_BUFFER)
+        number = self->told >> IORING_CQE_BUFFER_SHIFT;
+    if (number != UINT32_MAX)
+        cede_core_item(self->core, job->token, result > 0 ? (uint64_t)result : 0, number);
     if (result >= 0)
         over(self, job, CEDE_OK, 0, (uint64_t)result);
+    else if (result == -ENOBUFS)
+        over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
     else
         over(self, job, result == -EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_status(result), -result,
              0);
@@ -218,7 +251,8 @@ static bool start(uring *self, const cede_work *work, bool many)
     const uring_pool *pool = registered(self, cede_core_pool(work));
     bool socket = work->kind == CEDE_KIND_STREAM;
     struct io_uring_sqe *sqe;
-    if (URING_UNLIKELY(!pool))
+    /* A read of a terminal waits on a worker, who would pick before there is anything. */
+    if (URING_UNLIKELY(!pool || work->kind == CEDE_KIND_TTY))
         return start_steps(self, work);
     sqe = cedi_uring_sqe(self);
     if (URING_UNLIKELY(!sqe))

@@ -23,7 +23,6 @@
 extern char **environ;
 
 void *cedi_memory_get(size_t bytes);
-void cedi_memory_free(void *);
 
 /* ---- Those that were started ---------------------------------------------------------------- */
 
@@ -35,6 +34,7 @@ typedef struct child {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static child *children; /* under the lock */
+static child *unused;   /* the same: kept for the next (law 15) */
 
 /* With the lock held. Takes those that nobody has and that have ended. */
 static void sweep(void)
@@ -47,8 +47,30 @@ static void sweep(void)
             continue;
         }
         *place = at->next; /* taken; or somebody else has (ECHILD) */
-        cedi_memory_free(at);
+        at->next = unused;
+        unused = at;
     }
+}
+
+static child *take_unused(void)
+{
+    child *found;
+    (void)pthread_mutex_lock(&lock);
+    found = unused;
+    if (found)
+        unused = found->next;
+    (void)pthread_mutex_unlock(&lock);
+    return found ? found : cedi_memory_get(sizeof *found);
+}
+
+static void give_back(child *made)
+{
+    if (!made)
+        return;
+    (void)pthread_mutex_lock(&lock);
+    made->next = unused;
+    unused = made;
+    (void)pthread_mutex_unlock(&lock);
 }
 
 /* A number that is in use again: its earlier owner was released, and closed by others. */
@@ -232,7 +254,7 @@ bool cedi_child_possible(void)
 /* The descriptor, too, is made sure of before: one of this very process keeps its place. */
 int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, uint64_t *id)
 {
-    child *made = cedi_memory_get(sizeof *made);
+    child *made = take_unused();
     int place = made ? open_process(getpid()) : -1;
     int error = place >= 0 ? 0 : made ? errno : ENOMEM;
     pid_t started = -1;
@@ -250,7 +272,7 @@ int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, u
         }
     }
     if (error) {
-        cedi_memory_free(made);
+        give_back(made);
         return error;
     }
     *id = (uint64_t)started;

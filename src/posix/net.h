@@ -40,7 +40,12 @@ int cedi_net_set_option(int fd, uint32_t option, int64_t value);
 int cedi_net_get_option(int fd, uint32_t option, int64_t *value);
 /* A CEDE_KIND_ of a socket. */
 int cedi_net_kind(int fd, uint32_t *kind);
-/* Whether a close might wait for unsent data. */
+/* Of what was made elsewhere, and may be a stream or listener that lingers. */
+void cedi_net_imported(int fd);
+/* Whether a close might wait for unsent data: of a stream whose options were set here, or which was
+ * imported or accepted with them. */
 bool cedi_net_lingers(int fd);
+/* Closes a descriptor of any kind and waits for nothing: what lingers is sent behind the scenes. */
+void cedi_net_close_now(int fd);
 
 #endif

@@ -127,6 +127,7 @@ static void report(sim_loop *loop, sim_work *work)
 {
     cede_sim *world = loop->world;
     uint64_t token = work->token, count = work->count;
+    uint32_t op = work->op;
     cede_status status = work->status;
     cede_work_fn *run = work->run_user ? work->args.work.run : NULL;
     void *argument = run ? work->args.work.argument : NULL;
@@ -149,6 +150,8 @@ static void report(sim_loop *loop, sim_work *work)
     if (run) {
         count = 0;
         status = run(argument, &count);
+    } else if (op == CEDE_OP_WORK && status == CEDE_ECANCELED) {
+        status = CEDE_REPORT_AGAIN; /* it has not begun: what it returns is its own */
     }
     if (signals)
         cede_core_signals(loop->core, token, signals);

@@ -430,7 +430,10 @@ int cedi_win_job_cancel(win *self, win_job *job)
             job->wished = true; /* looked at when it has been read, on this thread */
             return CEDE_CANCEL_SENT;
         }
-        job->error = ERROR_OPERATION_ABORTED;
+        if (job->record.op == CEDE_OP_WORK)
+            job->status = CEDE_REPORT_AGAIN; /* it has not begun: what it returns is its own */
+        else
+            job->error = ERROR_OPERATION_ABORTED;
         cedi_win_job_report(self, job);
         return CEDE_CANCEL_SENT;
     }

@@ -67,6 +67,8 @@ bool cedi_win_socket_met_itself(SOCKET);
 uint32_t cedi_win_socket_set(const win *, win_file *, uint32_t option, int64_t value);
 uint32_t cedi_win_socket_get(const win_file *, uint32_t option, int64_t *value);
 bool cedi_win_socket_lingers(intptr_t native);
+/* Of one that is to be closed and not waited for: what is unsent is sent behind the scenes. */
+void cedi_win_socket_unlinger(intptr_t native);
 /* Also one that is not to block and was told to linger, whose close "would block". May block. */
 uint32_t cedi_win_socket_close(uint32_t (*close_socket)(uintptr_t), SOCKET);
 /* The peer of an accepted one, out of what AcceptEx wrote. */

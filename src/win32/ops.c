@@ -72,14 +72,17 @@ static bool may_linger(const cede_work *work, const win_file *file, bool is_sock
 static bool start_close(win *self, const cede_work *work)
 {
     const win_file *file = cedi_win_file_find(self, work->native);
-    bool is_socket = file ? file->socket : cedi_win_is_socket(work->native);
+    bool is_socket = file ? file->socket : cedi_win_is_socket(work->native), lingers;
     uint32_t error;
     if (cedi_win_is_local(work->native))
         return cedi_win_local_close(self, work);
-    if (may_linger(work, file, is_socket) && cedi_win_to_pool(self, work)) {
+    lingers = may_linger(work, file, is_socket);
+    if (lingers && cedi_win_to_pool(self, work)) {
         cedi_win_file_closed(self, work->native);
         return true;
     }
+    if (lingers && is_socket)
+        cedi_win_socket_unlinger(work->native); /* there is no thread that could wait */
     cedi_win_file_closed(self, work->native);
     error = is_socket ? cedi_win_socket_close(self->calls.close_socket, (SOCKET)work->native)
                       : self->calls.close_handle((HANDLE)work->native);

@@ -464,6 +464,14 @@ bool cedi_win_socket_lingers(intptr_t native)
     return get_linger((SOCKET)native, &linger) == 0 && linger.l_onoff && linger.l_linger > 0;
 }
 
+void cedi_win_socket_unlinger(intptr_t native)
+{
+    static const struct linger behind_the_scenes = {0};
+    if (cedi_win_socket_lingers(native))
+        (void)setsockopt((SOCKET)native, SOL_SOCKET, SO_LINGER, (const char *)&behind_the_scenes,
+                         sizeof behind_the_scenes);
+}
+
 /* Such a close has closed nothing (closesocket): it is made again as one that blocks. */
 uint32_t cedi_win_socket_close(uint32_t (*close_socket)(uintptr_t), SOCKET socket)
 {

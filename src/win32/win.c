@@ -99,9 +99,10 @@ static void win_discard(intptr_t native)
 {
     if (cedi_win_is_local(native))
         cedi_win_local_discard(native);
-    else if (cedi_win_is_socket(native))
+    else if (cedi_win_is_socket(native)) {
+        cedi_win_socket_unlinger(native);
         (void)cedi_win_socket_close(cede_win32_system_calls()->close_socket, (SOCKET)native);
-    else
+    } else
         (void)CloseHandle((HANDLE)native);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef O_LARGEFILE
@@ -106,7 +107,16 @@ CFT_CASE(import_asks_the_system_what_it_is)
     if (terminal >= 0)
         CFT_CHECK(t, close(terminal) == 0);
 
-    /* What has no name in a file system is one, too. */
+    /* Sockets whose messages are no datagrams would lose what a receive has no room for. */
+    int pair[2];
+    CFT_CHECK(t, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+    for (int i = 0; i < 2; i++) {
+        cede_handle odd = import(t, pair[i]);
+        CFT_STATUS(t, read_from(t, odd, 16, CEDE_CURRENT), CEDE_ENOTSUP);
+        cft_closed(t, odd);
+    }
+
+    /* What has no name in a file system is a stream, too. */
     cede_handle event = import(t, eventfd(7, EFD_CLOEXEC));
     read = read_from(t, event, 8, CEDE_CURRENT);
     CFT_MOVED(t, read, 8);

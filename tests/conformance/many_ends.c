@@ -223,6 +223,43 @@ CFT_CASE(pool_that_closes_ends_those_that_wait_for_it)
     cft_bag_give(b); /* its memory goes with the last */
 }
 
+/* A receive that has begun goes on while there are buffers, and no longer than its credit lasts. */
+CFT_CASE(pool_that_closes_ends_those_that_wait_for_credit)
+{
+    uint64_t sent[2] = {0, 0};
+    cft_pipe pipes[2] = {cft_pipe_reader(t), cft_pipe_reader(t)};
+    bag *b = cft_bag_of(t, 4, 16, 0);
+    cft_rec *recs[2];
+    if (!b)
+        return;
+    b->keep = true;
+    recs[0] = cft_bag_many(b, pipes[0].handle, 1);
+    recs[1] = cft_bag_many(b, pipes[1].handle, 1);
+    cft_bag_feed(t, &pipes[0], &sent[0], 64);
+    while (!b->items && !cft_is_done(recs[0]))
+        cft_run(t, CEDE_MILLISECOND);
+    cft_run(t, CEDE_MILLISECOND);
+    CFT_EXPECT(t, !cft_is_done(recs[0]) && !cft_is_done(recs[1]));
+    b->closed = true;
+    cede_pool_close(b->pool);
+    if (cft_faulted(t)) {
+        cft_cancel(t, recs[0]->ticket);
+        cft_cancel(t, recs[1]->ticket);
+    }
+    cft_await(t, recs[0]);
+    CFT_EXPECT(t, b->items == 1 && !cft_is_done(recs[1]));
+    if (!cft_is_done(recs[1]))
+        CFT_CHECK(t, cft_peer_write(t, &pipes[1], "x", 1) == 1 || cft_faulted(t));
+    cft_await(t, recs[1]);
+    CFT_EXPECT(t, b->items == 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        CFT_EXPECT(t, recs[i]->result.status == CEDE_ECANCELED);
+        CFT_EXPECT(t, recs[i]->result.flags & CEDE_BY_CLOSE);
+        cft_closed(t, pipes[i].handle);
+    }
+    cft_bag_give(b);
+}
+
 CFT_CASE(pool_outlives_its_loop)
 {
     uint64_t sent = 0;

@@ -1,0 +1,173 @@
+/* On io_uring, who waits for data had a buffer in its hand that others could have had (pool.h, law
+ * 15): the worker that reads a terminal; in steps, a read of a pipe that another had emptied. And a
+ * receive in steps that the kernel had no room for lost its buffer (law 8). In a pool of one. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "fake.h"
+
+#include "cede/uring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+static int no_room; /* so many calls say so */
+
+static int fault(void *context, const char *call)
+{
+    (void)context;
+    return no_room && strcmp(call, "enter") == 0 ? no_room--, ENOMEM : 0;
+}
+
+static cede_loop *open_loop(uint32_t without, cede_pool **pool)
+{
+    const cede_uring_config config = {.without = without, .fault = fault};
+    const cede_options options = {.backend = "io_uring", .backend_config = &config};
+    cede_loop *loop;
+    cede_status status = cede_loop_open(&options, &loop);
+    if (status == CEDE_EPERM || status == CEDE_ENOTSUP) {
+        printf("skipped: no io_uring here\n");
+        exit(77);
+    }
+    CHECK(status == CEDE_OK);
+    CHECK(cede_pool_open(loop, 1, 100, 0, pool) == CEDE_OK);
+    return loop;
+}
+
+static void receive(cede_loop *loop, cede_pool *pool, cede_handle from, note *rec)
+{
+    memset(rec, 0, sizeof *rec);
+    cede_prep_recv_pool(&rec->req, from, pool);
+    cede_submit(loop, &rec->req, note_done);
+}
+
+/* Whoever else waits, a socket with data has the buffer. */
+static void expect_served(cede_loop *loop, cede_pool *pool)
+{
+    int ends[2];
+    note rec = {0};
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    CHECK(write(ends[1], "hello", 5) == 5);
+    cede_handle handle = cede_import((intptr_t)ends[0], CEDE_KIND_AUTO, 0);
+    cede_prep_recv_pool(&rec.req, handle, pool);
+    CHECK(cede_wait(loop, cede_submit(loop, &rec.req, note_done), 10 * CEDE_SECOND) == CEDE_OK);
+    CHECK(rec.result.count == 5 && rec.result.buffer);
+    cede_pool_give(pool, rec.result.buffer);
+    cede_drop(handle);
+    CHECK(close(ends[1]) == 0);
+}
+
+/* Reads of it wait for `least` bytes. */
+static int terminal(unsigned least, int *other)
+{
+    struct termios settings;
+    *other = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(*other >= 0 && grantpt(*other) == 0 && unlockpt(*other) == 0);
+    int fd = open(ptsname(*other), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(fd >= 0 && tcgetattr(fd, &settings) == 0);
+    cfmakeraw(&settings);
+    settings.c_cc[VMIN] = (cc_t)least;
+    settings.c_cc[VTIME] = 0;
+    CHECK(tcsetattr(fd, TCSANOW, &settings) == 0);
+    return fd;
+}
+
+static void of_a_terminal(uint32_t without, unsigned least)
+{
+    cede_pool *pool;
+    cede_loop *loop = open_loop(without, &pool);
+    int other, fd = terminal(least, &other), came = 0;
+    note rec;
+    cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
+    receive(loop, pool, handle, &rec);
+    CHECK(cede_run(loop, 0) == 0);
+    if (least > 1) { /* too little */
+        CHECK(write(other, "x", 1) == 1);
+        while (came == 0)
+            CHECK(ioctl(fd, FIONREAD, &came) == 0);
+        CHECK(cede_run(loop, 0) == 0);
+    }
+    for (int i = 0; i < 3; i++)
+        expect_served(loop, pool);
+    CHECK(rec.calls == 0);
+    CHECK(write(other, "1234", least) == (ssize_t)least);
+    while (!rec.calls)
+        CHECK(cede_run(loop, 10 * CEDE_SECOND) >= 0);
+    CHECK(rec.result.status == CEDE_OK && rec.result.count >= least && rec.result.buffer);
+    cede_pool_give(pool, rec.result.buffer);
+    cede_drop(handle);
+    CHECK(close(other) == 0);
+    cede_pool_close(pool);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+}
+
+/* Two loops read one pipe; both are told of the same byte. */
+static void of_a_pipe(void)
+{
+    cede_pool *pools[2];
+    cede_loop *loops[2];
+    cede_handle handles[2];
+    note recs[2];
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    for (int i = 0; i < 2; i++) {
+        loops[i] = open_loop(CEDE_URING_NO_BUFFER_RING, &pools[i]);
+        handles[i] = cede_import(i ? ends[0] : dup(ends[0]), CEDE_KIND_AUTO, 0);
+        receive(loops[i], pools[i], handles[i], &recs[i]);
+        CHECK(cede_run(loops[i], 0) == 0);
+    }
+    CHECK(write(ends[1], "x", 1) == 1);
+    while (!recs[0].calls && !recs[1].calls) {
+        for (int i = 0; i < 2; i++)
+            CHECK(cede_run(loops[i], 0) >= 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (recs[i].calls)
+            cede_pool_give(pools[i], recs[i].result.buffer);
+        expect_served(loops[i], pools[i]);
+        cede_drop(handles[i]);
+        cede_pool_close(pools[i]);
+        CHECK(cede_loop_close(loops[i], CEDE_FOREVER) == CEDE_OK);
+    }
+    CHECK(recs[0].calls == 1 && recs[1].calls == 1);
+    CHECK(close(ends[1]) == 0);
+}
+
+/* The receive finds no room in the kernel's queue: it fails, or goes on. */
+static void without_room(void)
+{
+    cede_pool *pool;
+    cede_loop *loop = open_loop(CEDE_URING_NO_BUFFER_RING, &pool);
+    int ends[2];
+    note rec;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    cede_handle handle = cede_import((intptr_t)ends[0], CEDE_KIND_AUTO, 0);
+    receive(loop, pool, handle, &rec);
+    CHECK(cede_run(loop, 0) == 0);
+    CHECK(write(ends[1], "hello", 5) == 5);
+    CHECK(cede_run(loop, 0) == 0); /* the data was seen, the receive is queued */
+    no_room = 1;
+    while (!rec.calls)
+        CHECK(cede_run(loop, CEDE_MILLISECOND) >= 0);
+    CHECK(no_room == 0 && rec.result.status == CEDE_ENOMEM && !rec.result.buffer);
+    expect_served(loop, pool);
+    cede_drop(handle);
+    CHECK(close(ends[1]) == 0);
+    cede_pool_close(pool);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+}
+
+int main(void)
+{
+    for (unsigned least = 1; least <= 4; least += 3) {
+        of_a_terminal(0, least);
+        of_a_terminal(CEDE_URING_NO_BUFFER_RING, least);
+    }
+    of_a_pipe();
+    without_room();
+    return 0;
+}
