@@ -1,0 +1,179 @@
+#!/usr/bin/env perl
+# Which tests notice that a condition of the library is negated. Usage:
+#
+#     conditions.pl BUILD TABLE FOLDER JOBS [PATTERN]
+#
+# BUILD is of a tree that negate.sh made, TABLE its conditions, PATTERN which files. What is found goes into
+# FOLDER; a run that was stopped goes on there:
+#
+#     reached.tsv   a test, the seconds it took, and the conditions that it comes by
+#     killed.tsv    number, file, line, condition, how many tests come by, which of them notice
+#     idle.tsv      a case that was not asked above, or noticed nothing, and a condition that it notices
+#
+# A test notices if it fails, crashes or hangs. A condition is tried on the tests that come by it, until
+# enough have noticed: the cases of the suite first, of the core's conditions those on the simulated
+# kernel; then the tests that look inside. Then each case that has noticed nothing yet is asked about the
+# conditions that it comes by. Each test is a slice, as in ./dev soak, has processes of its own, which end with
+# it, and a few seconds: the machine should have nothing else to do.
+use strict;
+use warnings;
+use IO::Handle;
+use JSON::PP;
+
+my ($build, $table, $folder, $jobs, $pattern) = @ARGV;
+my $enough = 6;
+my @alone = system('unshare -pf --kill-child true 2> /dev/null') ? () : qw(unshare -pf --kill-child);
+$pattern //= '.';
+
+# ---- The tests -----------------------------------------------------------------------------------
+
+my (%command, @names);
+my $tests = `ctest --test-dir $build --show-only=json-v1`;
+for my $test (@{decode_json($tests)->{tests}}) {
+    my ($name, @command) = ($test->{name}, @{$test->{command} // []});
+    # Steps count instructions, of which there are others here; the wheel's differ by their seed.
+    next unless $name =~ /^(conformance|unit|regress|explore\.seeds)\./ && $name !~ /steps|wheel\.[2-9]/;
+    push @command, qw(--every 16 --limit 4) if $name =~ /^conformance/;
+    $command{$name} = \@command;
+    push @names, $name;
+}
+
+# Its exit code, 1 if it had to be stopped.
+sub run
+{
+    my ($name, $seconds, %environment) = @_;
+    my $child = fork // die "fork: $!";
+    if (!$child) {
+        $ENV{$_} = $environment{$_} for keys %environment;
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        open STDERR, '>', '/dev/null';
+        exec @alone, 'timeout', '-s', 'KILL', $seconds, @{$command{$name}};
+        exit 99;
+    }
+    waitpid $child, 0;
+    return $? & 127 ? 1 : $? >> 8;
+}
+
+sub lines
+{
+    my ($name) = @_;
+    my @found;
+    for my $path ("$folder/$name", glob "$folder/$name.[0-9]*") {
+        open my $in, '<', $path or next;
+        while (my $line = <$in>) {
+            chomp $line;
+            push @found, [split /\t/, $line, -1];
+        }
+    }
+    return @found;
+}
+
+# Work for so many processes: each has those whose place is its own, and makes a line of each.
+sub share
+{
+    my ($name, $work, @all) = @_;
+    my @children;
+    for my $mine (0 .. $jobs - 1) {
+        my $child = fork // die "fork: $!";
+        push @children, $child;
+        next if $child;
+        open my $out, '>>', "$folder/$name.$mine" or die "$folder/$name.$mine: $!";
+        $out->autoflush(1);
+        for my $i (grep { $_ % $jobs == $mine } 0 .. $#all) {
+            print $out join("\t", $work->($all[$i], $mine)) . "\n";
+        }
+        exit 0;
+    }
+    for my $child (@children) {
+        waitpid $child, 0;
+        die "$name is not whole\n" if $?;
+    }
+}
+
+# ---- Who comes by where --------------------------------------------------------------------------
+
+my (%reached, %comers, %seconds);
+
+my %known = map { $_->[0] => 1 } lines('reached.tsv');
+share('reached.tsv', sub {
+    my ($name, $mine) = @_;
+    my ($marks, $began) = ("$folder/marks.$mine", time);
+    unlink $marks;
+    return ($name, 0, '') if run($name, 120, CEDE_CONDITIONS => $marks) != 0; # skipped, here
+    my $took = time - $began;
+    open my $in, '<:raw', $marks or return ($name, $took, '');
+    my $bytes = do { local $/; <$in> };
+    return ($name, $took, join ' ', grep { substr($bytes, $_, 1) ne "\0" } 0 .. length($bytes) - 1);
+}, grep { !$known{$_} } @names);
+
+for my $row (lines('reached.tsv')) {
+    my ($name, $took, $conditions) = @$row;
+    $seconds{$name} = 3 * $took + 15;
+    $reached{$name} = [split / /, $conditions];
+    push @{$comers{$_}}, $name for @{$reached{$name}};
+}
+
+# ---- Who notices ---------------------------------------------------------------------------------
+
+sub notices
+{
+    my ($name, $number) = @_;
+    return run($name, $seconds{$name}, CEDE_NEGATED => $number) != 0;
+}
+
+sub try_on
+{
+    my ($number, @those) = @_;
+    my @killers;
+    for my $i (0 .. $#those) {
+        my $name = $those[($i + $number * 37) % @those]; # so that not the same are asked first
+        push @killers, $name if notices($name, $number);
+        last if @killers == $enough;
+    }
+    return @killers;
+}
+
+open my $rows, '<', $table or die "$table: $!";
+my @conditions = grep { $_->[1] =~ /$pattern/ } map { chomp; [split /\t/] } <$rows>;
+my %tried = map { $_->[0] => 1 } lines('killed.tsv');
+share('killed.tsv', sub {
+    my ($number, $file, $line, $text) = @{$_[0]};
+    my ($simulated, @comers, @killers) = ($file =~ m{^src/(core|sim)/}, @{$comers{$number} // []});
+    for my $group ($simulated ? qr/^conformance\.sim\./ : (), qr/^conformance\.io_uring\./,
+                   qr/^(?!conformance)/) {
+        @killers = try_on($number, grep { /$group/ } @comers) unless @killers;
+    }
+    return ($number, $file, $line, $text, scalar @comers, "@killers");
+}, grep { !$tried{$_->[0]} } @conditions);
+
+my (%kills, %dies);
+for my $row (lines('killed.tsv')) {
+    $kills{$_}++ for split / /, $row->[5];
+    $dies{$row->[0]} = $row->[5] ne '';
+}
+my %asked = map { $_->[0] => 1 } lines('idle.tsv');
+share('idle.tsv', sub {
+    my ($name) = @_;
+    # Those first that few come by.
+    for my $number (sort { @{$comers{$a}} <=> @{$comers{$b}} || $a <=> $b }
+                    grep { $dies{$_} } @{$reached{$name}}) {
+        return ($name, $number) if notices($name, $number);
+    }
+    return ($name, '');
+}, grep { /^conformance/ && @{$reached{$_} // []} && !$kills{$_} && !$asked{$_} } @names);
+
+# ---- What was found ------------------------------------------------------------------------------
+
+my %sum;
+for my $row (lines('killed.tsv')) {
+    my ($place) = $row->[1] =~ m{^(src/\w+)/};
+    $sum{$place}{all}++;
+    $sum{$place}{$row->[4] == 0 ? 'unmet' : $row->[5] eq '' ? 'alive' : 'dead'}++;
+}
+print "| sources | conditions | noticed | not noticed | come by by no test |\n|---|---|---|---|---|\n";
+for my $place (sort keys %sum) {
+    printf "| `%s` | %d | %d | %d | %d |\n", $place, map { $sum{$place}{$_} // 0 } qw(all dead alive unmet);
+}
+my @nothing = map { $_->[0] } grep { $_->[1] eq '' } lines('idle.tsv');
+print "\nCases that notice nothing: ", @nothing ? join(', ', @nothing) : 'none', "\n";
