@@ -135,7 +135,7 @@ static bool wait_for_data(uring *self, uring_job *job)
 /* Which would be told by its receive, and never becomes readable. */
 static bool only_writes(const cede_work *work)
 {
-    int flags = work->kind == CEDE_KIND_PIPE ? fcntl((int)work->native, F_GETFL) : 0;
+    int flags = work->kind != CEDE_KIND_STREAM ? fcntl((int)work->native, F_GETFL) : 0;
     return flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
 }
 

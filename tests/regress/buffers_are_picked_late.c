@@ -105,6 +105,26 @@ static void of_a_terminal(uint32_t without, unsigned least)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
+/* One that only writes would never have any. */
+static void of_what_only_writes(uint32_t without)
+{
+    cede_pool *pool;
+    cede_loop *loop = open_loop(without, &pool);
+    int other, both = terminal(1, &other);
+    int fd = open(ptsname(other), O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    note rec;
+    CHECK(fd >= 0 && close(both) == 0);
+    cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
+    receive(loop, pool, handle, &rec);
+    while (!rec.calls)
+        CHECK(cede_run(loop, 10 * CEDE_SECOND) == 1);
+    CHECK(rec.result.status == CEDE_EBADF && !rec.result.buffer);
+    cede_drop(handle);
+    CHECK(close(other) == 0);
+    cede_pool_close(pool);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+}
+
 /* Two loops read one pipe; both are told of the same byte. */
 static void of_a_pipe(void)
 {
@@ -167,6 +187,8 @@ int main(void)
         of_a_terminal(0, least);
         of_a_terminal(CEDE_URING_NO_BUFFER_RING, least);
     }
+    of_what_only_writes(0);
+    of_what_only_writes(CEDE_URING_NO_BUFFER_RING);
     of_a_pipe();
     without_room();
     return 0;
