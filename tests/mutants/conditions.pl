@@ -7,11 +7,11 @@
 # FOLDER; a run that was stopped goes on there:
 #
 #     reached.tsv   a test, the seconds it took, and the conditions that it comes by
-#     killed.tsv    number, file, line, condition, how many tests come by, which of them notice
+#     killed.tsv    number, file, line, condition, how many tests come by, the first that notices
 #     idle.tsv      a case that was not asked above, or noticed nothing, and a condition that it notices
 #
 # A test notices if it fails, crashes or hangs. A condition is tried on the tests that come by it, until
-# enough have noticed: the cases of the suite first, of the core's conditions those on the simulated
+# one has noticed: the cases of the suite first, of the core's conditions those on the simulated
 # kernel; then the tests that look inside. Then each case that has noticed nothing yet is asked about the
 # conditions that it comes by. Each test is a slice, as in ./dev soak, has processes of its own, which end with
 # it, and a few seconds: the machine should have nothing else to do.
@@ -21,7 +21,6 @@ use IO::Handle;
 use JSON::PP;
 
 my ($build, $table, $folder, $jobs, $pattern) = @ARGV;
-my $enough = 6;
 my @alone = system('unshare -pf --kill-child true 2> /dev/null') ? () : qw(unshare -pf --kill-child);
 $pattern //= '.';
 
@@ -125,13 +124,11 @@ sub notices
 sub try_on
 {
     my ($number, @those) = @_;
-    my @killers;
     for my $i (0 .. $#those) {
         my $name = $those[($i + $number * 37) % @those]; # so that not the same are asked first
-        push @killers, $name if notices($name, $number);
-        last if @killers == $enough;
+        return $name if notices($name, $number);
     }
-    return @killers;
+    return '';
 }
 
 open my $rows, '<', $table or die "$table: $!";
@@ -139,17 +136,18 @@ my @conditions = grep { $_->[1] =~ /$pattern/ } map { chomp; [split /\t/] } <$ro
 my %tried = map { $_->[0] => 1 } lines('killed.tsv');
 share('killed.tsv', sub {
     my ($number, $file, $line, $text) = @{$_[0]};
-    my ($simulated, @comers, @killers) = ($file =~ m{^src/(core|sim)/}, @{$comers{$number} // []});
+    my ($simulated, $killer) = (scalar $file =~ m{^src/(core|sim)/}, '');
+    my @comers = @{$comers{$number} // []};
     for my $group ($simulated ? qr/^conformance\.sim\./ : (), qr/^conformance\.io_uring\./,
                    qr/^(?!conformance)/) {
-        @killers = try_on($number, grep { /$group/ } @comers) unless @killers;
+        $killer ||= try_on($number, grep { /$group/ } @comers);
     }
-    return ($number, $file, $line, $text, scalar @comers, "@killers");
+    return ($number, $file, $line, $text, scalar @comers, $killer);
 }, grep { !$tried{$_->[0]} } @conditions);
 
 my (%kills, %dies);
 for my $row (lines('killed.tsv')) {
-    $kills{$_}++ for split / /, $row->[5];
+    $kills{$row->[5]}++;
     $dies{$row->[0]} = $row->[5] ne '';
 }
 my %asked = map { $_->[0] => 1 } lines('idle.tsv');
