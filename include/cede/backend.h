@@ -48,7 +48,7 @@ typedef struct cede_work {
 #define CEDE_WORK_POLL 0x1u
 /* A many-shot: give one item at most, then report. */
 #define CEDE_WORK_ONE 0x2u
-/* A close of an imported handle that was never used: attach was not asked about it. */
+/* A close of a handle that was never used, perhaps an imported one: attach has not seen it. */
 #define CEDE_WORK_UNSEEN 0x4u
 
 /* Statuses for reports only: the core starts the work again instead of delivering, unless a cause

@@ -140,6 +140,12 @@ static void settle(cede_pool *pool)
     cedi_memory_free(pool);
 }
 
+static void end_all(cede_loop *loop, const cedi_link *those)
+{
+    while (!cedi_list_empty(those))
+        cedi_req_end(loop, cedi_slot_of(those->next), CEDE_BY_CLOSE);
+}
+
 void cede_pool_close(cede_pool *pool)
 {
     if (!pool)
@@ -152,10 +158,8 @@ void cede_pool_close(cede_pool *pool)
     }
     pool->closed = true;
     pool->users++; /* it keeps while its receives end */
-    while (!cedi_list_empty(&pool->waiting))
-        cedi_req_end(pool->loop, cedi_slot_of(pool->waiting.next), CEDE_BY_CLOSE);
-    while (!cedi_list_empty(&pool->spent))
-        cedi_req_end(pool->loop, cedi_slot_of(pool->spent.next), CEDE_BY_CLOSE);
+    end_all(pool->loop, &pool->waiting);
+    end_all(pool->loop, &pool->spent);
     pool->users--;
     settle(pool);
 }

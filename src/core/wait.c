@@ -140,17 +140,23 @@ static bool go_on(search *by, const cedi_slot *slot)
            see(by, behind(slot));
 }
 
-static bool walk(search *by, const cedi_slot *first)
+static bool walk(const cedi_slot *first, const cedi_slot *target, uint8_t mark)
 {
-    bool found = see(by, first->id);
-    while (!found && by->count > 0) {
-        found = go_on(by, cedi_slot_at(by->trail[--by->count]));
-        if (CEDI_UNLIKELY(by->more) && by->count == 0)
-            recall(by, cedi_slot_loop(first));
+    search by; /* whose trail need not be cleared */
+    bool found;
+    by.target = target;
+    by.mark = mark;
+    by.more = false;
+    by.count = 0;
+    found = see(&by, first->id);
+    while (!found && by.count > 0) {
+        found = go_on(&by, cedi_slot_at(by.trail[--by.count]));
+        if (CEDI_UNLIKELY(by.more) && by.count == 0)
+            recall(&by, cedi_slot_loop(first));
     }
-    while (CEDI_UNLIKELY(by->more)) { /* a bit would mislead the next search */
-        by->count = 0;
-        recall(by, cedi_slot_loop(first));
+    while (CEDI_UNLIKELY(by.more)) { /* a bit would mislead the next search */
+        by.count = 0;
+        recall(&by, cedi_slot_loop(first));
     }
     return found;
 }
@@ -189,24 +195,12 @@ static bool is_near(const cedi_slot *slot, const cedi_slot *target)
  * forget() takes them away. */
 static bool finds(cedi_slot *from, const cedi_slot *target)
 {
-    search by;
-    if (is_near(from, target))
-        return true;
-    by.target = target;
-    by.mark = CEDI_MARK;
-    by.more = false;
-    by.count = 0; /* and the trail is not cleared */
-    return walk(&by, from);
+    return is_near(from, target) || walk(from, target, CEDI_MARK);
 }
 
 static void forget(cedi_slot *from)
 {
-    search by;
-    by.target = NULL;
-    by.mark = 0;
-    by.more = false;
-    by.count = 0;
-    (void)walk(&by, from);
+    (void)walk(from, NULL, 0);
 }
 
 static bool precedes(cedi_slot *slot, const cedi_slot *target)

@@ -110,7 +110,6 @@ typedef struct uring_net {
 typedef struct uring_job {
     cedi_pool_job pool; /* first */
     cedi_blocking work;
-    struct uring *self;
     struct uring_job *chain; /* hash chain; free list */
     uint64_t token;
     uint8_t kind;

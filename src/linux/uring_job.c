@@ -62,7 +62,6 @@ static bool grow(uring *self)
     self->chunks = chunk;
     self->jobs_made = total;
     for (uint32_t i = count; i-- > 0;) {
-        chunk->jobs[i].self = self;
         chunk->jobs[i].chain = self->free_jobs;
         self->free_jobs = &chunk->jobs[i];
     }
@@ -76,20 +75,11 @@ static uring_job *reserve(uring *self, const cede_work *work)
     if (work->op != CEDE_OP_CLOSE || self->reserve_taken)
         return NULL;
     self->reserve_taken = true;
-    self->reserve.self = self;
     return &self->reserve;
 }
 
-uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
+static uring_job *fill(uring_job *job, const cede_work *work, unsigned kind)
 {
-    uring_job *job, **bucket;
-    job = URING_LIKELY(self->free_jobs != NULL) ? NULL : reserve(self, work);
-    if (!job && URING_UNLIKELY(!self->free_jobs) && !grow(self))
-        return NULL;
-    if (!job) {
-        job = self->free_jobs;
-        self->free_jobs = job->chain;
-    }
     job->token = work->token;
     job->kind = (uint8_t)kind;
     job->work.args = *work->args;
@@ -97,8 +87,22 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     job->work.native = work->native;
     job->work.native_other = work->native_other;
     job->work.moved = work->moved;
-    if (URING_UNLIKELY(job == &self->reserve))
-        return job;
+    return job;
+}
+
+uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
+{
+    uring_job *job, **bucket;
+    if (URING_UNLIKELY(!self->free_jobs)) {
+        job = reserve(self, work);
+        if (job)
+            return fill(job, work, kind);
+        if (!grow(self))
+            return NULL;
+    }
+    job = self->free_jobs;
+    self->free_jobs = job->chain;
+    (void)fill(job, work, kind);
     bucket = bucket_of(self, job->token);
     job->chain = *bucket;
     *bucket = job;

@@ -36,6 +36,13 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static child *children; /* under the lock */
 static child *unused;   /* the same: kept for the next (law 15) */
 
+/* With the lock held. */
+static void keep(child *made)
+{
+    made->next = unused;
+    unused = made;
+}
+
 /* With the lock held. Takes those that nobody has and that have ended. */
 static void sweep(void)
 {
@@ -47,8 +54,7 @@ static void sweep(void)
             continue;
         }
         *place = at->next; /* taken; or somebody else has (ECHILD) */
-        at->next = unused;
-        unused = at;
+        keep(at);
     }
 }
 
@@ -68,8 +74,7 @@ static void give_back(child *made)
     if (!made)
         return;
     (void)pthread_mutex_lock(&lock);
-    made->next = unused;
-    unused = made;
+    keep(made);
     (void)pthread_mutex_unlock(&lock);
 }
 

@@ -97,13 +97,14 @@ static cede_status win_bind(void *context)
 
 static void win_discard(intptr_t native)
 {
-    if (cedi_win_is_local(native))
+    if (cedi_win_is_local(native)) {
         cedi_win_local_discard(native);
-    else if (cedi_win_is_socket(native)) {
+    } else if (cedi_win_is_socket(native)) {
         cedi_win_socket_unlinger(native);
         (void)cedi_win_socket_close(cede_win32_system_calls()->close_socket, (SOCKET)native);
-    } else
+    } else {
         (void)CloseHandle((HANDLE)native);
+    }
 }
 
 uint64_t cedi_win_now(void *context)

@@ -277,6 +277,8 @@ cede_handle cft_datagrams(cft *, uint16_t family, cede_address *at);
 cft_rec *cft_connect(cft *, const cede_address *to);
 cft_rec *cft_accept(cft *, cede_handle listener);
 cft_rec *cft_recv(cft *, cede_handle, size_t bytes);
+/* Each transfer that reads of 0 bytes from the one, that writes to the other: all say this. */
+void cft_move_nothing(cft *, cede_handle in, cede_handle out, cede_status expected);
 cft_rec *cft_recv_all(cft *, cede_handle, size_t bytes);
 cft_rec *cft_send(cft *, cede_handle, const void *bytes, size_t count);
 cft_rec *cft_send_all(cft *, cede_handle, const void *bytes, size_t count);

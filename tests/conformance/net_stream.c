@@ -280,33 +280,12 @@ STREAM_CASE(send_to_a_peer_that_never_reads_ends_at_its_deadline)
     expect_what_went(t, &c, 0);
 }
 
-static void move_nothing(cft *t, cede_handle handle)
-{
-    static const cede_vec nothing[2] = {{NULL, 0}, {NULL, 0}};
-    cft_rec *all[9];
-    for (uint32_t i = 0; i < 9; i++)
-        all[i] = cft_new(t);
-    cede_prep_recv(all[0]->req, handle, NULL, 0);
-    cede_prep_recv_all(all[1]->req, handle, NULL, 0);
-    cede_prep_send(all[2]->req, handle, NULL, 0);
-    cede_prep_send_all(all[3]->req, handle, NULL, 0);
-    cede_prep_sendv(all[4]->req, handle, nothing, 2);
-    cede_prep_send_zero_copy(all[5]->req, handle, NULL, 0);
-    cede_prep_readv(all[6]->req, handle, nothing, 2, CEDE_CURRENT);
-    cede_prep_write(all[7]->req, handle, NULL, 0, CEDE_CURRENT);
-    cede_prep_writev(all[8]->req, handle, nothing, 2, CEDE_CURRENT);
-    for (uint32_t i = 0; i < 9; i++) {
-        cft_do(all[i]);
-        CFT_MOVED(t, all[i], 0);
-    }
-}
-
 /* K8: without a look at the stream, but on its turn. */
 STREAM_CASE(zero_bytes_succeed_without_data_or_room)
 {
     cede_handle a = 0, b = 0;
     cft_connected(t, kind, &a, &b);
-    move_nothing(t, b);
+    cft_move_nothing(t, b, b, CEDE_OK);
     cft_talk(t, a, b); /* the peer has received nothing of it */
     cft_rec *first = cft_recv(t, b, 10);
     cft_rec *second = cft_new(t);
@@ -329,7 +308,7 @@ STREAM_CASE(zero_bytes_succeed_when_the_peer_is_gone)
     cft_await(t, cft_send_all(t, a, "unread", 6));
     cft_closed(t, b);
     cft_await(t, cft_recv(t, a, 10)); /* it has been heard that it is gone */
-    move_nothing(t, a);
+    cft_move_nothing(t, a, a, CEDE_OK);
     cft_closed(t, a);
 }
 

@@ -180,6 +180,29 @@ cft_rec *cft_send_all(cft *t, cede_handle handle, const void *bytes, size_t coun
     return rec;
 }
 
+void cft_move_nothing(cft *t, cede_handle in, cede_handle out, cede_status expected)
+{
+    static const cede_vec nothing[2] = {{NULL, 0}, {NULL, 0}};
+    cft_rec *all[10];
+    for (uint32_t i = 0; i < 10; i++)
+        all[i] = cft_new(t);
+    cede_prep_read(all[0]->req, in, NULL, 0, CEDE_CURRENT);
+    cede_prep_readv(all[1]->req, in, nothing, 2, CEDE_CURRENT);
+    cede_prep_recv(all[2]->req, in, NULL, 0);
+    cede_prep_recv_all(all[3]->req, in, NULL, 0);
+    cede_prep_write(all[4]->req, out, NULL, 0, CEDE_CURRENT);
+    cede_prep_writev(all[5]->req, out, nothing, 2, CEDE_CURRENT);
+    cede_prep_send(all[6]->req, out, NULL, 0);
+    cede_prep_send_all(all[7]->req, out, NULL, 0);
+    cede_prep_sendv(all[8]->req, out, nothing, 2);
+    cede_prep_send_zero_copy(all[9]->req, out, NULL, 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        cft_do(all[i]);
+        CFT_STATUS(t, all[i], expected);
+        CFT_CHECK(t, all[i]->result.count == 0);
+    }
+}
+
 cft_rec *cft_recvfrom(cft *t, cede_handle handle, size_t bytes, cede_address *from)
 {
     cft_rec *rec = cft_new(t);

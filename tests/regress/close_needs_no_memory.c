@@ -3,19 +3,7 @@
 #include <stdlib.h>
 
 #include "../port.h"
-#include "fake.h"
-
-static bool starved;
-
-static void *resize(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes == 0) {
-        free(memory);
-        return NULL;
-    }
-    return starved ? NULL : realloc(memory, bytes);
-}
+#include "memory.h"
 
 static cede_handle import(const char *path)
 {
@@ -41,17 +29,17 @@ static void read_something(cede_loop *loop, cede_handle file)
 int main(int argc, char **argv)
 {
     static note close;
-    const cede_allocator allocator = {resize, NULL};
     cede_handle files[3];
     cede_loop *loop;
-    CHECK(argc > 0 && cede_set_allocator(&allocator) == CEDE_OK);
+    CHECK(argc > 0);
+    memory_watch();
     CHECK(cede_loop_open(NULL, &loop) == CEDE_OK);
     for (int i = 0; i < 3; i++) {
         files[i] = import(argv[0]);
         CHECK(files[i] != 0);
         read_something(loop, files[i]);
     }
-    starved = true;
+    memory_is_out = true;
     cede_prep_close(&close.req, files[0]);
     cede_submit(loop, &close.req, note_done);
     cede_drop(files[1]);

@@ -4,7 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "fake.h"
+#include "memory.h"
 
 #include "cede/net.h"
 
@@ -15,22 +15,7 @@
 
 #define LINGER_SECONDS 30
 
-static bool no_memory;
-static unsigned asked_for;
 static note made, closed;
-
-static void *resize(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes && no_memory) {
-        asked_for++;
-        return NULL;
-    }
-    if (bytes)
-        return realloc(memory, bytes);
-    free(memory);
-    return NULL;
-}
 
 static cede_loop *open_loop(void)
 {
@@ -114,7 +99,8 @@ static void use(cede_loop *loop, cede_handle handle)
 static void close_it(cede_loop *loop, cede_handle handle, int peer)
 {
     static char taken[1 << 16];
-    no_memory = true;
+    memory_is_out = true;
+    memory_asked = 0;
     cede_prep_close(&closed.req, handle);
     cede_ticket ticket = cede_submit(loop, &closed.req, note_done);
     CHECK(cede_run(loop, 0) == 0 && cede_run(loop, 0) == 0);
@@ -122,8 +108,8 @@ static void close_it(cede_loop *loop, cede_handle handle, int peer)
     while (read(peer, taken, sizeof taken) > 0)
         continue;
     CHECK(cede_wait(loop, ticket, 10 * CEDE_SECOND) == CEDE_OK);
-    CHECK(closed.calls == 1 && closed.result.status == CEDE_OK && asked_for == 0);
-    no_memory = false;
+    CHECK(closed.calls == 1 && closed.result.status == CEDE_OK && memory_asked == 0);
+    memory_is_out = false;
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
@@ -217,8 +203,7 @@ int main(void)
         pid_t child = fork();
         int status = 0;
         if (child == 0) {
-            static const cede_allocator allocator = {.resize = resize};
-            CHECK(cede_set_allocator(&allocator) == CEDE_OK);
+            memory_watch();
             ways[i]();
             exit(0);
         }

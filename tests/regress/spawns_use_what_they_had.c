@@ -1,19 +1,7 @@
 /* Each child took memory, also when as many had come and gone before (law 15). */
-#include "fake.h"
+#include "memory.h"
 
-static unsigned asked_for;
 static note spawned, waited, closed;
-
-static void *resize(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    if (bytes) {
-        asked_for++;
-        return realloc(memory, bytes);
-    }
-    free(memory);
-    return NULL;
-}
 
 static void run(cede_loop *loop)
 {
@@ -31,18 +19,17 @@ static void run(cede_loop *loop)
 
 int main(void)
 {
-    static const cede_allocator allocator = {.resize = resize};
     cede_loop *loop;
     port_limit(30);
-    CHECK(cede_set_allocator(&allocator) == CEDE_OK);
+    memory_watch();
     CHECK(cede_loop_open(NULL, &loop) == CEDE_OK);
     if (cede_supports(loop, CEDE_OP_SPAWN)) {
         run(loop);
         run(loop);
-        asked_for = 0;
+        memory_asked = 0;
         for (int i = 0; i < 10; i++)
             run(loop);
-        CHECK(asked_for == 0);
+        CHECK(memory_asked == 0);
     }
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
     return 0;
