@@ -233,7 +233,7 @@ void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
     }
     if (self->told & IORING_CQE_F_BUFFER)
         number = self->told >> IORING_CQE_BUFFER_SHIFT;
-    if (number != UINT32_MAX)
+    if (number != UINT32_MAX && (result >= 0 || !CEDI_FAULT(FAILED_KEEPS_BUFFER)))
         cede_core_item(self->core, job->token, result > 0 ? (uint64_t)result : 0, number);
     if (result >= 0)
         over(self, job, CEDE_OK, 0, (uint64_t)result);

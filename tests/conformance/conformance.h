@@ -296,6 +296,14 @@ void cft_narrow(cft *, cede_handle from, cede_handle to);
 /* Sends and receives a few bytes each way. */
 void cft_talk(cft *, cede_handle one, cede_handle other);
 
+/* ---- Pools ---------------------------------------------------------------------------------- */
+
+/* A pool of the run's loop, which is closed at the run's end if cft_pool_close was not called. If
+ * nothing is pending when the case returns, each buffer that is not out must be there: receives ask
+ * for all of them. NULL: an injected failure. */
+cede_pool *cft_pool_open(cft *, uint32_t count, uint32_t bytes, uint32_t headroom);
+void cft_pool_close(cft *, cede_pool *);
+
 /* ---- Children, signals, watches ------------------------------------------------------------- */
 
 /* The program that cases start as a child: this one, which then does what words[0] says (child.c

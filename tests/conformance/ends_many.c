@@ -109,18 +109,10 @@ static void accept_check(cft *t, stage *s, bool happened)
 
 /* ---- Pools ---------------------------------------------------------------------------------- */
 
-static void close_pool(void *context)
-{
-    cede_pool_close(context);
-}
-
 static came *pooled(cft *t, stage *s, uint32_t bytes)
 {
     came *c = prepared(t, s);
-    cede_status status = cede_pool_open(cft_loop(t), 2, bytes, 0, &c->pool);
-    CFT_EXPECT(t, status == CEDE_OK);
-    if (status == CEDE_OK)
-        cft_at_end(t, close_pool, c->pool);
+    c->pool = cft_pool_open(t, 2, bytes, 0);
     return c;
 }
 

@@ -186,9 +186,8 @@ CFT_CASE(threads_that_wait_for_data_hold_no_buffer)
 {
     HANDLE in[2], out[2];
     cede_handle readers[2], writers[2];
-    cede_pool *pool;
     cft_rec *recvs[2];
-    CFT_CHECK(t, cede_pool_open(cft_loop(t), 1, 64, 0, &pool) == CEDE_OK);
+    cede_pool *pool = cft_pool_open(t, 1, 64, 0);
     for (uint32_t i = 0; i < 2; i++) {
         CFT_CHECK(t, CreatePipe(&in[i], &out[i], NULL, 4096));
         readers[i] = take(t, in[i], 0);
@@ -222,7 +221,6 @@ CFT_CASE(threads_that_wait_for_data_hold_no_buffer)
     cft_closed(t, readers[0]);
     cft_closed(t, readers[1]);
     cft_closed(t, writers[1]);
-    cede_pool_close(pool);
 }
 
 /* A file that was not: its position is the system's, and positioned transfers leave it alone. */

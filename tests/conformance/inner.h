@@ -79,6 +79,8 @@ struct cft {
         void (*fn)(void *);
         void *context;
     } * lasts; /* cft_at_end */
+    struct cft_pool *pools;
+    bool limited; /* descriptors may have run out */
     struct cft_grave *graves;
     bool plain_memory; /* of what is ceded, also where it could have pages of its own */
     cft_gate *gate;    /* guards blocks, graves, records, threads */
@@ -129,6 +131,9 @@ void cft_heirs_check(cft *);
 void cft_bury(cft *, void *memory, size_t bytes);
 void cft_graves_check(cft *);
 
+/* pool.c */
+void cft_pools_check(cft *);
+
 /* act.c */
 void cft_actor_stop(cft *);
 
@@ -156,6 +161,7 @@ const char *cft_excuse(const char *kase, const char *world, const char *conditio
                        const char **evidence);
 /* The schedules of a case that are always left out in a world, with reasons in deviations.def. */
 uint32_t cft_left_out(const char *kase, const char *world);
+/* '*' stands for any text, '?' for any character, a comma between patterns for "or". */
 bool cft_glob(const char *pattern, const char *text);
 uint64_t cft_mix(uint64_t a, uint64_t b);
 uint64_t cft_hash(const char *text);

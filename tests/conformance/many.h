@@ -15,7 +15,6 @@ typedef struct bag {
     uint64_t bytes;
     uint32_t in_order; /* items whose bytes go on where those before them ended */
     bool keep;         /* buffers stay out */
-    bool closed;
     void *kept[64];
     uint32_t kept_count;
     void (*then)(cft_rec *); /* in each item */

@@ -213,8 +213,7 @@ CFT_CASE(pool_that_closes_ends_those_that_wait_for_it)
         cft_run(t, CEDE_MILLISECOND);
     cft_run(t, CEDE_MILLISECOND);
     cft_run(t, CEDE_MILLISECOND);
-    b->closed = true;
-    cede_pool_close(b->pool);
+    cft_pool_close(t, b->pool);
     if (cft_faulted(t))
         cft_cancel(t, rec->ticket);
     cft_await(t, rec);
@@ -240,8 +239,7 @@ CFT_CASE(pool_that_closes_ends_those_that_wait_for_credit)
         cft_run(t, CEDE_MILLISECOND);
     cft_run(t, CEDE_MILLISECOND);
     CFT_EXPECT(t, !cft_is_done(recs[0]) && !cft_is_done(recs[1]));
-    b->closed = true;
-    cede_pool_close(b->pool);
+    cft_pool_close(t, b->pool);
     if (cft_faulted(t)) {
         cft_cancel(t, recs[0]->ticket);
         cft_cancel(t, recs[1]->ticket);

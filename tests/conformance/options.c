@@ -11,7 +11,7 @@ static void usage(void)
     fputs("usage: cede-conformance [options]\n"
           "  --list               the cases, with law, backends, schedules and sentence\n"
           "  --backend NAME       only this backend (pattern)\n"
-          "  --case NAME          only these cases (pattern: * and ?)\n"
+          "  --case NAME          only these cases (pattern: * and ?, or several: A,B)\n"
           "  --schedule Sn[/v[/k]]  only this schedule, variant, failing call or closing step\n"
           "  --without Sn[,Sm..]  these schedules are left out\n"
           "  --seed N             where the seeds start (1)\n"

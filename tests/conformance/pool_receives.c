@@ -11,7 +11,6 @@
 /* A pool, and what of it is out. */
 typedef struct shelf {
     cede_pool *pool;
-    bool closed;
     void *kept[MOST];
     uint32_t count;
 } shelf;
@@ -30,23 +29,19 @@ static void give_all(shelf *s)
         give(s, s->count - 1);
 }
 
-static void clear(void *context)
+static void give_last(void *context)
 {
-    shelf *s = context;
-    give_all(s);
-    if (!s->closed)
-        cede_pool_close(s->pool);
+    give_all(context);
 }
 
 /* NULL: an injected failure. */
 static shelf *shelf_of(cft *t, uint32_t buffers, uint32_t bytes, uint32_t headroom)
 {
     shelf *s = cft_alloc(t, sizeof *s);
-    cede_status status = cede_pool_open(cft_loop(t), buffers, bytes, headroom, &s->pool);
-    CFT_EXPECT(t, status == CEDE_OK);
-    if (status)
+    s->pool = cft_pool_open(t, buffers, bytes, headroom);
+    if (!s->pool)
         return NULL;
-    cft_at_end(t, clear, s);
+    cft_at_end(t, give_last, s);
     return s;
 }
 
@@ -267,8 +262,7 @@ CFT_CASE(recv_pool_that_waits_for_a_buffer_ends_by_whatever_cause)
     }
     send(t, to, &sent, 8);
     rec = waiting(t, s, from, none, CEDE_FOREVER);
-    s->closed = true;
-    cede_pool_close(s->pool);
+    cft_pool_close(t, s->pool);
     expect_nothing(t, s, rec, CEDE_ECANCELED, CEDE_BY_CLOSE);
 
     (void)expect_bytes(t, receive(t, last, from), at);

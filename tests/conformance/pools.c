@@ -10,23 +10,21 @@ typedef struct store {
     void *out; /* a buffer that a receive brought */
 } store;
 
-static void close_store(void *context)
+static void give_last(void *context)
 {
     store *s = context;
     if (s->out)
         cede_pool_give(s->pool, s->out);
-    cede_pool_close(s->pool);
 }
 
 /* NULL after an injected failure. */
 static store *store_of(cft *t, uint32_t count, uint32_t bytes, uint32_t headroom)
 {
     store *s = cft_alloc(t, sizeof *s);
-    cede_status status = cede_pool_open(cft_loop(t), count, bytes, headroom, &s->pool);
-    CFT_EXPECT(t, status == CEDE_OK);
-    if (status)
+    s->pool = cft_pool_open(t, count, bytes, headroom);
+    if (!s->pool)
         return NULL;
-    cft_at_end(t, close_store, s);
+    cft_at_end(t, give_last, s);
     return s;
 }
 

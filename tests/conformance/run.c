@@ -488,6 +488,7 @@ int cft_run_once(cft *t)
     if (!setjmp(t->out)) {
         t->kase->run(t);
         cft_heirs_check(t);
+        cft_pools_check(t);
     }
     end_loops(t);
     for (uint32_t i = 0; i < t->handle_count; i++)

@@ -108,21 +108,35 @@ bool cft_deviates(cft *t, const char *id)
     return false;
 }
 
-/* '*' stands for any text, '?' for any character. */
-bool cft_glob(const char *pattern, const char *text)
+static bool ends(const char *pattern)
 {
-    for (; *pattern && *pattern != '*'; pattern++, text++) {
+    return !*pattern || *pattern == ',';
+}
+
+static bool matches(const char *pattern, const char *text)
+{
+    for (; !ends(pattern) && *pattern != '*'; pattern++, text++) {
         if (!*text || (*pattern != '?' && *pattern != *text))
             return false;
     }
-    if (!*pattern)
+    if (ends(pattern))
         return !*text;
     for (;; text++) {
-        if (cft_glob(pattern + 1, text))
+        if (matches(pattern + 1, text))
             return true;
         if (!*text)
             return false;
     }
+}
+
+bool cft_glob(const char *pattern, const char *text)
+{
+    while (!matches(pattern, text)) {
+        pattern = strchr(pattern, ',');
+        if (!pattern++)
+            return false;
+    }
+    return true;
 }
 
 const char *cft_excuse(const char *kase, const char *world, const char *condition,

@@ -75,6 +75,7 @@ void cft_limit_descriptors(cft *t, uint32_t more)
 {
     if (!t->world->limit)
         cft_skip(t, "cannot_limit_descriptors");
+    t->limited = true;
     t->world->limit(t, t->state, more);
 }
 

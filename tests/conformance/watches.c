@@ -71,11 +71,9 @@ static void give_all(log *l)
         cede_pool_give(l->pool, l->kept[--l->kept_count]);
 }
 
-static void close_pool(void *context)
+static void give_last(void *context)
 {
-    log *l = context;
-    give_all(l);
-    cede_pool_close(l->pool);
+    give_all(context);
 }
 
 /* NULL: an injected failure. */
@@ -84,11 +82,10 @@ static log *new_log(cft *t, uint32_t buffers, uint32_t bytes)
     cft_needs(t, CEDE_OP_WATCH);
     log *l = cft_alloc(t, sizeof *l);
     l->t = t;
-    cede_status status = cede_pool_open(cft_loop(t), buffers, bytes, 0, &l->pool);
-    CFT_EXPECT(t, status == CEDE_OK);
-    if (status)
+    l->pool = cft_pool_open(t, buffers, bytes, 0);
+    if (!l->pool)
         return NULL;
-    cft_at_end(t, close_pool, l);
+    cft_at_end(t, give_last, l);
     return l;
 }
 

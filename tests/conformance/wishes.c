@@ -37,7 +37,8 @@ CFT_CASE(cancel_of_a_stale_ticket_spares_the_successor)
     cede_ticket old[20];
     for (uint32_t i = 0; i < 20; i++) {
         cft_rec *pend = pend_new(t);
-        for (uint32_t j = 0; j < i; j++) {
+        /* The last ones, and at the end all: a wish may be a thread (S10). */
+        for (uint32_t j = i < 3 || i == 19 ? 0 : i - 3; j < i; j++) {
             cft_cancel(t, old[j]);
             cft_complete(t, old[j], CEDE_EIO, 99);
             cft_fail(t, old[j], CEDE_EIO);

@@ -7,14 +7,14 @@
 # FOLDER; a run that was stopped goes on there:
 #
 #     reached.tsv   a test, the seconds it took, and the conditions that it comes by
+#     cases.tsv     a case, the first condition that it notices, and the test of it that did
 #     killed.tsv    number, file, line, condition, how many tests come by, the first that notices
-#     idle.tsv      a case that was not asked above, or noticed nothing, and a condition that it notices
 #
-# A test notices if it fails, crashes or hangs. A condition is tried on the tests that come by it, until
-# one has noticed: the cases of the suite first, of the core's conditions those on the simulated
-# kernel; then the tests that look inside. Then each case that has noticed nothing yet is asked about the
-# conditions that it comes by. Each test is a slice, as in ./dev soak, has processes of its own, which end with
-# it, and a few seconds: the machine should have nothing else to do.
+# A test notices if it fails, crashes or hangs. First each case of the suite is asked about the conditions that
+# it comes by, those first that few others do, until it has noticed one. Then each condition of PATTERN is
+# tried on the tests that come by it, until one has noticed: the cases first, of the core's conditions those
+# on the simulated kernel; then the tests that look inside. Each test is a slice, as in ./dev soak, has
+# processes of its own, which end with it, and a few seconds: the machine should have nothing else to do.
 use strict;
 use warnings;
 use IO::Handle;
@@ -121,6 +121,22 @@ sub notices
     return run($name, $seconds{$name}, CEDE_NEGATED => $number) != 0;
 }
 
+# A case is one, whatever it runs on; the simulated kernel is the quickest to ask.
+my %runs_as;
+for my $name (sort { $b cmp $a } grep { /^conformance/ && @{$reached{$_} // []} } @names) {
+    push @{$runs_as{$1}}, $name if $name =~ /^conformance\.\w+\.(.*)/;
+}
+my %asked = map { $_->[0] => 1 } lines('cases.tsv');
+share('cases.tsv', sub {
+    my ($case) = @_;
+    for my $name (@{$runs_as{$case}}) {
+        for my $number (sort { @{$comers{$a}} <=> @{$comers{$b}} || $a <=> $b } @{$reached{$name}}) {
+            return ($case, $number, $name) if notices($name, $number);
+        }
+    }
+    return ($case, '', '');
+}, grep { !$asked{$_} } sort keys %runs_as);
+
 sub try_on
 {
     my ($number, @those) = @_;
@@ -131,12 +147,13 @@ sub try_on
     return '';
 }
 
+my %noticed = map { $_->[1] => $_->[2] } grep { $_->[1] ne '' } lines('cases.tsv');
 open my $rows, '<', $table or die "$table: $!";
 my @conditions = grep { $_->[1] =~ /$pattern/ } map { chomp; [split /\t/] } <$rows>;
 my %tried = map { $_->[0] => 1 } lines('killed.tsv');
 share('killed.tsv', sub {
     my ($number, $file, $line, $text) = @{$_[0]};
-    my ($simulated, $killer) = (scalar $file =~ m{^src/(core|sim)/}, '');
+    my ($simulated, $killer) = (scalar $file =~ m{^src/(core|sim)/}, $noticed{$number});
     my @comers = @{$comers{$number} // []};
     for my $group ($simulated ? qr/^conformance\.sim\./ : (), qr/^conformance\.io_uring\./,
                    qr/^(?!conformance)/) {
@@ -144,22 +161,6 @@ share('killed.tsv', sub {
     }
     return ($number, $file, $line, $text, scalar @comers, $killer);
 }, grep { !$tried{$_->[0]} } @conditions);
-
-my (%kills, %dies);
-for my $row (lines('killed.tsv')) {
-    $kills{$row->[5]}++;
-    $dies{$row->[0]} = $row->[5] ne '';
-}
-my %asked = map { $_->[0] => 1 } lines('idle.tsv');
-share('idle.tsv', sub {
-    my ($name) = @_;
-    # Those first that few come by.
-    for my $number (sort { @{$comers{$a}} <=> @{$comers{$b}} || $a <=> $b }
-                    grep { $dies{$_} } @{$reached{$name}}) {
-        return ($name, $number) if notices($name, $number);
-    }
-    return ($name, '');
-}, grep { /^conformance/ && @{$reached{$_} // []} && !$kills{$_} && !$asked{$_} } @names);
 
 # ---- What was found ------------------------------------------------------------------------------
 
@@ -173,5 +174,5 @@ print "| sources | conditions | noticed | not noticed | come by by no test |\n|-
 for my $place (sort keys %sum) {
     printf "| `%s` | %d | %d | %d | %d |\n", $place, map { $sum{$place}{$_} // 0 } qw(all dead alive unmet);
 }
-my @nothing = map { $_->[0] } grep { $_->[1] eq '' } lines('idle.tsv');
+my @nothing = map { $_->[0] } grep { $_->[1] eq '' } lines('cases.tsv');
 print "\nCases that notice nothing: ", @nothing ? join(', ', @nothing) : 'none', "\n";
