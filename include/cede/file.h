@@ -62,8 +62,9 @@ extern "C" {
 CEDE_API void cede_prep_open(cede_req *, const char *path, uint32_t flags, uint32_t mode);
 
 /* Closes a handle: stale from the submit on (later operations get CEDE_EBADF); what is pending on
- * it is cancelled and delivered; then the system's close; then done, with the system's word. It
- * cannot be cancelled, needs no open scope, and never blocks the loop (law 10). See cede_drop. */
+ * it is cancelled and delivered, with what it refused; then the system's close; then done, with the
+ * system's word. It cannot be cancelled, needs no open scope, and never blocks the loop (law 10).
+ * See cede_drop. */
 CEDE_API void cede_prep_close(cede_req *, cede_handle);
 
 /* Reads up to length_bytes into buffer (ceded). */

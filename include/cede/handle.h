@@ -59,12 +59,12 @@ extern "C" {
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
- * CEDE_EBUSY: something is pending on it or a scope owns it; CEDE_EBADF: stale; CEDE_ENOTSUP:
- * the system cannot detach it (a Windows port), or it names nothing of the system (sim; a
- * listener at a local name on Windows). Windows: one that was used in the port lane has been told
- * to send no packets for what succeeds at once (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS), which cannot
- * be taken back; a borrowed handle is not told. The thread of the loop that it is bound to; any
- * thread if unbound. */
+ * CEDE_EBUSY: something that names it is not delivered, or a scope owns it; CEDE_EBADF: stale;
+ * CEDE_ENOTSUP: the system cannot detach it (a Windows port), or it names nothing of the system
+ * (sim; a listener at a local name on Windows). Windows: one that was used in the port lane has
+ * been told to send no packets for what succeeds at once (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS),
+ * which cannot be taken back; a borrowed handle is not told. The thread of the loop that it is
+ * bound to; any thread if unbound. */
 CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 
 /* Closes without a request: the handle is stale at once, what is pending on it is cancelled and

@@ -59,7 +59,8 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
     if (slot->follower)
         start_follower(loop, slot);
     cedi_check_return(slot, slot->count);
-    if ((CEDI_POOL_OPS >> slot->op & 1) && (slot->bits & CEDI_LISTED)) {
+    if ((CEDI_POOL_OPS >> slot->op & 1) &&
+        (slot->bits & (CEDI_LISTED | CEDI_REFUSED)) == CEDI_LISTED) {
         if (slot->op == CEDE_OP_RECV_POOL)
             result->buffer = cedi_pool_taken(slot);
         cedi_pool_left(loop, slot);

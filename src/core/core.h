@@ -119,6 +119,7 @@ enum {
     CEDI_TIMED = 0x20,    /* on the wheel, or on its way to it */
     CEDI_BY_TIMER = 0x40, /* what the wheel holds is a timer's expiry, not a deadline */
     CEDI_POLL = 0x80,     /* to be started with CEDE_WORK_POLL */
+    CEDI_REFUSED = 0x40,  /* not a timer's: it only stands in its handle's list, unstarted */
     CEDI_ENDED = 0x02,    /* scopes: the last member's done has returned */
     CEDI_EXPIRED = 0x80   /* timers: while they were held */
 };
@@ -292,11 +293,12 @@ enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER, CEDI_ITEM_SIGNAL };
 #define CEDI_NOBODY UINTPTR_MAX /* no thread's name */
 
 struct cede_loop {
-    /* hot */
-    const cede_backend *backend;
-    void *self;
     _Atomic uintptr_t owner; /* thread; 0 until bound, CEDI_NOBODY when closed */
     const volatile uint32_t *alive;
+
+    /* hot, and of this loop alone: from here to `wheel` all is zero when another takes its memory */
+    const cede_backend *backend;
+    void *self;
     cedi_link free;   /* singly linked by next */
     cedi_link ready;  /* sealed, to be delivered, in order */
     cedi_link staged; /* to be handed to the backend, in order */
@@ -346,8 +348,7 @@ struct cede_loop {
     uint64_t orphan_count;
     cede_req *late;          /* arrived before what they stand behind: inbox.c */
     cede_req *orphan_closes; /* closes whose handle is not closed yet, scopes that wait for them */
-    uint32_t id;
-    uint8_t family; /* of its backend's native descriptors */
+    uint8_t family;          /* of its backend's native descriptors */
     cedi_chunk *chunks;
     uint64_t remote_debt; /* slots owed to the remote free list */
     uint64_t opened_ns, spin_ns;
@@ -355,8 +356,10 @@ struct cede_loop {
     void *trace_context;
     void (*wake)(void *context);
     void *wake_context;
-    cede_loop *next_free;
     cedi_wheel wheel;
+
+    uint32_t id;
+    cede_loop *next_free;
 
     /* shared with other threads, on cache lines of their own */
     char apart_1[64];
@@ -441,7 +444,7 @@ enum {
     CEDI_ORPHAN_SCOPE, /* refusals << 32 | slot id; on the way by the inbox: those inherited */
     CEDI_ORPHAN_FLAGS,
     CEDI_ORPHAN_BEHIND = CEDI_ORPHAN_FLAGS, /* on the way by the inbox: what it found there */
-    CEDI_ORPHAN_ENTRY                       /* a close's */
+    CEDI_ORPHAN_ENTRY                       /* the handle that it names; 0: none, or closed */
 };
 
 /* Of a scope that found no slot. (What was not prepared may say so too, and is refused by that.) */
@@ -458,6 +461,8 @@ void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_err
 /* The one behind `before`, or the first; NULL: a scope, which was set aside. */
 cede_req *cedi_orphan_take(cede_loop *, cede_req *before);
 cede_req *cedi_orphan_next(const cede_req *);
+/* Whether one that is not delivered names that handle. */
+bool cedi_orphan_names(const cede_loop *, uint32_t index);
 
 #include "slot.h"
 

@@ -308,9 +308,11 @@ cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
 
 /* ---- Closing them --------------------------------------------------------------------------- */
 
-static bool nothing_pending(const cedi_entry *entry)
+/* Nor is one that has no slot, and names it, to be delivered. */
+static bool nothing_pending(const cede_loop *loop, const cedi_entry *entry, uint32_t index)
 {
-    return !(entry->list[0].head | entry->list[1].head | entry->list[2].head);
+    return !(entry->list[0].head | entry->list[1].head | entry->list[2].head) &&
+           (CEDI_LIKELY(!loop->orphans) || !cedi_orphan_names(loop, index));
 }
 
 static void drops_push(cede_loop *loop, uint32_t index)
@@ -362,14 +364,15 @@ void cedi_handle_shut(cede_loop *loop, uint32_t index, uint32_t close_slot, uint
                 cedi_req_end(loop, slot, by);
         }
     }
-    if (nothing_pending(entry) || CEDI_FAULT(CLOSE_COMES_FIRST))
+    if (nothing_pending(loop, entry, index) || CEDI_FAULT(CLOSE_COMES_FIRST))
         close_begin(loop, index);
 }
 
 void cedi_handle_left(cede_loop *loop, uint32_t index)
 {
     cedi_entry *entry = cedi_entry_at(index);
-    if ((entry->flags & (CEDI_SHUT | CEDI_CLOSING)) == CEDI_SHUT && nothing_pending(entry))
+    if ((entry->flags & (CEDI_SHUT | CEDI_CLOSING)) == CEDI_SHUT &&
+        nothing_pending(loop, entry, index))
         close_begin(loop, index);
 }
 
@@ -506,7 +509,7 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
     if (word & INDEX_MASK) {
         loop = cedi_loop_at((uint32_t)(word & INDEX_MASK));
         cedi_guard(loop, "release");
-        if (entry->owner || !nothing_pending(entry))
+        if (entry->owner || !nothing_pending(loop, entry, index))
             return CEDE_EBUSY;
         status = entry->flags & CEDI_ATTACHED && loop->backend->detach
                      ? loop->backend->detach(loop->self, entry->native)

@@ -114,7 +114,7 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 {
     uint32_t index = slot->at.on.entry;
     cedi_order_unlist(slot, cedi_entry_at(index));
-    if (CEDI_PIN_OPS >> slot->op & 1) {
+    if ((CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin) {
         cedi_slot *pin = cedi_slot_at(slot->at.on.pin);
         uint32_t other = pin->at.on.entry;
         cedi_order_unlist(pin, cedi_entry_at(other));

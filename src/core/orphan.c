@@ -89,6 +89,7 @@ static void close_handle(cede_loop *loop, cede_req *req)
     uint32_t index;
     cede_status status = cedi_handle_bind(loop, req->handle_, &index);
     if (status) {
+        req->args_.words[CEDI_ORPHAN_ENTRY] = 0;
         queue(loop, req, status, 0);
         return;
     }
@@ -154,9 +155,21 @@ void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int
     if (!req)
         return; /* a drop */
     forget_close(loop, before, req);
+    req->args_.words[CEDI_ORPHAN_ENTRY] = 0;
     queue(loop, req, status, os_error);
     if (cedi_joins_orphan(req) && !scopes_wait(loop))
         resume_scopes(loop);
+}
+
+/* Which is not closed before its done has come (law 10). Of two the first: the other is gone with its
+ * arguments. */
+static uint32_t handle_of(cede_loop *loop, const cede_req *req)
+{
+    uint32_t index;
+    if (!(req->attributes_ & CEDI_HAS_HANDLE) ||
+        cedi_handle_bind(loop, req->handle_, &index) != CEDE_OK)
+        return 0;
+    return index;
 }
 
 static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t flags)
@@ -189,6 +202,7 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
         req->args_.words[CEDI_ORPHAN_FLAGS] = 0;
         close_handle(loop, req);
     } else {
+        req->args_.words[CEDI_ORPHAN_ENTRY] = handle_of(loop, req);
         queue(loop, req, status, 0);
     }
 }
@@ -250,4 +264,12 @@ cede_req *cedi_orphan_take(cede_loop *loop, cede_req *before)
 cede_req *cedi_orphan_next(const cede_req *req)
 {
     return next_of(req);
+}
+
+bool cedi_orphan_names(const cede_loop *loop, uint32_t index)
+{
+    const cede_req *req = loop->orphans;
+    while (req && req->args_.words[CEDI_ORPHAN_ENTRY] != index)
+        req = next_of(req);
+    return req;
 }

@@ -534,6 +534,8 @@ static void deliver_orphan(cede_loop *loop, cede_req *req)
                              .refusals = (uint16_t)(words[CEDI_ORPHAN_SCOPE] >> 32),
                              .op = req->op_};
     cedi_frame frame = {.outer = loop->frame, .slot = &shown};
+    if (words[CEDI_ORPHAN_ENTRY])
+        cedi_handle_left(loop, (uint32_t)words[CEDI_ORPHAN_ENTRY]);
     if (req->op_ != CEDE_OP_NOP) /* a post has come another way */
         result.buffer = (void *)(uintptr_t)req->deadline_ns_;
     if (scope) {

@@ -109,19 +109,13 @@ static cede_status admit_handle(cede_loop *loop, cedi_slot *slot, cede_handle ha
     return kinds & (*entry)->kind ? CEDE_OK : wrong_kind(slot, *entry);
 }
 
-/* What pends on two handles: a pin, a slot without a request, stands for it at the second, a file,
- * so that a close there finds it. */
-static cede_status admit_pin(cede_loop *loop, cedi_slot *slot, cede_handle other)
+/* What pends on two handles: a pin, a slot without a request, stands for it at the second, so that
+ * a close there finds it. False: there is no slot. */
+static bool pin_at(cede_loop *loop, cedi_slot *slot, uint32_t index)
 {
-    uint32_t index;
-    cedi_entry *entry;
-    cedi_slot *pin;
-    cede_status status = admit_handle(loop, slot, other, CEDE_KIND_FILE, &index, &entry);
-    if (status)
-        return status;
-    pin = cedi_slot_take(loop);
+    cedi_slot *pin = cedi_slot_take(loop);
     if (!pin)
-        return CEDE_ENOMEM;
+        return false;
     pin->req = NULL;
     pin->op = CEDE_OP_NONE;
     pin->bits = 0;
@@ -130,7 +124,17 @@ static cede_status admit_pin(cede_loop *loop, cedi_slot *slot, cede_handle other
     pin->follower = slot->id; /* whom it stands for */
     slot->at.on.pin = pin->id;
     cedi_order_join(loop, pin, index);
-    return CEDE_OK;
+    return true;
+}
+
+static cede_status admit_pin(cede_loop *loop, cedi_slot *slot, cede_handle other)
+{
+    uint32_t index;
+    cedi_entry *entry;
+    cede_status status = admit_handle(loop, slot, other, CEDE_KIND_FILE, &index, &entry);
+    if (status)
+        return status;
+    return pin_at(loop, slot, index) ? CEDE_OK : CEDE_ENOMEM;
 }
 
 static bool positioned(const cedi_slot *slot, const cede_req *req)
@@ -242,9 +246,31 @@ void cedi_take_close(cede_loop *loop, cedi_slot *slot)
     cedi_handle_shut(loop, index, slot->id, CEDE_BY_CLOSE);
 }
 
+/* The handles of a refused request are not closed before its done has come, either (law 10): who
+ * gets the done of a close frees what all of them share. */
+static void list_refused(cede_loop *loop, cedi_slot *slot, const cede_req *req)
+{
+    uint32_t index, other;
+    bool two = (CEDI_PIN_OPS >> slot->op & 1) && !(req->attributes_ & CEDI_IS_INVALID) &&
+               cedi_handle_bind(loop, req->args_.copy.other, &other) == CEDE_OK;
+    slot->at.on.pin = 0;
+    if (cedi_handle_bind(loop, req->handle_, &index) != CEDE_OK) {
+        if (!two)
+            return;
+        index = other;
+        two = false;
+    }
+    slot->bits |= CEDI_REFUSED;
+    cedi_order_join(loop, slot, index);
+    if (two)
+        (void)pin_at(loop, slot, other);
+}
+
 static void refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
 {
     slot->bits &= (uint8_t)~CEDI_ORDERED;
+    if ((slot->req->attributes_ & CEDI_HAS_HANDLE) && slot->op != CEDE_OP_CLOSE)
+        list_refused(loop, slot, slot->req);
     cedi_req_refuse(loop, slot, status, by);
 }
 

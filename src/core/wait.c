@@ -129,7 +129,7 @@ static bool through_handles(search *by, const cedi_slot *slot)
         return false;
     if (through_handle(by, slot->at.on.entry))
         return true;
-    return (CEDI_PIN_OPS >> slot->op & 1) &&
+    return (CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin &&
            through_handle(by, cedi_slot_at(slot->at.on.pin)->at.on.entry);
 }
 
@@ -140,7 +140,9 @@ static bool go_on(search *by, const cedi_slot *slot)
            see(by, behind(slot));
 }
 
-static bool walk(const cedi_slot *first, const cedi_slot *target, uint8_t mark)
+/* From a slot, or, without one, from what a request without a slot names. */
+static bool walk(cede_loop *loop, const cedi_slot *first, uint32_t index, const cedi_slot *target,
+                 uint8_t mark)
 {
     search by; /* whose trail need not be cleared */
     bool found;
@@ -148,15 +150,15 @@ static bool walk(const cedi_slot *first, const cedi_slot *target, uint8_t mark)
     by.mark = mark;
     by.more = false;
     by.count = 0;
-    found = see(&by, first->id);
+    found = first ? see(&by, first->id) : through_handle(&by, index);
     while (!found && by.count > 0) {
         found = go_on(&by, cedi_slot_at(by.trail[--by.count]));
         if (CEDI_UNLIKELY(by.more) && by.count == 0)
-            recall(&by, cedi_slot_loop(first));
+            recall(&by, loop);
     }
     while (CEDI_UNLIKELY(by.more)) { /* a bit would mislead the next search */
         by.count = 0;
-        recall(&by, cedi_slot_loop(first));
+        recall(&by, loop);
     }
     return found;
 }
@@ -195,12 +197,12 @@ static bool is_near(const cedi_slot *slot, const cedi_slot *target)
  * forget() takes them away. */
 static bool finds(cedi_slot *from, const cedi_slot *target)
 {
-    return is_near(from, target) || walk(from, target, CEDI_MARK);
+    return is_near(from, target) || walk(cedi_slot_loop(from), from, 0, target, CEDI_MARK);
 }
 
 static void forget(cedi_slot *from)
 {
-    (void)walk(from, NULL, 0);
+    (void)walk(cedi_slot_loop(from), from, 0, NULL, 0);
 }
 
 static bool precedes(cedi_slot *slot, const cedi_slot *target)
@@ -248,7 +250,7 @@ static bool holds_up_orphan(const cede_loop *loop, const cedi_slot *slot)
     if (!(slot->bits & CEDI_LISTED))
         return false;
     index = other = slot->at.on.entry;
-    if (CEDI_PIN_OPS >> slot->op & 1)
+    if ((CEDI_PIN_OPS >> slot->op & 1) && slot->at.on.pin)
         other = cedi_slot_at(slot->at.on.pin)->at.on.entry;
     for (const cede_req *req = loop->orphan_closes; req; req = cedi_orphan_next(req)) {
         uint64_t its = req->args_.words[CEDI_ORPHAN_ENTRY]; /* a scope's: 0 */
@@ -323,16 +325,29 @@ static bool is_decided(const cede_loop *loop, const cedi_slot *target, cede_tick
            (CEDI_UNLIKELY(loop->frame) && would_wait_for_itself(loop, ticket, target));
 }
 
-/* Those without a slot that are members of what is awaited, or of such a scope that is. */
+/* Whether one without a slot comes first: a member of what is awaited, or of such a scope that is,
+ * or it names a handle whose close is. */
+static bool orphan_precedes(cede_loop *loop, const cede_req *req, const cedi_slot *target)
+{
+    const cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
+    uint32_t index = (uint32_t)req->args_.words[CEDI_ORPHAN_ENTRY];
+    bool found = false;
+    if (scope && precedes((cedi_slot *)(uintptr_t)scope, target))
+        return true;
+    if (index) {
+        found = walk(loop, NULL, index, target, CEDI_MARK);
+        (void)walk(loop, NULL, index, NULL, 0);
+    }
+    return found || (cedi_joins_orphan(req) && orphan_scope_before(loop, target));
+}
+
 static bool orphans_before(cede_loop *loop, const cedi_slot *target, cede_ticket ticket)
 {
     uint64_t most = loop->orphan_count;
     cede_req *before = NULL, *req = loop->orphans;
     bool any = false;
     while (req && most-- && !is_decided(loop, target, ticket)) {
-        cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
-        if (!(scope && precedes(scope, target)) &&
-            !(cedi_joins_orphan(req) && orphan_scope_before(loop, target))) {
+        if (!orphan_precedes(loop, req, target)) {
             before = req;
             req = cedi_orphan_next(req);
             continue;

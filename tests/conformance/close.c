@@ -49,6 +49,45 @@ CFT_CASE(close_delivers_all_that_is_pending_and_then_itself)
     expect_stale(t, pipe.handle);
 }
 
+static cft_rec *refused_by(cft *t, cede_handle handle)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_accept(rec->req, handle, NULL);
+    cft_submit(rec);
+    return rec;
+}
+
+static void expect_before(cft *t, const cft_rec *refused, const cft_rec *close)
+{
+    CFT_EXPECT(t, refused->done == 1 && refused->returned_at < close->done_at);
+    CFT_STATUS(t, refused, CEDE_EINVAL);
+}
+
+/* Who waits for a close frees what the others lie in, too. */
+CFT_CASE(close_comes_behind_what_its_handle_refused)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    cft_file(t, "f", NULL, 64, 1);
+    cede_handle file = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+    for (uint32_t second = 0; second < 2 && file && pipe.handle; second++) {
+        cft_rec *by_file = refused_by(t, file);
+        cft_rec *by_pipe = refused_by(t, pipe.handle);
+        cft_rec *copy = cft_new(t);
+        cede_prep_copy(copy->req, file, 0, pipe.handle, 0, 8);
+        cft_submit(copy);
+        cft_rec *close = close_of(t, second ? pipe.handle : file);
+        cft_await(t, close);
+        CFT_OK(t, close);
+        expect_before(t, copy, close);
+        expect_before(t, second ? by_pipe : by_file, close);
+        cft_await(t, second ? by_file : by_pipe);
+        if (second)
+            break;
+        file = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+    }
+    cft_closed(t, file);
+}
+
 CFT_CASE(handle_is_stale_from_the_submit_of_its_close_on)
 {
     cft_file(t, "f", NULL, 64, 1);

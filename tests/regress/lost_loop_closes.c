@@ -1,6 +1,7 @@
 /* A loop whose backend could not be bound to its thread starts nothing, ever. What it was asked for
  * fails; its handles are closed all the same, and so is the loop: it waited for ever for a backend
- * to take their closes. */
+ * to take their closes. And the next loop, in the same memory, is none of that: all that it was
+ * asked for failed. */
 #include "fake.h"
 
 static int taken;
@@ -10,6 +11,12 @@ static int take_nothing(fake *self, const cede_work *work)
     (void)self, (void)work;
     taken++;
     return FAKE_REFUSE;
+}
+
+static int report_at_once(fake *self, const cede_work *work)
+{
+    cede_core_done(self->core, work->token, CEDE_OK, 0, 0);
+    return FAKE_REPORTED;
 }
 
 static cede_status bind_fails(void *self)
@@ -56,5 +63,13 @@ int main(void)
     cede_submit(loop, &trip.req, note_done);
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
     CHECK(close.calls == 2 && trip.calls == 2 && discarded == 3);
+
+    table.bind = NULL;
+    backend.on_start = report_at_once;
+    CHECK(cede_loop_open(&options, &loop) == CEDE_OK);
+    cede_prep_roundtrip(&trip.req);
+    cede_submit(loop, &trip.req, note_done);
+    CHECK(cede_run(loop, CEDE_FOREVER) == 1 && trip.result.status == CEDE_OK);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
     return 0;
 }

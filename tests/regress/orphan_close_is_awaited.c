@@ -273,6 +273,25 @@ static void inside_an_item_of_another(void)
     end();
 }
 
+/* The other way round: a refused one without a slot, and a close with one. A wait for the close
+ * left it for later, when what it lay in was gone. */
+static void behind_one_without_a_slot(void)
+{
+    cede_ticket its, filled;
+    cede_handle file;
+    begin(1);
+    cede_prep_nop(&other.req);
+    filled = note_submit(loop, &other, note_done); /* has the last slot */
+    file = pending_read();
+    CHECK(cede_wait(loop, filled, 0) == CEDE_OK && !read_it.calls);
+    cede_prep_close(&close_it.req, file);
+    its = note_submit(loop, &close_it, note_done);
+    CHECK(its.generation && cede_wait(loop, its, 10 * CEDE_SECOND) == CEDE_OK);
+    CHECK(read_it.calls == 1 && read_it.order < close_it.order);
+    CHECK(read_it.result.status == CEDE_ENOMEM && close_it.result.status == CEDE_OK);
+    end();
+}
+
 int main(void)
 {
     use_short_memory();
@@ -286,5 +305,6 @@ int main(void)
     nobody_else_is_awaited();
     inside_an_item();
     inside_an_item_of_another();
+    behind_one_without_a_slot();
     return 0;
 }
