@@ -15,6 +15,7 @@ enum {
     CEDI_NOT_FOUND_ENDS_WISH,   /* "not found" or "already" is taken as the last word */
     CEDI_CANCELED_THOUGH_MOVED, /* a cause that was recorded rewrites a success */
     CEDI_INLINE_DONE,           /* what is ready at submit is delivered in the call */
+    CEDI_SECOND_RELIES,         /* a wish relies on one that may not be in the inbox yet */
     CEDI_STALE_CANCEL_HITS,     /* a ticket's generation is not looked at */
     CEDI_SHORT_IS_FULL,         /* a short transfer is told as the whole of it */
     CEDI_NO_ORDER,              /* the second of a stream overtakes the first */

@@ -146,7 +146,8 @@ enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
 #define CEDI_WRITING    UINT64_C(8)  /* a thread writes what its wish carries into the slot */
 #define CEDI_ZOMBIE     UINT64_C(16) /* delivered meanwhile; not used again before it is through */
 #define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
-#define CEDI_GENERATION 6            /* bits below the generation, which has 58 */
+#define CEDI_SENT       UINT64_C(64) /* a wish for this generation is in the inbox, or was */
+#define CEDI_GENERATION 7            /* bits below the generation, which has 57 */
 
 /* The head of a cede_result, which is most of what there is to tell. */
 typedef struct cedi_outcome {
@@ -296,7 +297,7 @@ struct cede_loop {
     _Atomic uintptr_t owner; /* thread; 0 until bound, CEDI_NOBODY when closed */
     const volatile uint32_t *alive;
 
-    /* hot, and of this loop alone: from here to `wheel` all is zero when another takes its memory */
+    /* hot; from here to `wheel` all is zero when another loop takes this memory */
     const cede_backend *backend;
     void *self;
     cedi_link free;   /* singly linked by next */
@@ -496,6 +497,7 @@ uint64_t cedi_wheel_next(const cede_loop *); /* when to look again, or CEDE_FORE
 enum { CEDI_NODE_SUBMIT = 0, CEDI_NODE_WISH = 1, CEDI_NODE_DROP = 2 };
 
 bool cedi_inbox_push(cede_loop *, uint32_t node, uint32_t id); /* any thread; false: closed */
+bool cedi_inbox_put(cede_loop *, uint32_t node, uint32_t id);  /* without a wake */
 void cedi_inbox_take(cede_loop *);
 bool cedi_inbox_post(cede_loop *, cede_req *);        /* any thread; false: closed */
 bool cedi_inbox_send_orphan(cede_loop *, cede_req *); /* the same; it keeps its turn */
@@ -541,7 +543,6 @@ static inline uint64_t cedi_add(uint64_t a, uint64_t b)
 
 /* ---- wish.c --------------------------------------------------------------------------------- */
 
-void cedi_wish_push(cedi_slot *);                 /* any thread: to the loop that has the slot */
 void cedi_wish_arrived(cede_loop *, cedi_slot *); /* from the inbox */
 void cedi_wish_apply(cede_loop *, cedi_slot *);   /* a taken slot whose word carries a wish */
 

@@ -447,20 +447,18 @@ void cedi_handle_drop_arrived(cede_loop *loop, uint32_t index)
 
 static void drop_remote(cede_loop *loop, cedi_entry *entry, uint32_t index, uint64_t word)
 {
-    bool mine = false;
-    cede_os_lock(); /* so that the generation holds until the link is set */
+    bool pushed = false;
+    cede_os_lock(); /* so that the generation holds, and nobody relies on a push that is to come */
     if (atomic_load_explicit(&entry->word, memory_order_relaxed) == word &&
         atomic_load_explicit(&entry->inbox, memory_order_relaxed) == 0) {
         atomic_store_explicit(&entry->inbox, END, memory_order_relaxed);
-        mine = true;
+        pushed = cedi_inbox_put(loop, CEDI_NODE_DROP, index);
+        if (!pushed) /* a loop is closed behind its handles, which takes this lock */
+            atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
     }
     cede_os_unlock();
-    if (!mine || cedi_inbox_push(loop, CEDI_NODE_DROP, index))
-        return;
-    cede_os_lock(); /* the loop has closed, and the handle with it */
-    atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
-    recycle(index);
-    cede_os_unlock();
+    if (pushed)
+        cedi_wake(loop);
 }
 
 void cede_drop(cede_handle handle)

@@ -2,10 +2,11 @@
  * The inbox: what other threads send to a loop, in two lock-free lists.
  *
  * The list of nodes holds three kinds, each embedded in memory that is never freed: a submission
- * (in its slot), a wish (in its slot, by another link, so that both may be under way), a drop (in
- * its handle's entry). Pushing is one compare-and-swap; the loop takes the whole list by one
- * exchange and turns it round. Nodes are named by ids, not pointers, so the head is one word and
- * cannot be confused by reuse: only the loop takes out.
+ * (in its slot), a wish (in its slot, by another link, so that both may be under way; one that
+ * comes second has a record of its own: second.c), a drop (in its handle's entry). Pushing is one
+ * compare-and-swap; the loop takes the whole list by one exchange and turns it round. Nodes are
+ * named by ids, not pointers, so the head is one word and cannot be confused by reuse: only the
+ * loop takes out.
  *
  * The list of posts holds requests: no-ops without attributes or ticket, which nobody can aim at.
  * They travel in their own memory and get a slot on the loop's thread, so that a post moves one
@@ -23,7 +24,7 @@
  * lists before it sleeps. All in the one total order of sequentially consistent operations, so one
  * of them sees the other.
  */
-#include "core.h"
+#include "second.h"
 
 #define KIND_SHIFT 30u
 #define ID_MASK    ((UINT32_C(1) << KIND_SHIFT) - 1)
@@ -40,7 +41,7 @@ static _Atomic uint32_t *link_of(uint32_t node)
     case CEDI_NODE_WISH:
         return &cedi_slot_at(id)->inbox;
     default:
-        return &cedi_entry_at(id)->inbox;
+        return id & CEDI_SECOND_NODE ? cedi_second_link(id) : &cedi_entry_at(id)->inbox;
     }
 }
 
@@ -49,7 +50,7 @@ static bool is_node(uint32_t head)
     return head && head >> KIND_SHIFT != MARKS;
 }
 
-bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
+bool cedi_inbox_put(cede_loop *loop, uint32_t kind, uint32_t id)
 {
     uint32_t node = kind << KIND_SHIFT | id;
     _Atomic uint32_t *link = link_of(node);
@@ -59,8 +60,15 @@ bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
             return false;
         atomic_store_explicit(link, is_node(head) ? head : END, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak(&loop->inbox, &head, node));
-    cedi_wake(loop);
     return true;
+}
+
+bool cedi_inbox_push(cede_loop *loop, uint32_t kind, uint32_t id)
+{
+    bool open = cedi_inbox_put(loop, kind, id);
+    if (open)
+        cedi_wake(loop);
+    return open;
 }
 
 /* The head of the posts of a closed loop: no request's address. */
@@ -121,7 +129,10 @@ static void arrived(cede_loop *loop, uint32_t node)
         cedi_wish_arrived(loop, cedi_slot_at(id));
         break;
     default:
-        cedi_handle_drop_arrived(loop, id);
+        if (id & CEDI_SECOND_NODE)
+            cedi_second_arrived(loop, cedi_second_taken(id));
+        else
+            cedi_handle_drop_arrived(loop, id);
         break;
     }
 }

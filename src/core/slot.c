@@ -3,7 +3,7 @@
  *
  * Slots come in chunks of 512. A chunk belongs to one loop at a time; when that closes, it goes to
  * a process-wide pool, never back to the system, so that an old ticket always finds memory to look
- * at (1b: Names and room). Generations are 58 bits and never wrap; they are never reset, so a
+ * at (1b: Names and room). Generations are 57 bits and never wrap; they are never reset, so a
  * ticket of a closed loop stays stale for the next owner of the chunk.
  *
  * A loop's thread takes slots from a plain free list. Other threads (remote submits) pop a second,

@@ -7,7 +7,8 @@
  * is allocated, nothing blocks, nothing can be lost: until the loop has looked, the bits stand.
  *
  * One wish at a time stands in a word. That is enough: whichever came first is the one that counts
- * (law 7), and what comes second while it is under way would do nothing.
+ * (law 7), and what comes second while it is under way would do nothing; but it goes its own way as
+ * long as the first may not be in the inbox (CEDI_SENT says that it is): second.c.
  *
  * A fail and a complete carry a payload. Its writer first claims the word (CEDI_WRITING), writes,
  * and then makes the wish visible; a slot that is delivered meanwhile waits for it as a zombie. A
@@ -15,41 +16,84 @@
  * seen; one that overtakes its submission (by another thread, which had the ticket early) is marked
  * and takes effect when the submission is taken.
  */
-#include "core.h"
+#include "second.h"
 
 #define END UINT32_C(0xfffffffe)
+#ifndef CEDI_PATIENCE      /* a test may want few */
+#define CEDI_PATIENCE 200u /* looks at what another thread does in a few instructions */
+#endif
 
 /* ---- From another thread -------------------------------------------------------------------- */
 
-void cedi_wish_push(cedi_slot *slot)
+/* To the loop that has the slot. False: its link is taken, and maybe not in an inbox yet. */
+static bool push(cedi_slot *slot)
 {
     for (;;) {
         cede_loop *loop;
         uint32_t zero = 0;
         if (!atomic_compare_exchange_strong(&slot->inbox, &zero, END))
-            return; /* in an inbox already; whoever takes it out looks at the word after that */
+            return false; /* whoever takes it out of the inbox looks at the word after that */
         loop = cedi_slot_loop(slot);
         if (loop && cedi_inbox_push(loop, CEDI_NODE_WISH, slot->id))
-            return;
+            return true;
         /* The loop closed meanwhile, so the ticket is stale; but if the slot has a new owner and a
          * wish by now, that wish relies on this push. */
         atomic_store(&slot->inbox, 0);
         if (!(atomic_load(&slot->word) & CEDI_WISH) || !cedi_slot_loop(slot))
+            return true;
+    }
+}
+
+/* A wish is on its way, so that who comes later may rely on it. */
+static void sent(cedi_slot *slot, cede_ticket ticket)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    while (word >> CEDI_GENERATION == ticket.generation && (word & (CEDI_WISH | CEDI_WRITING)) &&
+           !(word & CEDI_SENT)) {
+        if (atomic_compare_exchange_weak(&slot->word, &word, word | CEDI_SENT))
             return;
     }
 }
 
-/* Sets bits in the word of a ticket that is not stale and carries no wish yet. */
-static bool claim(cedi_slot *slot, cede_ticket ticket, uint64_t bits)
+/* Whether another thread, which is in the middle of a wish, is through. */
+static bool is_through(const cedi_slot *slot, cede_ticket ticket)
 {
-    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
+    return word >> CEDI_GENERATION != ticket.generation || (word & CEDI_SENT) ||
+           !(word & (CEDI_WISH | CEDI_WRITING));
+}
+
+/* What this thread sends next must not overtake its wish, which may be another's that came before:
+ * not before that is in the inbox. If the other thread was interrupted there, this one goes its own
+ * way; it waits if 64 records were needed for such a thing, and no loop has looked since. */
+static void send(cedi_slot *slot, const cedi_second *wish, bool visible)
+{
+    cede_loop *loop = cedi_slot_loop(slot);
+    if ((!visible || !push(slot)) && loop && !CEDI_FAULT(SECOND_RELIES)) {
+        for (unsigned looks = 0; looks < CEDI_PATIENCE; looks++) {
+            if (is_through(slot, wish->ticket))
+                return;
+        }
+        while (!cedi_second_send(loop, wish)) {
+            if (is_through(slot, wish->ticket))
+                return;
+            cede_os_yield();
+        }
+    }
+    sent(slot, wish->ticket);
+}
+
+/* Sets bits in the word of a ticket that is not stale and carries no wish yet; if it does, sees to
+ * it that this one comes in its turn, too. */
+static bool claim(cedi_slot *slot, const cedi_second *wish, uint64_t bits)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
     do {
-        if (word >> CEDI_GENERATION != ticket.generation && !CEDI_FAULT(STALE_CANCEL_HITS))
+        if (word >> CEDI_GENERATION != wish->ticket.generation && !CEDI_FAULT(STALE_CANCEL_HITS))
             return false;
         if (word & (CEDI_WISH | CEDI_WRITING)) {
-            /* What this thread sends next must not overtake the wish that stands for its own. */
-            if (word & CEDI_WISH)
-                cedi_wish_push(slot);
+            if (!(word & CEDI_SENT))
+                send(slot, wish, word & CEDI_WISH);
             return false;
         }
     } while (!atomic_compare_exchange_weak(&slot->word, &word, word | bits));
@@ -57,20 +101,21 @@ static bool claim(cedi_slot *slot, cede_ticket ticket, uint64_t bits)
 }
 
 /* The payload is written: the wish becomes visible, unless the request was delivered meanwhile. */
-static void written(cedi_slot *slot, unsigned wish)
+static void written(cedi_slot *slot, const cedi_second *wish)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
     uint64_t want;
     do {
-        want = (word & ~CEDI_WRITING) | (word & CEDI_ZOMBIE ? 0 : wish);
+        want = (word & ~CEDI_WRITING) | (word & CEDI_ZOMBIE ? 0 : wish->wish);
     } while (!atomic_compare_exchange_weak(&slot->word, &word, want));
-    cedi_wish_push(slot);
+    send(slot, wish, true);
 }
 
 static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
 {
-    if (claim(slot, ticket, CEDI_WISH_CANCEL))
-        cedi_wish_push(slot);
+    const cedi_second wish = {.ticket = ticket, .wish = CEDI_WISH_CANCEL};
+    if (claim(slot, &wish, CEDI_WISH_CANCEL))
+        send(slot, &wish, true);
 }
 
 /* ---- On the loop's thread ------------------------------------------------------------------- */
@@ -82,15 +127,20 @@ static void fail_scope(cede_loop *loop, cedi_slot *slot, cede_status why)
     cedi_req_end(loop, slot, CEDE_BY_WISH);
 }
 
+static void cancel_local(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->op == CEDE_OP_SCOPE)
+        fail_scope(loop, slot, CEDE_ECANCELED);
+    else
+        cedi_req_end(loop, slot, CEDE_BY_WISH);
+}
+
 void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
     switch (word & CEDI_WISH) {
     case CEDI_WISH_CANCEL:
-        if (slot->op == CEDE_OP_SCOPE)
-            fail_scope(loop, slot, CEDE_ECANCELED);
-        else
-            cedi_req_end(loop, slot, CEDE_BY_WISH);
+        cancel_local(loop, slot);
         break;
     case CEDI_WISH_FAIL:
         fail_scope(loop, slot, slot->at.scope.why);
@@ -101,17 +151,18 @@ void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
     default:
         return;
     }
-    (void)atomic_fetch_and_explicit(&slot->word, ~(CEDI_WISH | CEDI_EARLY), memory_order_acq_rel);
+    (void)atomic_fetch_and_explicit(&slot->word, ~(CEDI_WISH | CEDI_EARLY | CEDI_SENT),
+                                    memory_order_acq_rel);
 }
 
 void cedi_wish_arrived(cede_loop *loop, cedi_slot *slot)
 {
     uint64_t word;
-    atomic_store(&slot->inbox, 0); /* before the look at the word: see cedi_wish_push */
+    atomic_store(&slot->inbox, 0); /* before the look at the word: see push */
     word = atomic_load(&slot->word);
     if (CEDI_UNLIKELY(cedi_slot_loop(slot) != loop)) {
         if (word & CEDI_WISH)
-            cedi_wish_push(slot);
+            push(slot);
         return;
     }
     if (word & CEDI_TAKEN)
@@ -120,6 +171,25 @@ void cedi_wish_arrived(cede_loop *loop, cedi_slot *slot)
         cedi_slot_revive(loop, slot);
     else if (word & CEDI_WISH)
         (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
+}
+
+/* One that came second; the first may be here too by now, and then this does nothing more. */
+void cedi_second_arrived(cede_loop *loop, cedi_second wish)
+{
+    cedi_slot *slot = cedi_slot_find(wish.ticket.id);
+    uint64_t word = atomic_load(&slot->word);
+    if (word >> CEDI_GENERATION != wish.ticket.generation || cedi_slot_loop(slot) != loop)
+        return;
+    if (!(word & CEDI_TAKEN)) { /* it overtook its submission, as the first has */
+        if (word & CEDI_WISH)
+            (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
+    } else if (wish.wish == CEDI_WISH_FAIL) {
+        fail_scope(loop, slot, wish.status);
+    } else if (wish.wish == CEDI_WISH_COMPLETE) {
+        cedi_req_completed_pend(loop, slot, wish.status, wish.count);
+    } else {
+        cancel_local(loop, slot);
+    }
 }
 
 /* The slot, if the ticket is one of the calling thread's loop and the loop has taken it. */
@@ -156,10 +226,7 @@ void cede_cancel(cede_ticket ticket)
         cancel_remote(slot, ticket);
         return;
     }
-    if (slot->op == CEDE_OP_SCOPE)
-        fail_scope(loop, slot, CEDE_ECANCELED);
-    else
-        cedi_req_end(loop, slot, CEDE_BY_WISH);
+    cancel_local(loop, slot);
 }
 
 void cede_fail(cede_ticket ticket, cede_status why)
@@ -173,9 +240,12 @@ void cede_fail(cede_ticket ticket, cede_status why)
     fork_check(slot, ticket);
     if (local(slot, ticket, &loop)) {
         fail_scope(loop, slot, why);
-    } else if (claim(slot, ticket, CEDI_WRITING)) {
+    } else {
+        const cedi_second wish = {.ticket = ticket, .wish = CEDI_WISH_FAIL, .status = why};
+        if (!claim(slot, &wish, CEDI_WRITING))
+            return;
         slot->at.scope.why = why;
-        written(slot, CEDI_WISH_FAIL);
+        written(slot, &wish);
     }
 }
 
@@ -188,10 +258,13 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
     fork_check(slot, ticket);
     if (local(slot, ticket, &loop)) {
         cedi_req_completed_pend(loop, slot, status, count);
-    } else if (claim(slot, ticket, CEDI_WRITING)) {
+    } else {
+        const cedi_second wish = {ticket, CEDI_WISH_COMPLETE, status, count};
+        if (!claim(slot, &wish, CEDI_WRITING))
+            return;
         slot->at.pend.status = status;
         slot->at.pend.count = count;
-        written(slot, CEDI_WISH_COMPLETE);
+        written(slot, &wish);
     }
 }
 

@@ -142,6 +142,36 @@ static void behind_both_fails(void)
     CHECK(a.calls == 1 && (a.result.status == CEDE_EIO || a.result.status == CEDE_EPERM));
 }
 
+/* Another thread wishes the same, and sends something behind that, which must not come before it. */
+static note member;
+
+static void wishes_and_sends(void *nothing)
+{
+    (void)nothing;
+    cancel_them();
+    complete_it();
+    cede_prep_nop(&member.req);
+    cede_in(&member.req, ticket);
+    cede_submit_remote(loop, &member.req, note_done, NULL);
+}
+
+static void other_has_sent_behind(void)
+{
+    port_thread thread;
+    memset(&member, 0, sizeof member);
+    port_start(&thread, wishes_and_sends, NULL);
+    port_join(&thread);
+    turn_of(loop);
+    CHECK(member.calls == 1 && member.result.status == CEDE_EENDED);
+    CHECK(b.calls == 1 && b.order < member.order);
+}
+
+static void behind_sent(void)
+{
+    steps_on_other(other_closes);
+    CHECK(a.calls == 1 && b.calls == 1);
+}
+
 /* Its done is running when the wish that it waited for arrives. */
 static _Atomic int failed;
 
@@ -311,6 +341,12 @@ static void wishes(void)
     try_each("cancels and other loops", set_up_wish, cancel_them, other_closes_and_opens_two,
              behind_two);
     try_each("fail and fail", set_up_wish, fail_it, other_has_it_failed, behind_both_fails);
+    try_each("fail and what is behind another's", set_up_wish, fail_it, other_has_sent_behind,
+             behind_sent);
+    try_each("complete and what is behind another's", set_up_wish, complete_it,
+             other_has_sent_behind, behind_sent);
+    try_each("cancels and what is behind another's", set_up_wish, cancel_them,
+             other_has_sent_behind, behind_sent);
     try_each("fail and done", set_up_patient, fail_and_tell, other_delivers_patiently,
              behind_patient);
     try_each("fail and the loop's end", set_up_wish, fail_it, other_closes, behind_close);

@@ -279,8 +279,11 @@ bool compare(T volatile *memory, T *expected, T desired, bool may_fail, unsigned
     rl::thread_info_base *t = c.threadx_;
     order = order_of(w, "cas", order);
     if (weak.untagged && weak.met && !std::strcmp(w->name, weak.name) &&
-        (uint32_t)w->value == (uint32_t)*expected)
+        (uint32_t)w->value == (uint32_t)*expected) {
         *expected = (T)w->value;
+        if ((uint32_t)desired >= 1u << 16) /* a slot's number is small: what follows is anything */
+            trial_fail("a stale link became the head");
+    }
     if ((T)w->value == *expected && !(may_fail && c.rand(4, rl::sched_type_cas_fail) == 0)) {
         change(w, memory, desired, order);
         note("cas", w->name, w->address, w->value, order, pc);

@@ -223,6 +223,55 @@ static void complete_and_fail(void)
     cede_fail(tickets[1], CEDE_ENOMEM);
 }
 
+/* ---- What a thread sends behind its wish, which came second ---------------------------------- */
+
+static void begin_seconds(void)
+{
+    begin_alive();
+    cede_prep_scope(&reqs[0]);
+    tickets[0] = cede_submit(loop, &reqs[0], on_ended);
+    cede_prep_pend(&reqs[1]);
+    tickets[1] = cede_submit(loop, &reqs[1], on_ended);
+}
+
+/* Each member came behind its thread's wish. */
+static void on_member(cede_req *req, cede_result r)
+{
+    on_ended(req, r);
+    TRIAL_CHECK(r.status == CEDE_EENDED);
+    TRIAL_CHECK(value[1] == 1);
+    if (value[2] && value[3])
+        cede_complete(alive_ticket, CEDE_OK, 0);
+}
+
+static void run_seconds(void)
+{
+    run_and_close();
+    TRIAL_CHECK(done_count == 4 && value[0] == 1 && value[1] == 1);
+}
+
+static void wish_and_send(unsigned i)
+{
+    cede_complete(tickets[1], CEDE_OK, i);
+    if (i == 2)
+        cede_fail(tickets[0], CEDE_EIO);
+    else
+        cede_cancel(tickets[0]);
+    cede_prep_nop(&reqs[i]);
+    cede_in(&reqs[i], tickets[0]);
+    cede_submit_remote(loop, &reqs[i], on_member, NULL);
+}
+
+static void wish_and_send_1(void)
+{
+    wish_and_send(2);
+}
+
+static void wish_and_send_2(void)
+{
+    wish_and_send(3);
+}
+
 /* ---- A wish by a ticket that is older than the loop's taking --------------------------------- */
 
 static void on_early(cede_req *req, cede_result r)
@@ -426,6 +475,7 @@ const trial trials[] = {
     {"remote_slots", begin_alive, {run_sent, send_slots_1, send_slots_2}, 8000},
     {"cancels", begin_cancels, {run_cancels, cancel_both, cancel_and_complete}, 8000},
     {"payloads", begin_payloads, {run_payloads, fail_and_complete, complete_and_fail}, 8000},
+    {"seconds", begin_seconds, {run_seconds, wish_and_send_1, wish_and_send_2}, 8000},
     {"early_wishes", begin_alive, {run_early, send_early, wish_early}, 8000},
     {"stop_and_post", begin_alive, {run_stopped, stop, post}, 8000},
     {"watched", begin_watched, {run_watched, cancel_0, cancel_1}, 8000},
