@@ -50,6 +50,8 @@ typedef struct cede_work {
 #define CEDE_WORK_ONE 0x2u
 /* A close of a handle that was never used, perhaps an imported one: attach has not seen it. */
 #define CEDE_WORK_UNSEEN 0x4u
+/* The handle's descriptor is borrowed: what it refers to is its owner's to change. */
+#define CEDE_WORK_BORROWED 0x8u
 
 /* Statuses for reports only: the core starts the work again instead of delivering, unless a cause
  * (cancel, deadline, ...) is recorded, which then becomes the outcome. Nothing may have moved.

@@ -38,7 +38,8 @@ extern "C" {
 #define CEDE_KIND_POLLED  (CEDE_KIND_STREAMS | CEDE_KIND_SOCKETS | CEDE_KIND_OBJECT)
 #define CEDE_KIND_ANY     0xfffu
 
-/* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. */
+/* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. (Of
+ * a watch: that its directory is gone is told once; the library's own say so ever after.) */
 #define CEDE_IMPORT_BORROW 0x1u
 /* On Windows: its transfers report by completion routines (APCs), not by the loop's completion
  * port; for handles that must not be bound to it. The loop's thread then has to wait alertably,
@@ -74,10 +75,10 @@ CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 CEDE_API void cede_drop(cede_handle);
 
 /* The scope owns the handle from here: it is closed after the last member's done has returned and
- * before the scope's own. Binds it to the scope's loop. If the scope has ended or is ending, the
- * handle is dropped. On a handle of another loop, a stale or owned one: nothing. One that is closed
- * or dropped before is the scope's no longer: its end does not wait for that close. The loop's
- * thread (law 12). */
+ * before the scope's own. Binds it to the scope's loop. If the scope has ended, is ending, or
+ * never was one, the handle is dropped. On a handle of another loop, a stale or owned one: nothing.
+ * One that is closed or dropped before is the scope's no longer: its end does not wait for that
+ * close. The loop's thread (law 12). */
 CEDE_API void cede_own(cede_ticket scope, cede_handle);
 
 #ifdef __cplusplus

@@ -296,7 +296,6 @@ enum { CEDI_ITEM_HANDLE, CEDI_ITEM_NOTE, CEDI_ITEM_BUFFER, CEDI_ITEM_SIGNAL };
 struct cede_loop {
     _Atomic uintptr_t owner; /* thread; 0 until bound, CEDI_NOBODY when closed */
     const volatile uint32_t *alive;
-
     /* hot; from here to `wheel` all is zero when another loop takes this memory */
     const cede_backend *backend;
     void *self;

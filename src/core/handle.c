@@ -285,6 +285,16 @@ cede_status cedi_handle_bind(cede_loop *loop, cede_handle handle, uint32_t *inde
     return (word ^ unbound) >> INDEX_BITS ? CEDE_EBADF : CEDE_EINVAL;
 }
 
+bool cedi_handle_may_be_owned(const cede_loop *loop, cede_handle handle)
+{
+    uint32_t index;
+    const cedi_entry *entry = entry_find(handle, &index);
+    uint64_t word = entry ? atomic_load_explicit(&entry->word, memory_order_acquire) : 0;
+    if (!entry || (word ^ handle) >> INDEX_BITS)
+        return false;
+    return !(word & INDEX_MASK) || (loop && (word & INDEX_MASK) == loop->id && !entry->owner);
+}
+
 cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
 {
     cedi_entry *entry = cedi_entry_at(index);
@@ -507,6 +517,7 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
     if (word & INDEX_MASK) {
         loop = cedi_loop_at((uint32_t)(word & INDEX_MASK));
         cedi_guard(loop, "release");
+        cedi_inbox_take(loop); /* what was sent before pends on it, too */
         if (entry->owner || !nothing_pending(loop, entry, index))
             return CEDE_EBUSY;
         status = entry->flags & CEDI_ATTACHED && loop->backend->detach

@@ -239,8 +239,8 @@ static inline void show(cedi_slot *slot, cede_work *work)
         const cedi_entry *entry = cedi_entry_at(slot->at.on.entry);
         work->native = entry->native;
         work->kind = entry->kind;
-        if (slot->op == CEDE_OP_CLOSE && CEDI_UNLIKELY(!(entry->flags & CEDI_ATTACHED)))
-            work->how |= CEDE_WORK_UNSEEN;
+        if (CEDI_UNLIKELY((entry->flags & (CEDI_ATTACHED | CEDI_BORROWED)) != CEDI_ATTACHED))
+            work->how |= entry->flags & CEDI_BORROWED ? CEDE_WORK_BORROWED : CEDE_WORK_UNSEEN;
     }
     if (CEDI_UNLIKELY(CEDI_PIN_OPS >> slot->op & 1))
         work->native_other = cedi_entry_at(cedi_slot_at(slot->at.on.pin)->at.on.entry)->native;

@@ -132,29 +132,23 @@ void cede_own(cede_ticket ticket, cede_handle handle)
 {
     cedi_slot *scope = cedi_slot_find(ticket.id);
     cede_loop *loop = scope ? cedi_slot_loop(scope) : NULL;
-    cedi_entry *entry;
     uint32_t index;
 
-    if (loop && cedi_slot_generation(scope) == ticket.generation) {
+    if (ticket.id & CEDI_TICKET_ORPHAN) /* it found no slot, and is over, or as good as that */
+        loop = cedi_loop_at((uint16_t)ticket.id);
+    if (scope && loop && cedi_slot_generation(scope) == ticket.generation) {
         cedi_guard(loop, "own");
         scope = cedi_ticket_slot(loop, ticket);
     } else {
         scope = NULL;
     }
-    if (!scope || scope->op != CEDE_OP_SCOPE || cedi_req_is_ready(scope)) {
+    if (!cedi_handle_may_be_owned(loop, handle))
+        return;
+    if (!scope || scope->op != CEDE_OP_SCOPE || cedi_req_is_ready(scope) ||
+        cedi_scope_is_ending(scope))
         cede_drop(handle);
-        return;
-    }
-    if (cedi_handle_bind(loop, handle, &index) != CEDE_OK)
-        return;
-    entry = cedi_entry_at(index);
-    if (entry->owner)
-        return;
-    if (cedi_scope_is_ending(scope)) {
-        cede_drop(handle);
-        return;
-    }
-    cedi_handle_own(loop, index, scope->id);
+    else if (cedi_handle_bind(loop, handle, &index) == CEDE_OK)
+        cedi_handle_own(loop, index, scope->id);
 }
 
 /* ---- Its place among what is ready ----------------------------------------------------------- */

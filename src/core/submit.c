@@ -179,6 +179,23 @@ void cedi_submit_binds(cede_loop *loop, const cede_req *req)
     (void)bind_others(loop, req);
 }
 
+/* The same of all that is linked behind it, on whatever thread. Links may run in a circle, which is
+ * told when the loop takes them: one that goes half as fast is met there. */
+static void chain_binds(cede_loop *loop, const cede_req *req)
+{
+    const cede_req *slow = req;
+    for (bool odd = false;; odd = !odd) {
+        cedi_submit_binds(loop, req);
+        if (!(req->attributes_ & CEDI_HAS_NEXT))
+            return;
+        req = req->next_;
+        if (req == slow || req->seal_ != CEDI_PREPARED)
+            return;
+        if (odd)
+            slow = slow->next_;
+    }
+}
+
 static cede_status admit_opening(cede_loop *loop, cedi_slot *slot, const cede_req *req)
 {
     cede_status status = bind_others(loop, req);
@@ -521,13 +538,15 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
     if (CEDI_UNLIKELY(!slot)) {
         if (before)
             *before = cedi_orphan_ticket(loop);
+        if (req->seal_ == CEDI_PREPARED)
+            chain_binds(loop, req);
         cedi_orphan_send(loop, req, done);
         return;
     }
     fill(slot, req, done, where);
     if (before)
         *before = cedi_slot_ticket(slot);
-    cedi_submit_binds(loop, req); /* from here the handle is this loop's */
+    chain_binds(loop, req); /* from here the handles are this loop's */
     if (cede_in_callback(loop))
         slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);

@@ -150,6 +150,7 @@ typedef struct uring_job {
         struct {
             cede_pool_view *view;
             bool reading; /* into a buffer of the kernel's choice */
+            bool borrowed;
         } watch;
     };
 } uring_job;

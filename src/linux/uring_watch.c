@@ -118,6 +118,7 @@ bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
     if (!job)
         return false;
     job->watch.view = cede_core_pool(work);
+    job->watch.borrowed = work->how & CEDE_WORK_BORROWED;
     job->watch.reading = false;
     if (wait_for_events(self, job))
         return true;
@@ -160,7 +161,7 @@ static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t n
         filled = convert(view->base + number * view->stride_bytes, (size_t)got, &ended);
     if (picked)
         cede_core_item(self->core, job->token, filled, number); /* 0: it is free again */
-    if (ended)
+    if (ended && !job->watch.borrowed)
         (void)dup3(self->end_fd, (int)job->work.native, O_CLOEXEC);
     if (ended || (got == 0 && !error))
         over(self, job, CEDE_OK, 0, 0);

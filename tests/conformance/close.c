@@ -344,6 +344,13 @@ CFT_CASE(release_waits_until_nothing_is_pending)
     CFT_EXPECT(t, busy == CEDE_EBUSY || busy == CEDE_ENOTSUP);
     cft_cancel(t, read->ticket);
     cft_await(t, read);
+    cft_rec *sent = cft_new(t); /* and the loop has not taken it */
+    cede_prep_read(sent->req, pipe.handle, cft_buffer(sent, 8), 8, CEDE_CURRENT);
+    cft_submit_remote(sent, cft_loop(t));
+    busy = cede_release(pipe.handle, &native);
+    CFT_EXPECT(t, busy == CEDE_EBUSY || busy == CEDE_ENOTSUP);
+    cft_cancel(t, sent->ticket);
+    cft_await(t, sent);
     cede_status status = cede_release(pipe.handle, &native);
     CFT_EXPECT(t, status == CEDE_OK || status == CEDE_ENOTSUP);
     if (status == CEDE_OK) {

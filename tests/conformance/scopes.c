@@ -305,6 +305,34 @@ CFT_CASE(own_by_an_ended_scope_drops_the_handle)
     CFT_STATUS(t, read, CEDE_EBADF);
 }
 
+static void read_on(cft *t, cede_loop *loop, cede_handle file)
+{
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, file, cft_buffer(read, 10), 10, 0);
+    cft_submit_on(read, loop);
+    CFT_CHECK(t, cft_wait_on(loop, read->ticket, CEDE_FOREVER) == CEDE_OK);
+    CFT_MOVED(t, read, 10);
+}
+
+CFT_CASE(own_by_an_ended_scope_leaves_what_others_have)
+{
+    cede_options options;
+    cft_options(t, &options);
+    cede_loop *other = cft_open(t, &options);
+    cft_file(t, "f", NULL, 10, 1);
+    cede_handle owned = cft_opened(t, "f", CEDE_OPEN_READ);
+    cede_handle theirs = cft_opened(t, "f", CEDE_OPEN_READ);
+    cft_rec *owner = scope_new(t), *scope = scope_new(t);
+    cede_own(owner->ticket, owned);
+    read_on(t, other, theirs); /* binds it */
+    cft_cancel(t, scope->ticket);
+    cft_await(t, scope);
+    cede_own(scope->ticket, owned);
+    cede_own(scope->ticket, theirs);
+    read_on(t, cft_loop(t), owned);
+    read_on(t, other, theirs);
+}
+
 CFT_CASE(scope_with_handles_and_no_members_ends_when_told)
 {
     cft_file(t, "f", NULL, 10, 1);

@@ -142,7 +142,7 @@ static void behind_both_fails(void)
     CHECK(a.calls == 1 && (a.result.status == CEDE_EIO || a.result.status == CEDE_EPERM));
 }
 
-/* Another thread wishes the same, and sends something behind that, which must not come before it. */
+/* Another thread wishes the same, and sends something behind that, which must not come first. */
 static note member;
 
 static void wishes_and_sends(void *nothing)
