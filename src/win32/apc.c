@@ -132,8 +132,9 @@ static void CALLBACK signalled(PTP_CALLBACK_INSTANCE instance, void *context, PT
     win_io *io = context;
     (void)instance;
     (void)wait;
-    (void)result;
-    if (!atomic_exchange(&io->event->taken, true))
+    if (result != WAIT_TIMEOUT)
+        atomic_store(&io->event->came, true);
+    if (!atomic_exchange(&io->event->told, true))
         cedi_win_event_tell(io);
 }
 
@@ -190,19 +191,40 @@ void cedi_win_event_watch(win_io *io)
 
 void cedi_win_event_watch_for(win_io *io, HANDLE object)
 {
-    atomic_store(&io->event->taken, false);
+    io->event->leaves = false;
+    atomic_store(&io->event->came, false);
+    atomic_store(&io->event->told, false);
     SetThreadpoolWait(io->event->wait, object, NULL);
 }
 
-/* Whichever of the two takes it first has it. A callback that comes second does nothing, so waiting
- * for it is a moment's affair, and nothing else that anybody has to do is done by it. */
-bool cedi_win_event_unwatch(win_io *io)
+/*
+ * What a wait resets may have been reset by this one although no callback has run yet: only the
+ * pool knows. So it is the pool that ends the wait, too: it is given the record's own event, which
+ * nobody signals, and no time. Its callback then says that time was over, or that of the object,
+ * which was on its way, that it came. Nothing here waits.
+ */
+void cedi_win_event_unwatch(win_io *io)
 {
-    if (atomic_exchange(&io->event->taken, true) && !CEDI_FAULT(UNWATCHED_IS_TOLD))
-        return false;
-    SetThreadpoolWait(io->event->wait, NULL, NULL);
-    WaitForThreadpoolWaitCallbacks(io->event->wait, TRUE);
-    return true;
+    FILETIME at_once = {0, 0};
+    win_event *event = io->event;
+    if (event->leaves || (atomic_load(&event->told) && !CEDI_FAULT(UNWATCHED_IS_TOLD)))
+        return;
+    event->leaves = true;
+    (void)ResetEvent(event->event);
+    SetThreadpoolWait(event->wait, NULL, NULL); /* queues no more; what is queued still runs */
+    SetThreadpoolWait(event->wait, event->event, &at_once);
+}
+
+/* Both callbacks may have been queued. They are in that order, and one has run, so the pool has a
+ * thread for the other. */
+bool cedi_win_event_came(win_io *io)
+{
+    win_event *event = io->event;
+    if (event->leaves) {
+        SetThreadpoolWait(event->wait, NULL, NULL);
+        WaitForThreadpoolWaitCallbacks(event->wait, FALSE);
+    }
+    return atomic_load(&event->came) && !(event->leaves && CEDI_FAULT(UNWATCHED_IS_TOLD));
 }
 
 /* ---- Reports -------------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
  * Waits for what can be signalled: a child's end, a foreign event.
  *
  * By a wait of the system's thread pool, the record's own, on a duplicate of the handle, which may
- * be closed meanwhile. Either the wait's callback or a cancel takes it, never both. The loop's
- * thread.
+ * be closed meanwhile. A cancel asks the pool to stop, and the pool says which of the two it was:
+ * of an event that a wait resets nobody else knows. The loop's thread.
  */
 #include "net.h"
 
@@ -13,10 +13,15 @@ void cedi_win_object_left(win *self, win_io *io)
     cedi_win_io_free(self, io);
 }
 
+uint32_t cedi_win_object_came(win_io *io)
+{
+    return cedi_win_event_came(io) ? 0 : ERROR_OPERATION_ABORTED;
+}
+
 static int stop(win *self, win_io *io)
 {
-    if (cedi_win_event_unwatch(io))
-        cedi_win_completed(self, io, ERROR_OPERATION_ABORTED, 0);
+    (void)self;
+    cedi_win_event_unwatch(io);
     return CEDE_CANCEL_SENT;
 }
 

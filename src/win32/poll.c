@@ -303,10 +303,12 @@ static bool start_watching(win *self, const cede_work *work, SHORT events)
     return true;
 }
 
-static void signalled(win *self, win_io *io, uint32_t error, uint32_t bytes)
+static void signalled(win *self, win_io *io, uint32_t nothing, uint32_t none)
 {
     uint64_t token = io->record.token;
-    (void)bytes;
+    uint32_t error = cedi_win_object_came(io);
+    (void)nothing;
+    (void)none;
     cedi_win_object_left(self, io);
     cede_core_done(self->core, token, cedi_error_status(error), (int32_t)error,
                    error ? 0 : CEDE_POLL_IN);

@@ -176,11 +176,13 @@ uint32_t cedi_win_do_spawn(win_job *job)
 /* ---- The wait ------------------------------------------------------------------------------- */
 
 /* By duplicates: the child's own handle may be closed meanwhile. */
-static void ended(win *self, win_io *io, uint32_t error, uint32_t bytes)
+static void ended(win *self, win_io *io, uint32_t nothing, uint32_t none)
 {
     uint64_t token = io->record.token;
+    uint32_t error = cedi_win_object_came(io);
     DWORD code = 0;
-    (void)bytes;
+    (void)nothing;
+    (void)none;
     if (error == 0 && !GetExitCodeProcess((HANDLE)io->owner, &code))
         error = GetLastError();
     cedi_win_object_left(self, io);

@@ -165,7 +165,9 @@ static inline unsigned char *cedi_win_aligned(unsigned char *room)
 typedef struct win_event {
     HANDLE event;
     PTP_WAIT wait;
-    _Atomic bool taken; /* by the word, or by who does not wait for it any more */
+    bool leaves;       /* it is not waited for any more: the pool will say what came of it */
+    _Atomic bool came; /* it was signalled, which what a wait resets is not any more */
+    _Atomic bool told;
 } win_event;
 
 struct win_io {
@@ -364,7 +366,8 @@ win_routine *cedi_win_socket_routine(void); /* for Winsock's calls */
 void cedi_win_event_watch(win_io *);        /* its event will tell */
 void cedi_win_event_watch_for(win_io *,
                               HANDLE object); /* this one will; it stays open until then */
-bool cedi_win_event_unwatch(win_io *); /* nothing will tell; false: it has, and will be completed */
+void cedi_win_event_unwatch(win_io *);        /* it will be told soon: whichever comes first */
+bool cedi_win_event_came(win_io *);           /* of one that was told: the object, not the wish */
 void cedi_win_event_free(win_io *);
 /* It is over, and to be completed by the loop. Any thread, for which the loop waits. */
 void cedi_win_event_tell(win_io *);
@@ -436,10 +439,12 @@ bool cedi_win_start_spawn(win *, const cede_work *);
 bool cedi_win_start_child_wait(win *, const cede_work *);
 bool cedi_win_start_child_kill(win *, const cede_work *);
 void cedi_win_spawn_free(struct win_spawn *);
-/* Until it is signalled, or the wish comes. `over` ends with cedi_win_object_left; io->owner is a
- * duplicate of the handle. */
+/* Until it is signalled, or the wish comes. `over` begins with cedi_win_object_came, which is 0 or
+ * that it was cancelled, and ends with cedi_win_object_left; io->owner is a duplicate of the handle.
+ */
 bool cedi_win_object_wait(win *, const cede_work *,
                           void (*over)(win *, win_io *, uint32_t error, uint32_t bytes));
+uint32_t cedi_win_object_came(win_io *);
 void cedi_win_object_left(win *, win_io *);
 int cedi_win_cancel(void *self, uint64_t token);
 /* Taken and reported at once. Returns true. */

@@ -191,6 +191,28 @@ CFT_CASE(poll_cancelled_when_it_is_over_is_told_once)
     CFT_CHECK(t, (rec->result.flags & CEDE_CANCEL_ASKED) && rec->result.count == CEDE_POLL_IN);
 }
 
+/* Whoever comes first: what is told as cancelled has taken nothing, of an event that a wait resets,
+ * and what has taken the signal is told. */
+CFT_CASE(poll_cancelled_as_its_event_is_set_takes_it_or_leaves_it)
+{
+    cede_loop *loop = cft_loop(t);
+    HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    cede_handle handle = cede_import((intptr_t)event, CEDE_KIND_OBJECT, CEDE_IMPORT_BORROW);
+    for (uint32_t i = 0; i < 100; i++) {
+        cft_rec *rec = poll_on(t, loop, handle, CEDE_POLL_IN);
+        SetEvent(event);
+        for (volatile uint32_t spin = i * 37 % 50 * 40; spin > 0; spin--)
+            continue;
+        cede_cancel(rec->ticket);
+        hooks_await(t, loop, rec);
+        bool is_set = WaitForSingleObject(event, 0) == WAIT_OBJECT_0;
+        CFT_STATUS(t, rec, is_set ? CEDE_ECANCELED : CEDE_OK);
+    }
+    cede_drop(handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    CloseHandle(event);
+}
+
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
 /* Its owner may bind it to a port of his own, which can be done once. */
