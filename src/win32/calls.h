@@ -171,4 +171,13 @@ uint32_t cedi_win_error_of(ULONG_PTR internal);
 #define CEDI_NT_NOTIFY  41 /* FileIoCompletionNotificationInformation */
 #define CEDI_NT_REPLACE 61 /* FileReplaceCompletionInformation, 8.1 */
 
+/* What the headers of programs lack ([MS-FSCC], 2.3.45): how many bytes a pipe has for its reader,
+ * and how many messages, if it was made for those. */
+#define CEDI_NT_PEEK 0x0011400cu /* FSCTL_PIPE_PEEK */
+
+typedef struct cedi_nt_peek {
+    uint32_t state, bytes, messages, first_bytes;
+    char data[4];
+} cedi_nt_peek;
+
 #endif

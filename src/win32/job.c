@@ -129,6 +129,17 @@ uint32_t cedi_win_plain_transfer(HANDLE handle, bool writes, void *buffer, uint3
     return error;
 }
 
+/* A read of nothing has succeeded: whether there is something to read. Not if it took an empty
+ * message, which was all; but an empty message that it left has to be read. */
+static bool is_something(HANDLE pipe)
+{
+    cedi_nt_peek peek = {0};
+    DWORD bytes = 0;
+    if (!DeviceIoControl(pipe, CEDI_NT_PEEK, NULL, 0, &peek, sizeof peek, &bytes, NULL))
+        return true; /* more than fits, or an error, which the read meets, too */
+    return peek.bytes > 0 || peek.messages > 0;
+}
+
 /* A piece at a time, and between two a cancel is looked for. */
 static void write_to_console(win_job *job, HANDLE thread)
 {
@@ -166,6 +177,8 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
     else
         job->error = cedi_win_plain_transfer((HANDLE)job->native, writes, job->args.io.buffer,
                                              job->asked, job->position, &bytes);
+    if (job->waits_for && job->error == 0)
+        bytes = is_something((HANDLE)job->native);
     call_is_over(job);
     job->count = bytes;
 }

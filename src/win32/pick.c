@@ -7,6 +7,9 @@
  * way, and console.c knows when there is something to take; of other things that threads serve (a
  * serial line) a read of nothing says nothing: there the buffer is picked first.
  *
+ * An empty message ends a read of nothing, too, and may be gone by that. Then the second read would
+ * wait, with a buffer: it is taken back, and the wait begun anew. A thread asks before it reads.
+ *
  * The buffer stands in the record until its item is given; a record that is left with one puts it
  * back (record.c), whatever became of it. The loop's thread.
  */
@@ -40,10 +43,32 @@ static void read_into(win *self, win_io *io, void *memory, uint32_t bytes)
     cedi_win_issue(self, io);
 }
 
+/* The read that was taken back is over; data may have come before that. */
+static void was_taken_back(win *self, win_io *io, uint32_t error, uint32_t bytes)
+{
+    uint64_t token = io->record.token;
+    io->over = NULL;
+    if (error != ERROR_OPERATION_ABORTED || bytes > 0 || io->wished) {
+        cedi_win_completed(self, io, error, bytes);
+        return;
+    }
+    cedi_win_io_left(self, io);
+    cede_core_done(self->core, token, CEDE_REPORT_AGAIN, 0, 0);
+}
+
+/* A read that the system has not begun to answer. Of one that is over by now, the record may be
+ * another's. */
+static bool still_waits(const win_io *io, uint64_t token)
+{
+    return io->stage == WIN_STAGE_OWED && io->record.token == token &&
+           io->overlapped.Internal == SYSTEM_STATUS_PENDING;
+}
+
 static void data_is_there(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
     cede_pool_view *pool = io->waits_for;
     uint64_t token = io->record.token;
+    bool is_pipe = io->file->is_pipe;
     void *memory;
     (void)bytes;
     io->over = NULL;
@@ -56,17 +81,30 @@ static void data_is_there(win *self, win_io *io, uint32_t error, uint32_t bytes)
     memory = cedi_win_pick(&io->record, pool);
     if (memory) {
         read_into(self, io, memory, pool->buffer_bytes);
+        if (is_pipe && still_waits(io, token)) {
+            io->over = was_taken_back;
+            (void)cedi_win_cancel_io(self, (HANDLE)io->file->native, &io->overlapped);
+        }
         return;
     }
     cedi_win_io_left(self, io);
     cede_core_done(self->core, token, CEDE_REPORT_POOL, 0, 0);
 }
 
+static void give_up(win *self, win_job *job, cede_status status)
+{
+    win_file *file = job->file;
+    uint64_t token = job->record.token;
+    cedi_win_job_free(self, job);
+    file->pending--;
+    cedi_win_file_left(self, file);
+    cede_core_done(self->core, token, status, 0, 0);
+}
+
+/* Its count: whether there is something to read. */
 void cedi_win_data_for_job(win *self, win_job *job)
 {
     cede_pool_view *pool = job->waits_for;
-    win_file *file = job->file;
-    uint64_t token = job->record.token;
     void *memory;
     job->waits_for = NULL;
     if (job->error == 0 && job->wished)
@@ -75,15 +113,17 @@ void cedi_win_data_for_job(win *self, win_job *job)
         cedi_win_job_report(self, job);
         return;
     }
+    if (job->error == 0 && job->count == 0) {
+        give_up(self, job, CEDE_REPORT_AGAIN);
+        return;
+    }
+    job->count = 0;
     memory = cedi_win_pick(&job->record, pool);
     if (memory) {
         cedi_win_sync_into(self, job, memory, pool->buffer_bytes);
         return;
     }
-    cedi_win_job_free(self, job);
-    file->pending--;
-    cedi_win_file_left(self, file);
-    cede_core_done(self->core, token, CEDE_REPORT_POOL, 0, 0);
+    give_up(self, job, CEDE_REPORT_POOL);
 }
 
 static bool start_waiting(win *self, const cede_work *work, win_file *file)

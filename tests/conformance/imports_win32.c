@@ -146,6 +146,68 @@ CFT_CASE(empty_message_is_not_the_end)
     }
 }
 
+static cft_rec *recv_pool(cft *t, cede_handle handle, cede_pool *pool)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_recv_pool(rec->req, handle, pool);
+    cft_submit(rec);
+    return rec;
+}
+
+/* `how`: whether it is for overlapped I/O, and how it is read. The writer's end is not. */
+static void message_pipe(cft *t, DWORD how, HANDLE *in, HANDLE *out)
+{
+    static uint32_t made;
+    char name[96];
+    snprintf(name, sizeof name, "\\\\.\\pipe\\cede-messages.%lu.%u", GetCurrentProcessId(), made++);
+    *in =
+        CreateNamedPipeA(name, PIPE_ACCESS_DUPLEX | (how & FILE_FLAG_OVERLAPPED),
+                         PIPE_TYPE_MESSAGE | (how & PIPE_READMODE_MESSAGE), 1, 4096, 4096, 0, NULL);
+    *out = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    CFT_CHECK(t, *in != INVALID_HANDLE_VALUE && *out != INVALID_HANDLE_VALUE);
+}
+
+/* One pipe is written empty messages, before its receive and while it waits; the other has data,
+ * and the one buffer. */
+static void send_nothing(cft *t, DWORD how, bool before)
+{
+    cede_pool *pool = cft_pool_open(t, 1, 64, 0);
+    HANDLE in, out, with_data, for_data;
+    DWORD count;
+    message_pipe(t, how, &in, &out);
+    CFT_CHECK(t, CreatePipe(&with_data, &for_data, NULL, 4096));
+    if (before)
+        CFT_CHECK(t, WriteFile(out, "", 0, &count, NULL));
+    cede_handle idle = take(t, in, 0), busy = take(t, with_data, 0);
+    cft_rec *waits = recv_pool(t, idle, pool);
+    cft_turn(t);
+    for (uint32_t i = 0; i < 3; i++) {
+        CFT_CHECK(t, WriteFile(out, "", 0, &count, NULL));
+        CFT_CHECK(t, WriteFile(for_data, "data", 4, &count, NULL));
+        cft_rec *recv = recv_pool(t, busy, pool);
+        cft_await(t, recv);
+        CFT_MOVED(t, recv, 4);
+        cede_pool_give(pool, recv->result.buffer);
+        CFT_CHECK(t, !waits->done);
+    }
+    CFT_CHECK(t, WriteFile(out, "late", 4, &count, NULL));
+    cft_await(t, waits);
+    CFT_MOVED(t, waits, 4);
+    CFT_CHECK(t, memcmp(waits->result.buffer, "late", 4) == 0);
+    cede_pool_give(pool, waits->result.buffer);
+    CloseHandle(out);
+    CloseHandle(for_data);
+    cft_closed(t, idle);
+    cft_closed(t, busy);
+}
+
+CFT_CASE(empty_message_leaves_the_pool_its_buffer)
+{
+    for (uint32_t i = 0; i < 8; i++)
+        send_nothing(t, (i & 1 ? FILE_FLAG_OVERLAPPED : 0) | (i & 2 ? PIPE_READMODE_MESSAGE : 0),
+                     i & 4);
+}
+
 /* Its results come at once or never: nothing that a loop could wait for. */
 CFT_CASE(pipe_that_never_waits_is_refused)
 {
