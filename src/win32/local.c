@@ -9,6 +9,10 @@
  * and becomes an accept's stream; until there is an accept it stands here. No instance is given
  * away before its successor is made, so that the name lasts as long as the listener.
  *
+ * An instance that is there can be reached by a client, also if its wait could not be begun. Nobody
+ * tells of that client; so while there is such an instance no accept waits here: it is parked, and
+ * tends the instances when it comes back (law 15).
+ *
  * A client that finds all instances taken waits for one on a thread (job.c).
  *
  * Threads: the list of all is under a lock; before a listener's first accept anybody may have it,
@@ -202,7 +206,7 @@ static void client_came(win *self, win_io *io, uint32_t error, uint32_t bytes)
     cedi_win_io_free(self, io);
     instance->io = NULL;
     instance->arrived = has_client(error);
-    if (instance->arrived && !local->closing)
+    if (!local->closing)
         serve(self, file);
 }
 
@@ -212,17 +216,18 @@ static uint32_t call_connect_pipe(win *self, win_io *io)
     return cedi_win_connect_pipe(self, io->buffer, &io->overlapped);
 }
 
-/* It belongs to no work, and its token, 0, to none. */
-static bool start_wait(win *self, win_file *file, uint32_t which)
+/* It belongs to no work, and its token, 0, to none. Where there is no room the instance stays deaf.
+ */
+static void start_wait(win *self, win_file *file, uint32_t which)
 {
     const cede_work none = {.op = CEDE_OP_ACCEPT};
     win_instance *instance = &file->local->instances[which];
     win_io *io = cedi_win_io_new(self, &none);
     if (!io)
-        return false;
+        return;
     if (!cedi_win_event_make(io)) {
         cedi_win_io_free(self, io);
-        return false;
+        return;
     }
     io->file = file;
     io->lane = WIN_LANE_EVENT;
@@ -233,10 +238,24 @@ static bool start_wait(win *self, win_file *file, uint32_t which)
     io->overlapped.Offset = io->overlapped.OffsetHigh = 0;
     instance->io = io;
     cedi_win_issue(self, io);
-    return instance->io || instance->arrived;
 }
 
-/* All instances there, and waiting for clients. The error, if none does. */
+/* Its client, if it has one, would not be noticed. */
+static bool is_deaf(const win_instance *instance)
+{
+    return instance->pipe && !instance->io && !instance->arrived;
+}
+
+static bool any_is_deaf(const win_local *local)
+{
+    for (uint32_t i = 0; i < local->count; i++) {
+        if (is_deaf(&local->instances[i]))
+            return true;
+    }
+    return false;
+}
+
+/* All instances there, and waiting for clients, as far as may be. The error, if there is none. */
 static uint32_t tend(win *self, win_file *file)
 {
     win_local *local = file->local;
@@ -248,9 +267,9 @@ static uint32_t tend(win *self, win_file *file)
             uint32_t failed = make_instance(self, local->name, 0, &instance->pipe);
             error = failed ? failed : error;
         }
-        if (instance->pipe && !instance->io && !instance->arrived && !start_wait(self, file, i))
-            error = ERROR_NOT_ENOUGH_MEMORY;
-        any = any || instance->io || instance->arrived;
+        if (is_deaf(instance))
+            start_wait(self, file, i);
+        any = any || instance->pipe;
     }
     return any ? 0 : error;
 }
@@ -265,7 +284,7 @@ static uint32_t take_client(win *self, win_file *file, uint32_t which, HANDLE *o
     *out = instance->pipe;
     instance->pipe = fresh;
     instance->arrived = false;
-    (void)start_wait(self, file, which);
+    start_wait(self, file, which);
     return 0;
 }
 
@@ -278,7 +297,8 @@ static bool find_client(const win_local *local, uint32_t *which)
     return false;
 }
 
-/* Brings clients and accepts together. What it starts may call it again. */
+/* Brings clients and accepts together. What it starts may call it again. Accepts that are left
+ * wait, unless somebody may come unnoticed. */
 static void serve(win *self, win_file *file)
 {
     win_local *local = file->local;
@@ -293,6 +313,8 @@ static void serve(win *self, win_file *file)
         io->net->made = (SOCKET)pipe;
         cedi_win_completed(self, io, error, 0);
     }
+    while (file->first && any_is_deaf(local))
+        cedi_win_completed(self, cedi_win_io_unwait(file), ERROR_NOT_ENOUGH_MEMORY, 0);
     local->serving = false;
 }
 
@@ -331,7 +353,9 @@ bool cedi_win_local_accept(win *self, const cede_work *work, win_file *file)
     io->over = accepted;
     file->pending++;
     cedi_win_io_wait(file, io);
+    file->local->serving = true; /* not before all are tended */
     error = tend(self, file);
+    file->local->serving = false;
     serve(self, file);
     while (error && file->first)
         cedi_win_completed(self, cedi_win_io_unwait(file), error, 0);

@@ -40,6 +40,55 @@ CFT_CASE(local_clients_wait_for_a_free_instance)
     cft_closed(t, listener);
 }
 
+static struct {
+    bool on;
+    uint32_t calls, fails; /* the first is 0 */
+} arming;
+
+static int fail_to_arm(void *context, const char *call)
+{
+    (void)context;
+    if (!arming.on || strcmp(call, "ConnectNamedPipe") != 0)
+        return 0;
+    return arming.calls++ == arming.fails ? ERROR_NO_SYSTEM_RESOURCES : 0;
+}
+
+/* Which of the instances a client gets, nobody knows: one that could not be made to wait for it is
+ * tended again while an accept waits. */
+CFT_CASE(local_client_of_an_instance_that_failed_is_accepted)
+{
+    enum { CLIENTS = 3 };
+    for (uint32_t i = 0; i < 2 + CLIENTS; i++) {
+        cft_rec *accepts[CLIENTS], *connects[CLIENTS], *listen = cft_new(t);
+        cede_address at = cft_address(t, CFT_LOCAL);
+        arming.on = false;
+        cede_loop *loop = hooks_open_failing(t, NULL, fail_to_arm, NULL);
+        cede_prep_listen(listen->req, &at, 2, 0); /* two instances */
+        hooks_do(t, loop, listen);
+        CFT_OK(t, listen);
+        arming.calls = 0;
+        arming.fails = i;
+        arming.on = true;
+        for (uint32_t k = 0; k < CLIENTS; k++) {
+            accepts[k] = cft_new(t);
+            cede_prep_accept(accepts[k]->req, listen->result.handle, NULL);
+            cft_submit_on(accepts[k], loop);
+        }
+        hooks_look(t, loop);
+        for (uint32_t k = 0; k < CLIENTS; k++) {
+            connects[k] = cft_new(t);
+            cede_prep_connect(connects[k]->req, &at, 0);
+            hooks_do(t, loop, connects[k]);
+            CFT_OK(t, connects[k]);
+        }
+        for (uint32_t k = 0; k < CLIENTS; k++) {
+            hooks_await(t, loop, accepts[k]);
+            CFT_OK(t, accepts[k]);
+        }
+        arming.on = false;
+    }
+}
+
 /* One that waits is ended by a wish, a deadline, and by the listener's end. */
 CFT_CASE(local_client_that_waits_can_be_ended)
 {
