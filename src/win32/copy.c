@@ -26,8 +26,8 @@ static uint32_t transfer(const pair *pair, bool writes, void *buffer, uint32_t b
     BOOL happened;
     *moved = 0;
     if (pair->plain[writes])
-        return cedi_win_plain_transfer(writes ? pair->to : pair->from, writes, buffer, bytes, at,
-                                       moved);
+        return cedi_win_plain_transfer(pair->job->self, writes ? pair->to : pair->from, writes,
+                                       buffer, bytes, at, moved);
     here.Offset = (DWORD)at;
     here.OffsetHigh = (DWORD)(at >> 32);
     here.hEvent = (HANDLE)((uintptr_t)pair->event | 1);

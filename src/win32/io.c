@@ -354,7 +354,7 @@ static bool start_wish(win *self, const cede_work *work, wish *wish)
             return cedi_win_console_read(self, work, wish->file, wish->buffer,
                                          (uint32_t)wish->length, NULL);
         return cedi_win_sync_transfer(self, work, wish->file, wish->buffer, wish->length,
-                                      wish->append ? UINT64_MAX - 1 : (uint64_t)wish->offset,
+                                      wish->append ? WIN_AT_END : (uint64_t)wish->offset,
                                       wish->writes);
     }
     return start_io(self, work, wish, NULL);

@@ -15,10 +15,6 @@
 
 #include <string.h>
 
-/* A job's position: the system's own, or the end. */
-#define AT_CURRENT UINT64_MAX
-#define AT_END     (UINT64_MAX - 1)
-
 /* ---- On a thread ---------------------------------------------------------------------------- */
 
 static uint32_t do_work(win_job *job)
@@ -90,56 +86,6 @@ static void call_is_over(win_job *job)
     ReleaseSRWLockExclusive(&job->lock);
 }
 
-static uint32_t transfer(HANDLE handle, bool writes, void *buffer, uint32_t asked,
-                         OVERLAPPED *where, uint32_t *bytes)
-{
-    DWORD moved = 0;
-    BOOL happened = writes ? WriteFile(handle, buffer, asked, &moved, where)
-                           : ReadFile(handle, buffer, asked, &moved, where);
-    *bytes = moved;
-    return happened ? 0 : GetLastError();
-}
-
-static uint32_t transfer_of_stream(const win_job *job, bool writes, uint32_t *bytes)
-{
-    if (cedi_win_fault(job->self, writes ? "WriteFile" : "ReadFile"))
-        return ERROR_NO_SYSTEM_RESOURCES;
-    return transfer((HANDLE)job->native, writes, job->args.io.buffer, job->asked, NULL, bytes);
-}
-
-/* A transfer with an offset moves the position of such a file; nobody shall see it. Those of one
- * process keep out of each other's way: they end by themselves. */
-static SRWLOCK positions = SRWLOCK_INIT;
-
-uint32_t cedi_win_plain_transfer(HANDLE handle, bool writes, void *buffer, uint32_t asked,
-                                 uint64_t position, uint32_t *bytes)
-{
-    LARGE_INTEGER zero = {0}, before;
-    OVERLAPPED where = {0};
-    bool known;
-    uint32_t error;
-    AcquireSRWLockExclusive(&positions);
-    known = SetFilePointerEx(handle, zero, &before, FILE_CURRENT) != 0;
-    where.Offset = position == AT_END ? 0xffffffffu : (DWORD)position;
-    where.OffsetHigh = position == AT_END ? 0xffffffffu : (DWORD)(position >> 32);
-    error = transfer(handle, writes, buffer, asked, position == AT_CURRENT ? NULL : &where, bytes);
-    if (known && position != AT_CURRENT)
-        (void)SetFilePointerEx(handle, before, NULL, FILE_BEGIN);
-    ReleaseSRWLockExclusive(&positions);
-    return error;
-}
-
-/* A read of nothing has succeeded: whether there is something to read. Not if it took an empty
- * message, which was all; but an empty message that it left has to be read. */
-static bool is_something(HANDLE pipe)
-{
-    cedi_nt_peek peek = {0};
-    DWORD bytes = 0;
-    if (!DeviceIoControl(pipe, CEDI_NT_PEEK, NULL, 0, &peek, sizeof peek, &bytes, NULL))
-        return true; /* more than fits, or an error, which the read meets, too */
-    return peek.bytes > 0 || peek.messages > 0;
-}
-
 /* A piece at a time, and between two a cancel is looked for. */
 static void write_to_console(win_job *job, HANDLE thread)
 {
@@ -173,12 +119,14 @@ static void run_transfer(cedi_pool_job *pool_job, void *thread)
         return;
     }
     if (job->can_stop)
-        job->error = transfer_of_stream(job, writes, &bytes);
+        job->error = cedi_win_plain_stream(job->self, (HANDLE)job->native, writes,
+                                           job->args.io.buffer, job->asked, &bytes);
     else
-        job->error = cedi_win_plain_transfer((HANDLE)job->native, writes, job->args.io.buffer,
-                                             job->asked, job->position, &bytes);
+        job->error =
+            cedi_win_plain_transfer(job->self, (HANDLE)job->native, writes, job->args.io.buffer,
+                                    job->asked, job->position, &bytes);
     if (job->waits_for && job->error == 0)
-        bytes = is_something((HANDLE)job->native);
+        bytes = cedi_win_plain_has_data((HANDLE)job->native);
     call_is_over(job);
     job->count = bytes;
 }
@@ -311,7 +259,7 @@ bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, voi
                            const win_record *picked)
 {
     win_job *job =
-        new_transfer(self, work, file, memory, picked->pool->buffer_bytes, AT_CURRENT, false);
+        new_transfer(self, work, file, memory, picked->pool->buffer_bytes, WIN_AT_CURRENT, false);
     if (!job)
         return false;
     job->record.pool = picked->pool;
@@ -322,7 +270,7 @@ bool cedi_win_sync_receive(win *self, const cede_work *work, win_file *file, voi
 bool cedi_win_sync_wait(win *self, const cede_work *work, win_file *file, cede_pool_view *pool)
 {
     static char nothing[1];
-    win_job *job = new_transfer(self, work, file, nothing, 0, AT_CURRENT, false);
+    win_job *job = new_transfer(self, work, file, nothing, 0, WIN_AT_CURRENT, false);
     if (!job)
         return false;
     job->waits_for = pool;

@@ -18,6 +18,7 @@
  *     file.c     what is known of each handle: lane, kind, position; attach, detach
  *     record.c   records of what was taken: made in chunks, recycled, found by token
  *     job.c      what blocks, on threads; with a cancel that cannot hit the wrong call
+ *     plain.c    their transfers of handles that were not made for overlapped I/O
  *     ../pool/   those threads
  *     path.c     from UTF-8 to a path that means one thing; why a look-up failed
  *     open.c name.c stat.c dir.c room.c copy.c    what the threads run, by subject
@@ -469,13 +470,27 @@ void cedi_win_data_for_job(win *, win_job *); /* pick.c */
 void cedi_win_picked(win *, win_record *, uint64_t bytes);
 bool cedi_win_sync_transfer(win *, const cede_work *, win_file *, const void *buffer,
                             uint64_t length, uint64_t position, bool writes);
-/* On a file that was not: at an offset, and the file's own position stays. On a pool thread. */
-uint32_t cedi_win_plain_transfer(HANDLE, bool writes, void *buffer, uint32_t asked,
-                                 uint64_t position, uint32_t *bytes);
 /* A connect at a local name, where all instances are taken: waits for one on a thread. */
 bool cedi_win_wait_for_instance(win *, const cede_work *);
 void cedi_win_take_finished(win *);
 int cedi_win_job_cancel(win *, win_job *);
+
+/* ---- plain.c -------------------------------------------------------------------------------- */
+
+/* Where a transfer of a thread's goes: the system's own position, or the end. */
+#define WIN_AT_CURRENT UINT64_MAX
+#define WIN_AT_END     (UINT64_MAX - 1)
+
+/* A Win32 error or 0; of handles that were not made for overlapped I/O, on a pool thread. */
+uint32_t cedi_win_plain_stream(const win *, HANDLE, bool writes, void *buffer, uint32_t asked,
+                               uint32_t *bytes);
+/* Of a file: its own position stays, but for WIN_AT_CURRENT. */
+uint32_t cedi_win_plain_transfer(const win *, HANDLE, bool writes, void *buffer, uint32_t asked,
+                                 uint64_t position, uint32_t *bytes);
+/* A read of nothing has succeeded: whether there is something to read. */
+bool cedi_win_plain_has_data(HANDLE pipe);
+
+/* ---- Performers ----------------------------------------------------------------------------- */
 
 /* Performers: a Win32 error or 0; they set count and what the result lies in. On a pool thread. */
 typedef uint32_t win_perform(win_job *);

@@ -232,7 +232,8 @@ static void clear_up(struct stage *stage)
     CloseHandle(stage->out);
     CloseHandle(stage->arrived);
     CloseHandle(stage->go);
-    CloseHandle(stage->thread);
+    if (stage->thread)
+        CloseHandle(stage->thread);
 }
 
 static cft_rec *read_by_thread(cft *t, cede_loop *loop, const struct stage *stage)
@@ -313,5 +314,52 @@ CFT_CASE(call_that_nothing_could_stop_is_not_made)
     CFT_ENDED(t, read, CEDE_ECANCELED, CEDE_BY_WISH);
     cede_cancel(timer->ticket);
     hooks_await(t, loop, timer);
+    clear_up(&stage);
+}
+
+/* ---- Plain files ----------------------------------------------------------------------------- */
+
+static _Atomic uint32_t plain_reads;
+
+static int hold_the_first_read(void *context, const char *call)
+{
+    struct stage *stage = context;
+    if (strcmp(call, "ReadFile") != 0 || atomic_fetch_add(&plain_reads, 1) > 0)
+        return 0;
+    (void)SetEvent(stage->arrived);
+    (void)WaitForSingleObject(stage->go, INFINITE);
+    return 0;
+}
+
+static cft_rec *read_plain(cft *t, cede_loop *loop, const char *name)
+{
+    const char *path = cft_file(t, name, "0123456789", 10, 0);
+    HANDLE native = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    cede_handle file = cede_import((intptr_t)native, CEDE_KIND_AUTO, 0);
+    CFT_CHECK(t, native != INVALID_HANDLE_VALUE && file != 0);
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, file, cft_buffer(read, 4), 4, 3);
+    cft_submit_on(read, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    return read;
+}
+
+/* A call on one may hang, as where its server is gone. */
+CFT_CASE(plain_files_do_not_wait_for_each_other)
+{
+    struct stage stage;
+    set_up(t, &stage);
+    atomic_store(&plain_reads, 0);
+    cede_loop *loop = hooks_open_failing(t, NULL, hold_the_first_read, &stage);
+    cft_rec *hangs = read_plain(t, loop, "hangs");
+    arrive(t, &stage);
+    cft_rec *other = read_plain(t, loop, "other");
+    hooks_await(t, loop, other);
+    CFT_MOVED(t, other, 4);
+    CFT_CHECK(t, memcmp(other->bytes, "3456", 4) == 0 && hangs->done == 0);
+    SetEvent(stage.go);
+    hooks_await(t, loop, hangs);
+    CFT_MOVED(t, hangs, 4);
+    CloseHandle(stage.in);
     clear_up(&stage);
 }
