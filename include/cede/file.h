@@ -11,7 +11,9 @@
  * and in one direction, take effect and complete in submit order; positioned ones are free
  * (law 14). End of file: CEDE_OK with count 0. On a handle opened with CEDE_OPEN_APPEND every write
  * goes to the end, whatever its offset; one at the current position moves the position behind what
- * it wrote, a positioned one leaves it alone. cede_prep_append never moves it.
+ * it wrote, a positioned one leaves it alone. cede_prep_append never moves it. Windows does not say
+ * where such a write went: there the position is the file's end after it, behind what somebody else
+ * may have appended meanwhile.
  *
  * Terminals (a Windows console is one) speak UTF-8 on every system, whatever the code page. A read
  * ends with a line, which ends as the system has it ("\r\n" on Windows), unless the terminal was
