@@ -25,7 +25,10 @@ typedef struct cede_address {
     uint16_t family;   /* CEDE_ADDRESS_... */
     uint16_t port;     /* 0: any */
     uint32_t scope_id; /* IPv6: the interface that a link-local address belongs to; else 0 */
-    uint8_t ip[16];    /* as it is written, first byte first; IPv4: the first four */
+    uint8_t ip[16];    /* as it is written, first byte first; IPv4: the first four. IPv6's
+                          ::ffff:a.b.c.d leads where IPv4's a.b.c.d does; sockets that are for IPv6
+                          alone do not go there (CEDE_ENETUNREACH), nor can they be bound there
+                          (CEDE_EINVAL: CEDE_LISTEN_DUAL and CEDE_DATAGRAM_DUAL make the others) */
     /* LOCAL: UTF-8, NUL-terminated, at most 100 bytes. Linux: a Unix socket of that name; Windows:
      * a named pipe, whose name is the path's without "\\.\pipe\" before it (that is added; slashes
      * become backslashes, "." and ".." are resolved as from a root). NULL in addresses that the

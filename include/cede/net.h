@@ -47,8 +47,9 @@ extern "C" {
  * on Windows, and of local addresses; there accept on one loop and hand the handle over, which is
  * to pass its value to a request on the other (cede_submit_remote). */
 #define CEDE_LISTEN_SHARED 0x1u
-/* IPv6, the any-address: take IPv4 clients too (their addresses read ::ffff:a.b.c.d). Without it a
- * listener is for its own family alone, whatever the system's default is. */
+/* IPv6, the any-address: take IPv4 clients too (their addresses read ::ffff:a.b.c.d); such an
+ * address itself: it is an IPv4 one. Without it a listener is for its own family alone, whatever
+ * the system's default is. */
 #define CEDE_LISTEN_DUAL 0x2u
 /* A local address: a name that was left behind, where nobody listens, is taken over. Windows:
  * nothing is left behind. */

@@ -16,7 +16,8 @@ static bool ended(sim_work *work, cede_status status)
 
 static cede_status bind_to(sim_socket *socket, const cede_address *at)
 {
-    enum sim_where where = sim_net_where(at);
+    cede_address plain = sim_net_unmapped(at);
+    enum sim_where where = sim_net_where(&plain);
     if (where != SIM_HERE && where != SIM_GROUP)
         return CEDE_EADDRNOTAVAIL;
     return sim_net_bind(socket, at, CEDE_DATAGRAM_SHARED);
@@ -115,15 +116,19 @@ static cede_status check_family(const sim_socket *socket, const cede_address *gi
 {
     if (socket->own.family == CEDE_ADDRESS_IPV4)
         return given->family == CEDE_ADDRESS_IPV4 ? CEDE_OK : CEDE_ENOTSUP;
+    cede_address own = sim_net_unmapped(&socket->own);
     if (sim_net_unmapped(given).family == CEDE_ADDRESS_IPV6)
-        return CEDE_OK;
-    return sim_net_is_any(&socket->own) && (socket->flags & CEDE_DATAGRAM_DUAL) ? CEDE_OK
-                                                                                : CEDE_ENETUNREACH;
+        return own.family == CEDE_ADDRESS_IPV6 ? CEDE_OK : CEDE_ENOTSUP;
+    return own.family == CEDE_ADDRESS_IPV4 ||
+                   (sim_net_is_any(&own) && (socket->flags & CEDE_DATAGRAM_DUAL))
+               ? CEDE_OK
+               : CEDE_ENETUNREACH;
 }
 
 static cede_status send_it(sim_socket *socket, const sim_work *work)
 {
-    cede_address to = sim_net_unmapped(&work->args.datagram.address), from = socket->own;
+    cede_address to = sim_net_unmapped(&work->args.datagram.address),
+                 from = sim_net_unmapped(&socket->own);
     uint64_t headers = to.family == CEDE_ADDRESS_IPV4 ? 28 : 8;
     cede_status status = check_family(socket, &work->args.datagram.address);
     if (status != CEDE_OK)

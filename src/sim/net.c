@@ -66,7 +66,8 @@ static cede_status listen_at(sim_socket *socket, const cede_args *args, sim_open
 {
     if (args->net.address.family == CEDE_ADDRESS_LOCAL)
         return listen_locally(socket, args, open);
-    if (sim_net_where(&args->net.address) != SIM_HERE)
+    cede_address plain = sim_net_unmapped(&args->net.address);
+    if (sim_net_where(&plain) != SIM_HERE)
         return CEDE_EADDRNOTAVAIL;
     cede_status status = sim_net_bind(socket, &args->net.address, CEDE_LISTEN_SHARED);
     return status == CEDE_OK ? sim_socket_open(socket, open) : status;
@@ -116,7 +117,8 @@ static cede_status find_listener(cede_sim *world, cede_address *to, sim_socket *
 }
 
 /* Both ends, the client's open and the other in the queue. */
-static cede_status connect_to(sim_socket *listener, const cede_address *to, sim_open **open)
+static cede_status connect_to(sim_socket *listener, const cede_address *given,
+                              const cede_address *to, sim_open **open)
 {
     cede_sim *world = listener->world;
     cede_address from = {.family = CEDE_ADDRESS_LOCAL};
@@ -137,8 +139,9 @@ static cede_status connect_to(sim_socket *listener, const cede_address *to, sim_
             sim_socket_close(server);
         return status;
     }
-    client->own = from;
-    client->peer = *to;
+    client->own.family = given->family;
+    client->peer = sim_net_seen_by(client, to);
+    client->own = sim_net_seen_by(client, &from);
     server->own = sim_net_seen_by(listener, to);
     server->peer = sim_net_seen_by(listener, &from);
     memcpy(server->option, listener->option, sizeof server->option);
@@ -165,7 +168,7 @@ bool sim_op_connect(cede_sim *world, sim_work *work)
     if (status == CEDE_OK && listener->waiting >= listener->backlog)
         return sim_block(work, &listener->coming);
     if (status == CEDE_OK)
-        status = connect_to(listener, &to, &open);
+        status = connect_to(listener, &work->args.net.address, &to, &open);
     return made(work, status, open);
 }
 

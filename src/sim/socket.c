@@ -77,16 +77,16 @@ cede_address sim_net_seen_by(const sim_socket *socket, const cede_address *addre
 /* How well a socket's address fits; 0: not at all. */
 static unsigned fits(const sim_socket *socket, const cede_address *to)
 {
-    const cede_address *own = &socket->own;
-    if (own->port != to->port)
+    cede_address own = sim_net_unmapped(&socket->own), plain = sim_net_unmapped(to);
+    if (own.port != plain.port)
         return 0;
-    if (own->family != to->family) {
-        bool dual = own->family == CEDE_ADDRESS_IPV6 && (socket->flags & CEDE_LISTEN_DUAL);
-        return dual && sim_net_is_any(own) ? 1 : 0;
+    if (own.family != plain.family) {
+        bool dual = own.family == CEDE_ADDRESS_IPV6 && (socket->flags & CEDE_LISTEN_DUAL);
+        return dual && sim_net_is_any(&own) ? 1 : 0;
     }
-    if (memcmp(own->ip, to->ip, ip_bytes(to)) == 0)
+    if (memcmp(own.ip, plain.ip, ip_bytes(&plain)) == 0)
         return 3;
-    return sim_net_is_any(own) ? 2 : 0;
+    return sim_net_is_any(&own) ? 2 : 0;
 }
 
 sim_socket *sim_net_find(cede_sim *world, uint32_t kind, const cede_address *to)
@@ -134,6 +134,8 @@ static bool overlap(const sim_socket *one, const sim_socket *two)
 cede_status sim_net_bind(sim_socket *socket, const cede_address *at, uint32_t shared)
 {
     cede_sim *world = socket->world;
+    if (is_mapped(at) && !(socket->flags & CEDE_LISTEN_DUAL))
+        return CEDE_EINVAL; /* IPv4's, and the socket is for IPv6 alone */
     socket->own = *at;
     if (at->port == 0) {
         socket->own.port = sim_net_free_port(world, socket->kind == CEDE_KIND_DATAGRAM);

@@ -326,15 +326,14 @@ static bool start_connect(win *self, const cede_work *work, SOCKET made)
 bool cedi_win_start_connect(win *self, const cede_work *work)
 {
     const cede_address *to = &work->args->net.address;
-    uint16_t family = cedi_win_family_of(to);
     SOCKET made;
     uint32_t error;
     if (to->family == CEDE_ADDRESS_LOCAL)
         return cedi_win_local_connect(self, work);
-    error = cedi_win_socket_make(self, family, SOCK_STREAM, &made);
+    error = cedi_win_socket_make(self, cedi_win_family_of(to), SOCK_STREAM, &made);
     if (error)
         return cedi_win_done_now(self, work, error, 0);
-    error = cedi_win_socket_bind_any(self, made, family); /* ConnectEx wants it bound */
+    error = cedi_win_socket_bind_any(self, made, to); /* ConnectEx wants it bound */
     if (error == 0 && start_connect(self, work, made))
         return true;
     (void)self->calls.close_socket(made);

@@ -57,7 +57,8 @@ uint16_t cedi_win_family_of(const cede_address *);
 uint32_t cedi_win_socket_make(const win *, uint16_t family, int type, SOCKET *);
 uint32_t cedi_win_socket_listen(const win *, const cede_args *, SOCKET *);
 uint32_t cedi_win_socket_datagram(const win *, const cede_args *, SOCKET *);
-uint32_t cedi_win_socket_bind_any(const win *, SOCKET, uint16_t family);
+/* What is to be connected to there. */
+uint32_t cedi_win_socket_bind_any(const win *, SOCKET, const cede_address *to);
 uint32_t cedi_win_socket_shutdown(const win *, SOCKET);
 uint32_t cedi_win_socket_group(const win *, SOCKET, const cede_args *);
 uint32_t cedi_win_socket_name(SOCKET, uint32_t which, cede_address *);

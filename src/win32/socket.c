@@ -117,6 +117,13 @@ static uint32_t bind_to(const win *self, SOCKET socket, const win_name *name, in
     return error ? error : answer(bind(socket, &name->any, bytes));
 }
 
+/* ::ffff:a.b.c.d, which is IPv4's. */
+static bool is_mapped(const cede_address *address)
+{
+    static const uint8_t before[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return address->family == CEDE_ADDRESS_IPV6 && memcmp(address->ip, before, sizeof before) == 0;
+}
+
 /* Of its own family alone, or of both. */
 static uint32_t bind_at(const win *self, SOCKET socket, const cede_address *at, bool dual)
 {
@@ -124,16 +131,25 @@ static uint32_t bind_at(const win *self, SOCKET socket, const cede_address *at, 
     uint16_t family = cedi_win_family_of(at);
     int bytes = cedi_win_name_to_system(at, family, &name);
     uint32_t error = 0;
+    if (is_mapped(at) && !dual)
+        return WSAEINVAL; /* as Linux says it; what Windows says is not documented */
     if (family == AF_INET6)
         error = set(self, socket, IPPROTO_IPV6, IPV6_V6ONLY, !dual);
     return error ? error : bind_to(self, socket, &name, bytes);
 }
 
-uint32_t cedi_win_socket_bind_any(const win *self, SOCKET socket, uint16_t family)
+/* An IPv6 socket comes as one for that family alone, and must be for both before it is bound. */
+uint32_t cedi_win_socket_bind_any(const win *self, SOCKET socket, const cede_address *to)
 {
+    uint16_t family = cedi_win_family_of(to);
+    uint32_t error = 0;
     win_name any;
     memset(&any, 0, sizeof any);
     any.any.sa_family = family;
+    if (is_mapped(to))
+        error = set(self, socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (error)
+        return error;
     return bind_to(self, socket, &any, family == AF_INET6 ? sizeof any.v6 : sizeof any.v4);
 }
 

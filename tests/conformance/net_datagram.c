@@ -348,18 +348,52 @@ CFT_CASE(dual_datagram_sockets_hear_ipv4)
     cft_closed(t, dual->result.handle);
 }
 
+/* 127.0.0.1 as IPv6 writes it. */
+static cede_address mapped_loopback(uint16_t port)
+{
+    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, port);
+    at.ip[10] = at.ip[11] = 0xff;
+    at.ip[12] = 127;
+    at.ip[15] = 1;
+    return at;
+}
+
+/* From one at any address and from one at a mapped address, and back. */
+CFT_CASE(datagrams_to_mapped_addresses_go_by_ipv4)
+{
+    cede_address own, where, at = cede_address_any(CEDE_ADDRESS_IPV6, 0), to;
+    cede_address *four = cft_alloc(t, sizeof *four);
+    cede_handle other = cft_datagrams(t, CEDE_ADDRESS_IPV4, &own);
+    to = mapped_loopback(own.port ? own.port : 1);
+    for (int i = 0; i < 2; i++, at = mapped_loopback(0)) {
+        cft_rec *dual = datagram_at(t, &at, CEDE_DATAGRAM_DUAL);
+        CFT_OK(t, dual);
+        sent(t, dual->result.handle, "mapped", &to);
+        cft_rec *recv = cft_recvfrom(t, other, 10, four);
+        cft_await(t, recv);
+        expect_text(t, recv, "mapped");
+        cft_name(t, dual->result.handle, CEDE_NAME_OWN, &where);
+        where = cede_address_loopback(CEDE_ADDRESS_IPV4, where.port ? where.port : 1);
+        sent(t, other, "back", &where);
+        recv = cft_recvfrom(t, dual->result.handle, 10, four);
+        cft_await(t, recv);
+        expect_text(t, recv, "back");
+        CFT_EXPECT(t, cede_address_equal(four, &to));
+        cft_closed(t, dual->result.handle);
+    }
+    at = mapped_loopback(0);
+    cft_rec *alone = datagram_at(t, &at, 0);
+    CFT_STATUS(t, alone, CEDE_EINVAL);
+    cft_closed(t, other);
+}
+
 /* A socket for IPv6 alone sends to no IPv4 address, by whatever name it goes. */
 CFT_CASE(datagram_to_where_no_way_leads_is_told)
 {
     cede_address at, other, mapped;
     cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV6, &at);
     cede_handle four = cft_datagrams(t, CEDE_ADDRESS_IPV4, &other);
-    mapped = at;
-    memset(mapped.ip, 0, sizeof mapped.ip);
-    mapped.ip[10] = mapped.ip[11] = 0xff;
-    mapped.ip[12] = 127;
-    mapped.ip[15] = 1;
-    mapped.port = other.port;
+    mapped = mapped_loopback(other.port);
     cft_rec *recv = cft_recvfrom(t, four, 10, NULL);
     cft_rec *send = cft_sendto(t, socket, "hello", 5, &mapped);
     cft_await(t, send);

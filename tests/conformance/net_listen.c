@@ -401,6 +401,65 @@ CFT_CASE(ipv6_listeners_leave_ipv4_alone_unless_told)
     cft_closed(t, listen->result.handle);
 }
 
+/* 127.0.0.1 as IPv6 writes it. */
+static cede_address mapped_loopback(uint16_t port)
+{
+    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, port);
+    at.ip[10] = at.ip[11] = 0xff;
+    at.ip[12] = 127;
+    at.ip[15] = 1;
+    return at;
+}
+
+/* To a listener of either kind; the client's own names are as it was told to go. */
+static void connect_mapped(cft *t, cede_handle listener, uint16_t port)
+{
+    cede_address to = mapped_loopback(port), own = {0}, peer = {0};
+    cft_rec *accept = cft_accept(t, listener), *connect = cft_connect(t, &to);
+    cft_await(t, connect);
+    CFT_OK(t, connect);
+    cft_await(t, accept);
+    CFT_OK(t, accept);
+    cft_name(t, connect->result.handle, CEDE_NAME_OWN, &own);
+    cft_name(t, connect->result.handle, CEDE_NAME_PEER, &peer);
+    CFT_EXPECT(t, own.family == CEDE_ADDRESS_IPV6 && memcmp(own.ip, to.ip, sizeof to.ip) == 0);
+    CFT_EXPECT(t, cede_address_equal(&peer, &to));
+    cft_talk(t, connect->result.handle, accept->result.handle);
+    cft_closed(t, connect->result.handle);
+    cft_closed(t, accept->result.handle);
+}
+
+CFT_CASE(connect_to_a_mapped_address_is_one_over_ipv4)
+{
+    cede_address at;
+    cede_handle listener = cft_listening(t, CFT_TCP, &at);
+    connect_mapped(t, listener, at.port ? at.port : 1);
+    cft_closed(t, listener);
+    cede_address nobody = mapped_loopback(at.port ? at.port : 1);
+    cft_rec *connect = cft_connect(t, &nobody);
+    cft_await(t, connect);
+    CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
+}
+
+CFT_CASE(listener_at_a_mapped_address_is_one_of_ipv4)
+{
+    cede_address at = mapped_loopback(0), where, four;
+    cft_rec *listen = listen_at(t, &at, 0, 0);
+    CFT_STATUS(t, listen, CEDE_EINVAL);
+    listen = listen_at(t, &at, 0, CEDE_LISTEN_DUAL);
+    CFT_OK(t, listen);
+    cft_name(t, listen->result.handle, CEDE_NAME_OWN, &where);
+    CFT_EXPECT(t, memcmp(where.ip, at.ip, sizeof at.ip) == 0);
+    connect_mapped(t, listen->result.handle, where.port ? where.port : 1);
+    four = cede_address_loopback(CEDE_ADDRESS_IPV4, where.port ? where.port : 1);
+    cft_rec *accept = cft_accept(t, listen->result.handle), *connect = cft_connect(t, &four);
+    cft_await(t, connect);
+    CFT_OK(t, connect);
+    cft_await(t, accept);
+    CFT_OK(t, accept);
+    cft_closed(t, listen->result.handle);
+}
+
 CFT_CASE(shared_listeners_share_an_address_or_say_that_they_cannot)
 {
     cede_address at = cede_address_loopback(CEDE_ADDRESS_IPV4, 0);
