@@ -131,6 +131,22 @@ static bool find_as(wchar_t *path, size_t room)
     return false;
 }
 
+/* The system may leave out what dots and spaces are behind a name, and runs what is left. */
+static bool is_batch(wchar_t *path)
+{
+    size_t units = wcslen(path);
+    wchar_t *end, kept;
+    bool batch;
+    while (units > 0 && (path[units - 1] == L'.' || path[units - 1] == L' '))
+        units--;
+    end = path + units;
+    kept = *end;
+    *end = 0;
+    batch = ends_with(path, L".bat") || ends_with(path, L".cmd");
+    *end = kept;
+    return batch;
+}
+
 /* The directories of PATH, without those that depend on where this process works just now. */
 static bool find_in_path(wchar_t *out, const wchar_t *name)
 {
@@ -187,15 +203,15 @@ static uint32_t find_program(win_command *command, const char *program)
             return ERROR_ACCESS_DENIED; /* a directory */
     } else {
         error = cedi_win_text(command->directory, WIN_PATH_UNITS, program);
+        if (error == 0)
+            error = cedi_win_check_names(command->directory);
         if (error)
             return error;
         found = find_in_path(command->program, command->directory);
     }
     if (!found)
         return ERROR_FILE_NOT_FOUND;
-    return ends_with(command->program, L".bat") || ends_with(command->program, L".cmd")
-               ? ERROR_BAD_EXE_FORMAT
-               : 0;
+    return is_batch(command->program) ? ERROR_BAD_EXE_FORMAT : 0;
 }
 
 static uint32_t find_directory(win_command *command, const char *directory)

@@ -64,7 +64,7 @@ static uint32_t check_name(const wchar_t *name, size_t units)
     return 0;
 }
 
-static uint32_t check_names(const wchar_t *path)
+uint32_t cedi_win_check_names(const wchar_t *path)
 {
     const wchar_t *at = path;
     bool drive = upper(at[0]) >= L'A' && upper(at[0]) <= L'Z' && at[1] == L':';
@@ -157,7 +157,7 @@ uint32_t cedi_win_path(win_path *path, const char *utf8)
         memcpy(path->text, given, (wcslen(given) + 1) * sizeof *given);
         return 0;
     }
-    error = check_names(given);
+    error = cedi_win_check_names(given);
     if (error == 0)
         error = make_full(path, given);
     return error == 0 && path->directory ? check_directory(path) : error;

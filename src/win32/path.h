@@ -24,6 +24,9 @@ typedef struct win_path {
  * (not UTF-8), ERROR_DIRECTORY (a separator behind what is there and no directory). */
 uint32_t cedi_win_path(win_path *, const char *utf8);
 
+/* The part of it that looks at names: ERROR_INVALID_NAME, ERROR_FILENAME_EXCED_RANGE. */
+uint32_t cedi_win_check_names(const wchar_t *);
+
 /* The same characters in the system's form, nothing else: the text of a link. */
 uint32_t cedi_win_text(wchar_t *out, uint32_t units, const char *utf8);
 

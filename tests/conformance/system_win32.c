@@ -6,6 +6,7 @@
 #include "win32_seam.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <winsock2.h>
 
@@ -134,6 +135,69 @@ CFT_CASE(watch_makes_changes_of_what_the_system_says)
         }
         cede_pool_close(seen.pool);
     }
+}
+
+/* ---- Programs -------------------------------------------------------------------------------- */
+
+static uint32_t begun;
+
+static uint32_t begin_none(cede_win32_process *how)
+{
+    (void)how;
+    begun++;
+    return ERROR_ACCESS_DENIED;
+}
+
+static cede_status spawn_status(cft *t, cede_loop *loop, const char *program)
+{
+    const char *arguments[] = {"x", "\"&calc.exe", NULL};
+    cede_spawn how = {.program = program, .arguments = arguments};
+    cft_rec *rec = cft_new(t);
+    cede_prep_spawn(rec->req, &how, NULL);
+    hooks_do(t, loop, rec);
+    return rec->result.status;
+}
+
+static void make_batch(cft *t, char *path, char *directory)
+{
+    HANDLE file;
+    strcpy(path, cft_path(t, "x.bat"));
+    for (char *at = path; *at; at++) {
+        if (*at == '/')
+            *at = '\\';
+    }
+    strcpy(directory, path);
+    *strrchr(directory, '\\') = '\0';
+    file = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    CFT_CHECK(t, file != INVALID_HANDLE_VALUE);
+    CloseHandle(file);
+}
+
+/* The system leaves out dots and spaces behind a name, and cmd.exe would read the arguments. */
+CFT_CASE(batch_file_is_not_run_by_any_of_its_names)
+{
+    static const cede_win32_calls calls = {.create_process = begin_none};
+    static const struct {
+        const char *before, *behind; /* of "x.bat"; before: NULL: looked for in PATH */
+        cede_status status;
+    } names[] = {{NULL, "", CEDE_ENOEXEC},        {NULL, ".", CEDE_EINVAL},
+                 {NULL, " ", CEDE_EINVAL},        {NULL, ". .", CEDE_EINVAL},
+                 {"", "", CEDE_ENOEXEC},          {"", ".", CEDE_EINVAL},
+                 {"", "::$DATA", CEDE_EINVAL},    {"\\\\.\\", "", CEDE_ENOEXEC},
+                 {"\\\\.\\", ". .", CEDE_ENOEXEC}};
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    static char kept[32767], path[MAX_PATH], directory[MAX_PATH], name[2 * MAX_PATH];
+    DWORD had = GetEnvironmentVariableA("PATH", kept, sizeof kept);
+    make_batch(t, path, directory);
+    SetEnvironmentVariableA("PATH", directory);
+    begun = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(name, sizeof name, "%s%s%s", names[i].before ? names[i].before : "",
+                 names[i].before ? path : "x.bat", names[i].behind);
+        CFT_CHECK(t, spawn_status(t, loop, name) == names[i].status);
+    }
+    SetEnvironmentVariableA("PATH", had ? kept : NULL);
+    CFT_CHECK(t, begun == 0);
 }
 
 /* ---- Objects --------------------------------------------------------------------------------- */
