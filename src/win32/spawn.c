@@ -45,6 +45,7 @@ static uint32_t take(const win *self, const cede_spawn *how, uint32_t which,
                      struct win_spawn *spawn)
 {
     HANDLE from = NULL;
+    uint32_t error;
     if (how->stdio[which]) {
         intptr_t native = cede_core_native(self->core, how->stdio[which]);
         const win_file *file = native == -1 ? NULL : cedi_win_file_find(self, native);
@@ -57,7 +58,10 @@ static uint32_t take(const win *self, const cede_spawn *how, uint32_t which,
     } else if (how->flags & (CEDE_SPAWN_INHERIT_INPUT << which)) {
         from = inherited(which);
     }
-    return from ? duplicate(self, from, &spawn->stdio[which]) : 0;
+    error = from ? duplicate(self, from, &spawn->stdio[which]) : 0;
+    if (error == ERROR_INVALID_HANDLE && !how->stdio[which])
+        return 0; /* ours is set, and closed: as good as none */
+    return error;
 }
 
 void cedi_win_spawn_free(struct win_spawn *spawn)

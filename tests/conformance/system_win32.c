@@ -148,10 +148,10 @@ static uint32_t begin_none(cede_win32_process *how)
     return ERROR_ACCESS_DENIED;
 }
 
-static cede_status spawn_status(cft *t, cede_loop *loop, const char *program)
+static cede_status spawn_status(cft *t, cede_loop *loop, const char *program, uint32_t flags)
 {
     const char *arguments[] = {"x", "\"&calc.exe", NULL};
-    cede_spawn how = {.program = program, .arguments = arguments};
+    cede_spawn how = {.program = program, .arguments = arguments, .flags = flags};
     cft_rec *rec = cft_new(t);
     cede_prep_spawn(rec->req, &how, NULL);
     hooks_do(t, loop, rec);
@@ -194,10 +194,36 @@ CFT_CASE(batch_file_is_not_run_by_any_of_its_names)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         snprintf(name, sizeof name, "%s%s%s", names[i].before ? names[i].before : "",
                  names[i].before ? path : "x.bat", names[i].behind);
-        CFT_CHECK(t, spawn_status(t, loop, name) == names[i].status);
+        CFT_CHECK(t, spawn_status(t, loop, name, 0) == names[i].status);
     }
     SetEnvironmentVariableA("PATH", had ? kept : NULL);
     CFT_CHECK(t, begun == 0);
+}
+
+static DWORD input_type;
+
+static uint32_t look_at_input(cede_win32_process *how)
+{
+    input_type = GetFileType(how->stdio[0]);
+    return ERROR_ACCESS_DENIED;
+}
+
+CFT_CASE(spawn_inherits_no_handle_that_is_closed)
+{
+    static const cede_win32_calls calls = {.create_process = look_at_input};
+    char self[MAX_PATH];
+    HANDLE ours = GetStdHandle(STD_INPUT_HANDLE), none[] = {NULL, INVALID_HANDLE_VALUE, NULL};
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    CFT_CHECK(t, GetModuleFileNameA(NULL, self, sizeof self) > 0);
+    none[2] = (HANDLE)(intptr_t)0xabc4; /* a number that no handle has */
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        cede_status status;
+        input_type = FILE_TYPE_UNKNOWN;
+        SetStdHandle(STD_INPUT_HANDLE, none[i]);
+        status = spawn_status(t, loop, self, CEDE_SPAWN_INHERIT_INPUT);
+        SetStdHandle(STD_INPUT_HANDLE, ours);
+        CFT_CHECK(t, status == CEDE_EACCES && input_type == FILE_TYPE_CHAR);
+    }
 }
 
 /* ---- Objects --------------------------------------------------------------------------------- */
