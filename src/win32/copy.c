@@ -73,15 +73,13 @@ static uint32_t copy_round(const pair *pair, uint64_t from, uint64_t to, uint64_
 /* Towards its own end a file is never copied to its end: that runs away. */
 static uint32_t check_overlap(const pair *pair, uint64_t length)
 {
-    BY_HANDLE_FILE_INFORMATION from, to;
+    LARGE_INTEGER end;
     uint64_t a = pair->job->args.copy.from_offset, b = pair->job->args.copy.to_offset, size;
-    if (!GetFileInformationByHandle(pair->from, &from) ||
-        !GetFileInformationByHandle(pair->to, &to))
+    if (!GetFileSizeEx(pair->from, &end))
         return GetLastError();
-    if (from.dwVolumeSerialNumber != to.dwVolumeSerialNumber ||
-        from.nFileIndexHigh != to.nFileIndexHigh || from.nFileIndexLow != to.nFileIndexLow)
+    if (!cedi_win_is_same_file(pair->from, pair->to))
         return 0;
-    size = (uint64_t)from.nFileSizeHigh << 32 | from.nFileSizeLow;
+    size = (uint64_t)end.QuadPart;
     if (length == CEDE_TO_END && a >= size)
         length = 0;
     else if (length == CEDE_TO_END && a >= b)

@@ -20,7 +20,6 @@
  */
 #include "net.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define BACKLOG_MOST 8u /* instances are dear */
@@ -438,19 +437,18 @@ bool cedi_win_local_connect(win *self, const cede_work *work)
  * a program expects that of its standard streams. */
 static uint32_t make_pair(const win *self, uint32_t what, HANDLE ends[2])
 {
-    static _Atomic uint32_t made;
     bool both = what == CEDE_PAIR_STREAM;
     DWORD in = what == CEDE_PAIR_TO_CHILD ? 0 : FILE_FLAG_OVERLAPPED;
     DWORD out = what == CEDE_PAIR_FROM_CHILD ? 0 : FILE_FLAG_OVERLAPPED;
-    wchar_t name[80];
-    uint32_t error;
-    (void)swprintf(name, sizeof name / sizeof name[0], L"\\\\.\\pipe\\cede.pair.%lu.%lu.%lu",
-                   GetCurrentProcessId(), (unsigned long)GetTickCount(),
-                   (unsigned long)atomic_fetch_add(&made, 1));
-    error = cedi_win_create_pipe(self, name,
-                                 (both ? PIPE_ACCESS_DUPLEX : PIPE_ACCESS_INBOUND) |
-                                     FILE_FLAG_FIRST_PIPE_INSTANCE | in,
-                                 1, &ends[0]);
+    wchar_t name[WIN_PIPE_UNITS];
+    uint32_t error, tries = 0;
+    do {
+        cedi_win_pipe_name(name, tries);
+        error = cedi_win_create_pipe(self, name,
+                                     (both ? PIPE_ACCESS_DUPLEX : PIPE_ACCESS_INBOUND) |
+                                         FILE_FLAG_FIRST_PIPE_INSTANCE | in,
+                                     1, &ends[0]);
+    } while (cedi_win_pipe_again(error, ++tries));
     if (error)
         return error;
     error = cedi_win_create_file(self, name,

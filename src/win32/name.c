@@ -85,8 +85,8 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
     size_t bytes = wcslen(to->text) * sizeof(wchar_t);
     HANDLE file;
     uint32_t error =
-        cedi_win_create_file(job->self, from->text, DELETE | SYNCHRONIZE, OPEN_EXISTING,
-                             FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
+        cedi_win_open_path(job->self, from, DELETE | SYNCHRONIZE, OPEN_EXISTING,
+                           FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
     if (error)
         return error;
     info.flags = SYSTEM_RENAME_POSIX;
@@ -124,24 +124,24 @@ static uint32_t rename_old(const win_path *from, const win_path *to, bool replac
     return error;
 }
 
-static bool identity(const win_job *job, const win_path *path, BY_HANDLE_FILE_INFORMATION *out)
+static uint32_t look(const win_job *job, const win_path *path, HANDLE *out)
 {
-    HANDLE file;
-    bool known;
-    if (cedi_win_create_file(job->self, path->text, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
-                             FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file))
-        return false;
-    known = GetFileInformationByHandle(file, out);
-    (void)CloseHandle(file);
-    return known;
+    return cedi_win_open_path(job->self, path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, out);
 }
 
 static bool is_same_file(const win_job *job, const win_path *from, const win_path *to)
 {
-    BY_HANDLE_FILE_INFORMATION a, b;
-    return identity(job, from, &a) && identity(job, to, &b) &&
-           a.dwVolumeSerialNumber == b.dwVolumeSerialNumber &&
-           a.nFileIndexHigh == b.nFileIndexHigh && a.nFileIndexLow == b.nFileIndexLow;
+    HANDLE a, b;
+    bool same = false;
+    if (look(job, from, &a))
+        return false;
+    if (look(job, to, &b) == 0) {
+        same = cedi_win_is_same_file(a, b);
+        (void)CloseHandle(b);
+    }
+    (void)CloseHandle(a);
+    return same;
 }
 
 /* What may not be put over what: elsewhere the system says it, here each file system something
@@ -230,9 +230,9 @@ uint32_t cedi_win_do_unlink(win_job *job)
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
         return error;
-    error = cedi_win_create_file(job->self, path.text, DELETE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
-                                 OPEN_EXISTING,
-                                 FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
+    error = cedi_win_open_path(job->self, &path, DELETE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,
+                               OPEN_EXISTING,
+                               FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
     if (error)
         return cedi_win_path_why(&path, error);
     error = refuse_directory(file);

@@ -105,15 +105,14 @@ uint32_t cedi_win_do_open(win_job *job)
         return ERROR_IS_A_DIRECTORY; /* no file can be made by this name */
     if (error)
         return error;
-    error =
-        cedi_win_create_file(job->self, path.text, how.access, how.disposition, how.flags, &file);
+    error = cedi_win_open_path(job->self, &path, how.access, how.disposition, how.flags, &file);
     if (error)
         return refused(&path, flags, error);
     error = check(job, file, flags, &directory);
     if (error == 0 && directory && (how.flags & FILE_FLAG_OVERLAPPED)) {
         (void)CloseHandle(file);
-        error = cedi_win_create_file(job->self, path.text, how.access, OPEN_EXISTING,
-                                     how.flags & ~(uint32_t)FILE_FLAG_OVERLAPPED, &file);
+        error = cedi_win_open_path(job->self, &path, how.access, OPEN_EXISTING,
+                                   how.flags & ~(uint32_t)FILE_FLAG_OVERLAPPED, &file);
     }
     if (error) {
         if (file != INVALID_HANDLE_VALUE)
@@ -122,6 +121,16 @@ uint32_t cedi_win_do_open(win_job *job)
     }
     job->count = (uint64_t)(intptr_t)file;
     return 0;
+}
+
+/* The flags for who may act as us are told to those alone who could: to the file systems of drives
+ * the same bit is FILE_FLAG_OPEN_NO_RECALL. */
+uint32_t cedi_win_open_path(const win *self, const win_path *path, uint32_t access,
+                            uint32_t disposition, uint32_t flags, HANDLE *out)
+{
+    if (cedi_win_path_has_server(path))
+        flags |= SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
+    return cedi_win_create_file(self, path->text, access, disposition, flags, out);
 }
 
 HANDLE cedi_win_reopen(const win *self, HANDLE native, uint32_t access)

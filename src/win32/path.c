@@ -143,6 +143,39 @@ static uint32_t check_directory(const win_path *path)
                : 0;
 }
 
+/* As the system would take it: but for \\?\ it resolves "." and "..", which may lead from a drive
+ * to a pipe and back. */
+static uint32_t copy_device(wchar_t *text, const wchar_t *given)
+{
+    DWORD units;
+    if (wcsncmp(given, L"\\\\?\\", 4) == 0) {
+        memcpy(text, given, (wcslen(given) + 1) * sizeof *given);
+        return 0;
+    }
+    units = GetFullPathNameW(given, WIN_PATH_UNITS, text, NULL);
+    if (units == 0)
+        return GetLastError();
+    return units >= WIN_PATH_UNITS ? ERROR_FILENAME_EXCED_RANGE : 0;
+}
+
+/* Every path has four units of prefix. */
+bool cedi_win_path_is_pipe(const win_path *path)
+{
+    const wchar_t *at = path->text + 4;
+    return path->device && starts_with(at, wcslen(at), "PIPE\\") && at[5];
+}
+
+bool cedi_win_path_has_server(const win_path *path)
+{
+    const wchar_t *at = path->text + 4;
+    size_t units = wcslen(at);
+    if (starts_with(at, units, "UNC\\")) {
+        const wchar_t *share = wcschr(at + 4, L'\\');
+        return share && starts_with(share + 1, wcslen(share + 1), "PIPE\\");
+    }
+    return path->device && !(units >= 2 && at[1] == L':') && !starts_with(at, units, "VOLUME{");
+}
+
 uint32_t cedi_win_path(win_path *path, const char *utf8)
 {
     wchar_t given[WIN_PATH_UNITS];
@@ -154,8 +187,7 @@ uint32_t cedi_win_path(win_path *path, const char *utf8)
     if (is_separator(given[0]) && is_separator(given[1]) &&
         (given[2] == L'.' || given[2] == L'?') && is_separator(given[3])) {
         path->device = true;
-        memcpy(path->text, given, (wcslen(given) + 1) * sizeof *given);
-        return 0;
+        return copy_device(path->text, given);
     }
     error = cedi_win_check_names(given);
     if (error == 0)

@@ -24,6 +24,12 @@ typedef struct win_path {
  * (not UTF-8), ERROR_DIRECTORY (a separator behind what is there and no directory). */
 uint32_t cedi_win_path(win_path *, const char *utf8);
 
+/* Whether it is a pipe of this machine, by its name. */
+bool cedi_win_path_is_pipe(const win_path *);
+/* Whether what is there may be served by some program, as pipes are, and devices for all we know;
+ * not the files of drives and shares. */
+bool cedi_win_path_has_server(const win_path *);
+
 /* The part of it that looks at names: ERROR_INVALID_NAME, ERROR_FILENAME_EXCED_RANGE. */
 uint32_t cedi_win_check_names(const wchar_t *);
 

@@ -17,9 +17,10 @@
 
 #include <stdio.h>
 
-#define TURN_MOST 4096u /* packets that one wait reports, so that a turn is bounded */
-#define AT_ONCE   128u
-#define FINE_MOST (UINT64_C(24) * 3600 * CEDE_SECOND) /* a longer wait need not be fine */
+#define TURN_MOST  4096u /* packets that one wait reports, so that a turn is bounded */
+#define AT_ONCE    128u
+#define PIPE_TRIES 6u
+#define FINE_MOST  (UINT64_C(24) * 3600 * CEDE_SECOND) /* a longer wait need not be fine */
 
 /* ---- Wakes ---------------------------------------------------------------------------------- */
 
@@ -206,16 +207,35 @@ cede_status cedi_win_wait(void *context, uint64_t timeout_ns)
 
 /* ---- Its life ------------------------------------------------------------------------------- */
 
-static HANDLE make_sentinel(void)
+/* The counter is this copy's of the library: there may be others in the process. */
+void cedi_win_pipe_name(wchar_t name[WIN_PIPE_UNITS], uint32_t tries)
 {
     static _Atomic uint32_t made;
-    wchar_t name[80];
-    (void)swprintf(name, sizeof name / sizeof name[0], L"\\\\.\\pipe\\cede.%lu.%lu.%lu",
-                   GetCurrentProcessId(), (unsigned long)GetTickCount(),
+    LARGE_INTEGER now = {0};
+    (void)QueryPerformanceCounter(&now);
+    (void)swprintf(name, WIN_PIPE_UNITS, L"\\\\.\\pipe\\%lscede.%lu.%lx.%lx.%lu",
+                   tries % 2 ? L"LOCAL\\" : L"", GetCurrentProcessId(), now.LowPart,
+                   (unsigned long)((uintptr_t)&made >> 4),
                    (unsigned long)atomic_fetch_add(&made, 1));
-    return CreateNamedPipeW(
-        name, PIPE_ACCESS_INBOUND | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
-        PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, 1, 0, 0, 0, NULL);
+}
+
+bool cedi_win_pipe_again(uint32_t error, uint32_t tries)
+{
+    return (error == ERROR_ACCESS_DENIED || error == ERROR_PIPE_BUSY) && tries < PIPE_TRIES;
+}
+
+static uint32_t make_sentinel(HANDLE *out)
+{
+    const DWORD how = PIPE_ACCESS_INBOUND | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE;
+    wchar_t name[WIN_PIPE_UNITS];
+    uint32_t error, tries = 0;
+    do {
+        cedi_win_pipe_name(name, tries);
+        *out = CreateNamedPipeW(name, how, PIPE_TYPE_BYTE | PIPE_REJECT_REMOTE_CLIENTS, 1, 0, 0, 0,
+                                NULL);
+        error = *out == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+    } while (cedi_win_pipe_again(error, ++tries));
+    return error;
 }
 
 static void make_timer(win *self)
@@ -238,10 +258,8 @@ cede_status cedi_win_port_open(win *self, char *why, size_t why_bytes)
     self->packets =
         self->config.packets && self->config.packets < AT_ONCE ? self->config.packets : AT_ONCE;
     error = cedi_win_fault(self, "CreateNamedPipeW");
-    if (error == 0) {
-        self->sentinel = make_sentinel();
-        error = self->sentinel == INVALID_HANDLE_VALUE ? GetLastError() : 0;
-    }
+    if (error == 0)
+        error = make_sentinel(&self->sentinel);
     if (error == 0)
         error = cedi_win_bind_port(self, self->sentinel, self->port, WIN_KEY_SENTINEL, &port);
     if (error) {

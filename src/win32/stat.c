@@ -92,8 +92,8 @@ static uint32_t open_link(const win_job *job, HANDLE *link)
     *link = INVALID_HANDLE_VALUE;
     if (error)
         return error;
-    error = cedi_win_create_file(job->self, path.text, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
-                                 FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, link);
+    error = cedi_win_open_path(job->self, &path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                               FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, link);
     return cedi_win_path_why(&path, error);
 }
 
@@ -163,6 +163,15 @@ static uint32_t stat_disk(win_job *job, HANDLE file)
     return 0;
 }
 
+/* What is no file. */
+static void stat_other(win_job *job, uint32_t type)
+{
+    job->stat.type = type;
+    job->stat.mode = 0600;
+    job->stat.links = 1;
+    job->stat.preferred_bytes = 4096;
+}
+
 static uint32_t stat_any(win_job *job, HANDLE file)
 {
     memset(&job->stat, 0, sizeof job->stat);
@@ -170,18 +179,30 @@ static uint32_t stat_any(win_job *job, HANDLE file)
     case FILE_TYPE_DISK:
         return stat_disk(job, file);
     case FILE_TYPE_PIPE:
-        job->stat.type = CEDE_FILE_PIPE;
+        stat_other(job, CEDE_FILE_PIPE);
         break;
     case FILE_TYPE_CHAR:
-        job->stat.type = CEDE_FILE_CHARACTER;
+        stat_other(job, CEDE_FILE_CHARACTER);
         break;
     default:
-        job->stat.type = CEDE_FILE_UNKNOWN;
+        stat_other(job, CEDE_FILE_UNKNOWN);
         break;
     }
-    job->stat.mode = 0600;
-    job->stat.links = 1;
-    job->stat.preferred_bytes = 4096;
+    return 0;
+}
+
+/* Who opens a pipe is its client, and is what its server was waiting for: so it is only asked
+ * whether the name is there. If it is, that waits for an instance that is free. */
+static uint32_t stat_pipe(win_job *job, win_path *path)
+{
+    uint32_t error = cedi_win_fault(job->self, "WaitNamedPipeW");
+    path->text[2] = L'.';
+    if (error == 0 && !WaitNamedPipeW(path->text, NMPWAIT_NOWAIT))
+        error = GetLastError();
+    if (error && error != ERROR_SEM_TIMEOUT)
+        return error;
+    memset(&job->stat, 0, sizeof job->stat);
+    stat_other(job, CEDE_FILE_PIPE);
     return 0;
 }
 
@@ -207,10 +228,11 @@ uint32_t cedi_win_do_stat(win_job *job)
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
         return error;
+    if (cedi_win_path_is_pipe(&path))
+        return stat_pipe(job, &path);
     if (job->args.path.flags & CEDE_NOFOLLOW)
         flags |= FILE_FLAG_OPEN_REPARSE_POINT;
-    error = cedi_win_create_file(job->self, path.text, FILE_READ_ATTRIBUTES, OPEN_EXISTING, flags,
-                                 &file);
+    error = cedi_win_open_path(job->self, &path, FILE_READ_ATTRIBUTES, OPEN_EXISTING, flags, &file);
     if (error)
         return cedi_win_path_why(&path, error);
     error = stat_any(job, file);
@@ -218,6 +240,76 @@ uint32_t cedi_win_do_stat(win_job *job)
         measure_link(job, file);
     (void)CloseHandle(file);
     return error;
+}
+
+/* ---- Which file it is ----------------------------------------------------------------------- */
+
+enum { OTHER, SAME, UNKNOWN };
+
+/* None, where the file system has none: zeros, or FILE_INVALID_FILE_ID. */
+static bool is_number(const void *number, size_t bytes)
+{
+    const unsigned char *at = number;
+    if (*at != 0 && *at != 0xff)
+        return true;
+    for (size_t i = 1; i < bytes; i++) {
+        if (at[i] != at[0])
+            return true;
+    }
+    return false;
+}
+
+/* 128 bits: of ReFS, 64 do not tell files apart. */
+static int compare_ids(HANDLE one, HANDLE other)
+{
+    FILE_ID_INFO a, b;
+    if (!GetFileInformationByHandleEx(one, FileIdInfo, &a, sizeof a) ||
+        !GetFileInformationByHandleEx(other, FileIdInfo, &b, sizeof b) ||
+        !is_number(&a.FileId, sizeof a.FileId) || !is_number(&b.FileId, sizeof b.FileId))
+        return UNKNOWN;
+    return a.VolumeSerialNumber == b.VolumeSerialNumber &&
+                   memcmp(&a.FileId, &b.FileId, sizeof a.FileId) == 0
+               ? SAME
+               : OTHER;
+}
+
+/* What file systems have that do not know the other question. */
+static int compare_indexes(HANDLE one, HANDLE other)
+{
+    BY_HANDLE_FILE_INFORMATION a, b;
+    uint64_t first, second;
+    if (!GetFileInformationByHandle(one, &a) || !GetFileInformationByHandle(other, &b))
+        return UNKNOWN;
+    first = join(a.nFileIndexHigh, a.nFileIndexLow);
+    second = join(b.nFileIndexHigh, b.nFileIndexLow);
+    if (!is_number(&first, sizeof first) || !is_number(&second, sizeof second))
+        return UNKNOWN;
+    return a.dwVolumeSerialNumber == b.dwVolumeSerialNumber && first == second ? SAME : OTHER;
+}
+
+/* Two names of one file are taken for two files: better than to take two files for one. */
+static int compare_names(HANDLE one, HANDLE other)
+{
+    wchar_t *names = cedi_memory_get(2 * WIN_PATH_UNITS * sizeof *names);
+    wchar_t *second = names ? names + WIN_PATH_UNITS : NULL;
+    DWORD units = names ? GetFinalPathNameByHandleW(one, names, WIN_PATH_UNITS, 0) : 0;
+    DWORD more = names ? GetFinalPathNameByHandleW(other, second, WIN_PATH_UNITS, 0) : 0;
+    int answer = OTHER;
+    if (units > 0 && units < WIN_PATH_UNITS && units == more &&
+        CompareStringOrdinal(names, (int)units, second, (int)units, TRUE) == CSTR_EQUAL)
+        answer = SAME;
+    cedi_memory_free(names);
+    return answer;
+}
+
+bool cedi_win_is_same_file(HANDLE one, HANDLE other)
+{
+    int answer = compare_ids(one, other);
+    if (answer == UNKNOWN)
+        answer = compare_indexes(one, other);
+    if (answer == UNKNOWN)
+        answer = compare_names(one, other);
+    return answer == SAME;
 }
 
 /* ---- Times and mode ------------------------------------------------------------------------- */

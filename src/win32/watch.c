@@ -56,8 +56,8 @@ uint32_t cedi_win_do_watch(win_job *job)
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
         return error;
-    error = cedi_win_create_file(job->self, path.text, FILE_LIST_DIRECTORY, OPEN_EXISTING,
-                                 WATCH_HOW, &directory);
+    error = cedi_win_open_path(job->self, &path, FILE_LIST_DIRECTORY, OPEN_EXISTING, WATCH_HOW,
+                               &directory);
     if (error)
         return cedi_win_path_why(&path, error);
     if (!GetFileInformationByHandle(directory, &info) ||

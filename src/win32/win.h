@@ -357,6 +357,13 @@ void cedi_win_wake(void *self);
 bool cedi_win_arm(win *);      /* the sentinel */
 bool cedi_win_has_news(win *); /* that no packet brings */
 
+/* Names for pipes of our own, each time another. Any thread. An app container has those alone that
+ * are below LOCAL: every second try. Whether to try again, with what the last one said: somebody
+ * may have the name. */
+#define WIN_PIPE_UNITS 80u
+void cedi_win_pipe_name(wchar_t name[WIN_PIPE_UNITS], uint32_t tries);
+bool cedi_win_pipe_again(uint32_t error, uint32_t tries);
+
 /* ---- apc.c ---------------------------------------------------------------------------------- */
 
 uint32_t cedi_win_issue_apc(win *, win_io *);
@@ -504,6 +511,13 @@ win_perform cedi_win_do_open, cedi_win_do_rename, cedi_win_do_unlink, cedi_win_d
 /* sendfile.c: what was read of a file, on its way; frees the job. */
 void cedi_win_send_piece(win *, win_job *);
 
+/* cedi_win_create_file of a path. A server at its other end learns who we are, and cannot act as
+ * us. */
+struct win_path;
+uint32_t cedi_win_open_path(const win *, const struct win_path *, uint32_t access,
+                            uint32_t disposition, uint32_t flags, HANDLE *out);
+/* Whether both are handles of one file, as far as its file system tells. */
+bool cedi_win_is_same_file(HANDLE, HANDLE);
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
 void cedi_win_make_sparse(HANDLE);
