@@ -4,9 +4,10 @@
  *
  * Before each sleep the program asks cede_loop_waitable what to sleep on and how long, and after it
  * calls cede_run with no time, which calls the callbacks that are due and returns. On Windows the
- * wait must be alertable and look at input that is there already (MWMO_ALERTABLE and
- * MWMO_INPUTAVAILABLE). A program that cannot add a descriptor to its wait gives cede_options a
- * `wake` hook instead, which may post a message of its own.
+ * wait must look at input that is there already (MWMO_INPUTAVAILABLE) and be alertable
+ * (MWMO_ALERTABLE): transfers that report by completion routines, as all of the backend win32-apc
+ * do, set the event in such a wait only. A program that cannot add a descriptor to its wait gives
+ * cede_options a `wake` hook instead, which may post a message of its own.
  *
  * Here the program's own events are letters: a button was pressed, the window is to be painted, the
  * end. Each leads to a request, and each callback to the next letter.

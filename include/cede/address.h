@@ -31,7 +31,8 @@ typedef struct cede_address {
                           (CEDE_EINVAL: CEDE_LISTEN_DUAL and CEDE_DATAGRAM_DUAL make the others) */
     /* LOCAL: UTF-8, NUL-terminated, at most 100 bytes. Linux: a Unix socket of that name; Windows:
      * a named pipe, whose name is the path's without "\\.\pipe\" before it (that is added; slashes
-     * become backslashes, "." and ".." are resolved as from a root). NULL in addresses that the
+     * become backslashes, "." and ".." are resolved as from a root; in an app container only names
+     * that begin with "LOCAL/" are to be had). NULL in addresses that the
      * library fills: a path is not told. */
     const char *path;
 } cede_address;

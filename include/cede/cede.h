@@ -29,7 +29,11 @@
  *     handle.h    handles: import, release, drop, own
  *     check.h     help for tools: CEDE_GONE for the static analyzer, guarded memory
  *
- * sim.h (the simulated backend) and backend.h (the seam, for those who write one) are apart.
+ * Apart are sim.h, uring.h and win32.h (what is to be set of each backend: simulated, Linux',
+ * Windows') and backend.h (the seam, for those who write one).
+ *
+ * To link without CMake or pkg-config: -lcede; with a static library of Linux also -luring
+ * -lpthread, of Windows also ws2_32 (-lws2_32, ws2_32.lib).
  *
  * "Law n" in a comment refers to docs/contract.md. No header here includes an operating system's.
  */

@@ -6,6 +6,13 @@
  * transfer of any length is legal and may come back short (one transfer) or in pieces (whole
  * transfers) that the library puts together.
  *
+ * Windows, where a path is made to mean one file: names that the system would change or take for
+ * something else are CEDE_EINVAL: with a dot or a space at the end ("a.", "a "), with one of
+ * < > : " | ? * or a control character ("a:b": there is no way to streams), and those of devices,
+ * whatever follows ("nul.txt", "con", "com1"). Paths may be long (32,767 units), and a name has 255
+ * units at most (CEDE_ENAMETOOLONG). What begins with \\.\ or \\?\ is the system's own name for
+ * something, and is left to it.
+ *
  * Positions: an offset of CEDE_CURRENT uses, and moves, the file's own position; pipes and
  * terminals take only that (another: CEDE_ESPIPE). Requests at the current position, on one handle
  * and in one direction, take effect and complete in submit order; positioned ones are free
@@ -60,7 +67,10 @@ extern "C" {
  * to close; opened just as a cancel came, it is delivered all the same (law 8). Descriptors are
  * never inherited by child processes. `mode` are permission bits for a new file (0644), less the
  * process's mask. Opening a named pipe waits for the other end without blocking the loop, and a
- * cancel ends that wait where the system can. */
+ * cancel ends that wait where the system can. A pipe of Windows (\\.\pipe\name) is there as long as
+ * its server is (else CEDE_ENOENT), so its open waits for nothing: CEDE_EBUSY says that others have
+ * all of its instances just now; try again later. (A connect to a local address, net.h, waits for
+ * one.) Its server learns whose program this is, but cannot act in its name. */
 CEDE_API void cede_prep_open(cede_req *, const char *path, uint32_t flags, uint32_t mode);
 
 /* Closes a handle: stale from the submit on (later operations get CEDE_EBADF); what is pending on
@@ -132,7 +142,8 @@ typedef struct cede_stat {
     uint32_t mode;            /* permission bits, 07777 */
     uint64_t size_bytes;      /* length */
     uint64_t allocated_bytes; /* room taken on the medium */
-    uint64_t file_id;         /* with device: the identity of the file */
+    uint64_t file_id;         /* with device: the identity of the file (but of Windows' ReFS, whose
+                                 numbers have 128 bits; 0 where the file system has none) */
     uint64_t device;
     uint64_t links;
     uint32_t owner;
@@ -147,7 +158,8 @@ typedef struct cede_stat {
 
 #define CEDE_NOFOLLOW 0x1u /* stat: the symbolic link itself */
 
-/* Fills *out (ceded) for a path, or for an open handle. flags: CEDE_NOFOLLOW. */
+/* Fills *out (ceded) for a path, or for an open handle. flags: CEDE_NOFOLLOW. It is no client of
+ * the pipe that a path names (but of one of another machine's, on Windows). */
 CEDE_API void cede_prep_stat(cede_req *, const char *path, cede_stat *out, uint32_t flags);
 CEDE_API void cede_prep_stat_handle(cede_req *, cede_handle, cede_stat *out);
 

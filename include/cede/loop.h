@@ -183,7 +183,12 @@ CEDE_API bool cede_in_callback(cede_loop *);
 /* To live in a foreign loop: a descriptor (Linux) or event that becomes ready when cede_run(loop,
  * 0) has something to do, and the longest time until it should be called anyway (*timeout_ns,
  * CEDE_FOREVER: none). Call it before each sleep: it also flushes what is staged. -1: the backend
- * has none, or there was no descriptor for it, which is made at the first call. */
+ * has none, or there was no descriptor for it, which is made at the first call.
+ * Windows: make the sleep an alertable one (MsgWaitForMultipleObjectsEx with MWMO_ALERTABLE,
+ * WaitForMultipleObjectsEx with TRUE). Transfers of the backend win32-apc, and of handles that were
+ * imported with CEDE_IMPORT_APC, report by completion routines, which the system calls in such a
+ * sleep alone: in another the event is not set for them, and nothing wakes it. An alertable sleep
+ * may end with WAIT_IO_COMPLETION: then, too, call cede_run. */
 CEDE_API intptr_t cede_loop_waitable(cede_loop *, uint64_t *timeout_ns);
 
 /* ---- Looking in ----------------------------------------------------------------------------- */

@@ -96,7 +96,7 @@ typedef struct cede_spawn {
                              this loop or of none yet (else CEDE_EINVAL). They stay the caller's:
                              drop them after done, not before (CEDE_EBADF), and do, or the pipe's
                              end is never seen. 0: inherited if the flag says so and it is there
-                             (Linux: open, and not close-on-exec), else the null device. */
+                             (open; Linux: and not close-on-exec), else the null device. */
     uint32_t flags; /* CEDE_SPAWN_ */
 } cede_spawn;
 
@@ -110,7 +110,9 @@ typedef struct cede_spawn {
  * for each text, some 2 MiB for all; Windows: 32,767 units for all arguments). Once it was begun a
  * cancel does not stop it: the child is delivered (law 8).
  * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
- * cmd.exe); arguments go by the rules of Microsoft's C library; a file that was made for overlapped
+ * cmd.exe), by whatever name, and names that are no paths there (file.h) are CEDE_EINVAL; arguments
+ * go by the rules of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a
+ * file that was made for overlapped
  * I/O, as all that cede opens are, is opened anew for the child, at the position that it has here.
  * Few programs run there without SystemRoot in their environment. */
 CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
@@ -140,7 +142,10 @@ CEDE_API void cede_prep_child_kill(cede_req *, cede_handle child, uint32_t how);
 
 /* Begins to watch a directory, not what lies deeper; result.handle is the watch. Changes are kept
  * from here on, and read by watch_many. To watch one file, watch its directory and compare names:
- * only that survives a file's replacement by a rename. CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
+ * only that survives a file's replacement by a rename. Windows may tell a file that has a short
+ * name (8.3: PROGRA~1) by that one, if somebody has used it so, and without a way to ask when the
+ * file is gone: do not take a name with a tilde for one that you do not know.
+ * CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
 CEDE_API void cede_prep_watch(cede_req *, const char *path, uint32_t flags);
 
 enum {

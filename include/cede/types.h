@@ -138,7 +138,10 @@ typedef uint64_t cede_handle;
 
 /* Why a request ended before its time: at most one CEDE_BY_ flag, the first recorded on the loop's
  * thread (law 7). CEDE_CANCEL_ASKED may stand beside any status, success too: one of these causes
- * was recorded before the outcome was sealed. What came between that and done is not told. */
+ * was recorded while it was under way, before the outcome was sealed. What came between that and
+ * done is not told. They need not come together: who is refused from the first by a scope or loop
+ * that has ended (CEDE_EENDED) has the cause without CEDE_CANCEL_ASKED; a success has the other
+ * alone. */
 #define CEDE_BY_WISH      0x01u /* cede_cancel or cede_fail on its own ticket */
 #define CEDE_BY_DEADLINE  0x02u
 #define CEDE_BY_SCOPE     0x04u /* its scope ended, or the one that owned its handle */
@@ -160,7 +163,7 @@ typedef struct cede_result {
                            picked, now the callee's to give back; else NULL */
     cede_ticket scope;  /* the scope that the request was a member of, or {0, 0}: it was in none, or
                            in one that was over before */
-    uint32_t flags;     /* CEDE_BY_..., CEDE_CANCEL_ASKED */
+    uint32_t flags;     /* CEDE_BY_..., CEDE_CANCEL_ASKED, CEDE_TRUNCATED */
 } cede_result;
 
 /* ---- Memory -------------------------------------------------------------------------------- */
