@@ -12,9 +12,10 @@
 #
 # A test notices if it fails, crashes or hangs. First each case of the suite is asked about the conditions that
 # it comes by, those first that few others do, until it has noticed one. Then each condition of PATTERN is
-# tried on the tests that come by it, until one has noticed: the cases first, of the core's conditions those
-# on the simulated kernel; then the tests that look inside. Each test is a slice, as in ./dev soak, has
-# processes of its own, which end with it, and a few seconds: the machine should have nothing else to do.
+# tried until somebody has noticed: all cases in one process, each once, of the core's conditions on the
+# simulated kernel first; then the tests that look inside; then all cases under the other schedules. A slice, as
+# in ./dev soak. Each test has processes of its own, which end with it, and three times as long as it
+# took: the machine should have nothing else to do.
 use strict;
 use warnings;
 use IO::Handle;
@@ -37,15 +38,15 @@ for my $test (@{decode_json($tests)->{tests}}) {
     push @names, $name;
 }
 
-# Its exit code, 1 if it had to be stopped.
+# Its exit code, 1 if it had to be stopped. What it says goes to the last argument, if there is one.
 sub run
 {
-    my ($name, $seconds, %environment) = @_;
+    my ($name, $seconds, $said, %environment) = @_;
     my $child = fork // die "fork: $!";
     if (!$child) {
         $ENV{$_} = $environment{$_} for keys %environment;
         open STDIN, '<', '/dev/null';
-        open STDOUT, '>', '/dev/null';
+        open STDOUT, '>', $said || '/dev/null';
         open STDERR, '>', '/dev/null';
         exec @alone, 'timeout', '-s', 'KILL', $seconds, @{$command{$name}};
         exit 99;
@@ -99,7 +100,7 @@ share('reached.tsv', sub {
     my ($name, $mine) = @_;
     my ($marks, $began) = ("$folder/marks.$mine", time);
     unlink $marks;
-    return ($name, 0, '') if run($name, 120, CEDE_CONDITIONS => $marks) != 0; # skipped, here
+    return ($name, 0, '') if run($name, 120, '', CEDE_CONDITIONS => $marks) != 0; # skipped, here
     my $took = time - $began;
     open my $in, '<:raw', $marks or return ($name, $took, '');
     my $bytes = do { local $/; <$in> };
@@ -118,7 +119,7 @@ for my $row (lines('reached.tsv')) {
 sub notices
 {
     my ($name, $number) = @_;
-    return run($name, $seconds{$name}, CEDE_NEGATED => $number) != 0;
+    return run($name, $seconds{$name}, '', CEDE_NEGATED => $number) != 0;
 }
 
 # A case is one, whatever it runs on; the simulated kernel is the quickest to ask.
@@ -137,14 +138,32 @@ share('cases.tsv', sub {
     return ($case, '', '');
 }, grep { !$asked{$_} } sort keys %runs_as);
 
-sub try_on
+# All cases of a backend in one process, which ends with the first that notices. Not those that need a
+# process of their own, or leave it in another network.
+my @rest = ('--without', 'S0,S9,S12', '--every', 64);
+my @all_of = ([qw(sim --schedule S0)], [qw(io_uring --schedule S0)], ['sim', @rest], ['io_uring', @rest]);
+for my $all (@all_of) {
+    my ($backend, @arguments) = @$all;
+    my @cases = grep { !/stops?_the_process|^forked_child|^host_that_no_way|^a_million/ }
+                map { /^conformance\.$backend\.(.*)/ && @{$reached{$_} // []} ? $1 : () } @names;
+    my $began = time;
+    $command{"@$all"} = [$command{"conformance.$backend.$cases[0]"}[0], qw(--no-fork --limit 8),
+                         '--case', join(',', @cases), '--backend', $backend, @arguments];
+    die "the cases do not pass in one process: @$all\n" if run("@$all", 600, "$folder/said") != 0;
+    $seconds{"@$all"} = 3 * (time - $began) + 30;
+}
+
+# Which case it was, or behind which.
+sub all_notice
 {
-    my ($number, @those) = @_;
-    for my $i (0 .. $#those) {
-        my $name = $those[($i + $number * 37) % @those]; # so that not the same are asked first
-        return $name if notices($name, $number);
-    }
-    return '';
+    my ($name, $number, $mine) = @_;
+    my $said = "$folder/said.$mine";
+    return '' if run($name, $seconds{$name}, $said, CEDE_NEGATED => $number) == 0;
+    open my $in, '<', $said or return $name;
+    my $text = do { local $/; <$in> };
+    my ($case) = $text =~ /^# (?:in|HUNG) (\w+)[:,]/m;
+    my ($last) = $text =~ /.*^ok +\w+\.(\w+) /ms;
+    return $case ? "$name: $case" : "$name: behind " . ($last // 'nothing');
 }
 
 my %noticed = map { $_->[1] => $_->[2] } grep { $_->[1] ne '' } lines('cases.tsv');
@@ -153,11 +172,19 @@ my @conditions = grep { $_->[1] =~ /$pattern/ } map { chomp; [split /\t/] } <$ro
 my %tried = map { $_->[0] => 1 } lines('killed.tsv');
 share('killed.tsv', sub {
     my ($number, $file, $line, $text) = @{$_[0]};
+    my $mine = $_[1];
     my ($simulated, $killer) = (scalar $file =~ m{^src/(core|sim)/}, $noticed{$number});
     my @comers = @{$comers{$number} // []};
-    for my $group ($simulated ? qr/^conformance\.sim\./ : (), qr/^conformance\.io_uring\./,
-                   qr/^(?!conformance)/) {
-        $killer ||= try_on($number, grep { /$group/ } @comers);
+    my @asked = map { "@$_" } grep { $simulated || $_->[0] ne 'sim' } @all_of;
+    return ($number, $file, $line, $text, 0, '') if !@comers;
+    for my $all (@asked[0 .. @asked / 2 - 1]) {
+        $killer ||= all_notice($all, $number, $mine);
+    }
+    for my $name (grep { !/^conformance/ } @comers) {
+        $killer ||= notices($name, $number) ? $name : '';
+    }
+    for my $all (@asked[@asked / 2 .. $#asked]) {
+        $killer ||= all_notice($all, $number, $mine);
     }
     return ($number, $file, $line, $text, scalar @comers, $killer);
 }, grep { !$tried{$_->[0]} } @conditions);

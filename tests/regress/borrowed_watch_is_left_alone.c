@@ -1,5 +1,5 @@
-/* A borrowed descriptor stays the caller's: of a watch that was over, for its directory had gone, it
- * was made the end of a pipe. */
+/* A borrowed descriptor stays the caller's: that of a watch whose directory had gone was made the
+ * end of a pipe. */
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
