@@ -11,7 +11,7 @@
 #     killed.tsv    number, file, line, condition, how many tests come by, the first that notices
 #
 # A test notices if it fails, crashes or hangs. First each case of the suite is asked about the conditions that
-# it comes by, those first that few others do, until it has noticed one. Then each condition of PATTERN is
+# it comes by, those first that few others do, until it has noticed one (not if there is a PATTERN). Then each condition of PATTERN is
 # tried until somebody has noticed: all cases in one process, each once, of the core's conditions on the
 # simulated kernel first; then the tests that look inside; then all cases under the other schedules. A slice, as
 # in ./dev soak. Each test has processes of its own, which end with it, and three times as long as it
@@ -23,6 +23,7 @@ use JSON::PP;
 
 my ($build, $table, $folder, $jobs, $pattern) = @ARGV;
 my @alone = system('unshare -pf --kill-child true 2> /dev/null') ? () : qw(unshare -pf --kill-child);
+my $whole = !defined $pattern || $pattern eq '.'; # the cases are asked, too
 $pattern //= '.';
 
 # ---- The tests -----------------------------------------------------------------------------------
@@ -36,6 +37,18 @@ for my $test (@{decode_json($tests)->{tests}}) {
     push @command, qw(--every 16 --limit 4) if $name =~ /^conformance/;
     $command{$name} = \@command;
     push @names, $name;
+}
+
+# All cases of a backend in one process, which ends with the first that notices. Not those that need a
+# process of their own, or leave it in another network.
+my @rest = ('--without', 'S0,S9,S12', '--every', 64);
+my @all_of = ([qw(sim --schedule S0)], [qw(io_uring --schedule S0)], ['sim', @rest], ['io_uring', @rest]);
+for my $all (@all_of) {
+    my ($backend, @arguments) = @$all;
+    my @cases = grep { !/stops?_the_process|^forked_child|^host_that_no_way|^a_million/ }
+                map { /^conformance\.$backend\.(.*)/ ? $1 : () } @names;
+    $command{"@$all"} = [$command{"conformance.$backend.$cases[0]"}[0], qw(--no-fork --limit 8),
+                         '--case', join(',', @cases), '--backend', $backend, @arguments];
 }
 
 # Its exit code, 1 if it had to be stopped. What it says goes to the last argument, if there is one.
@@ -100,12 +113,15 @@ share('reached.tsv', sub {
     my ($name, $mine) = @_;
     my ($marks, $began) = ("$folder/marks.$mine", time);
     unlink $marks;
-    return ($name, 0, '') if run($name, 120, '', CEDE_CONDITIONS => $marks) != 0; # skipped, here
+    if (run($name, 600, '', CEDE_CONDITIONS => $marks) != 0) { # it is skipped, here
+        die "the cases do not pass in one process: $name\n" if $name !~ /\./;
+        return ($name, 0, '');
+    }
     my $took = time - $began;
     open my $in, '<:raw', $marks or return ($name, $took, '');
     my $bytes = do { local $/; <$in> };
     return ($name, $took, join ' ', grep { substr($bytes, $_, 1) ne "\0" } 0 .. length($bytes) - 1);
-}, grep { !$known{$_} } @names);
+}, grep { !$known{$_} } (map { "@$_" } @all_of), grep { $whole || !/^conformance/ } @names);
 
 for my $row (lines('reached.tsv')) {
     my ($name, $took, $conditions) = @$row;
@@ -136,22 +152,7 @@ share('cases.tsv', sub {
         }
     }
     return ($case, '', '');
-}, grep { !$asked{$_} } sort keys %runs_as);
-
-# All cases of a backend in one process, which ends with the first that notices. Not those that need a
-# process of their own, or leave it in another network.
-my @rest = ('--without', 'S0,S9,S12', '--every', 64);
-my @all_of = ([qw(sim --schedule S0)], [qw(io_uring --schedule S0)], ['sim', @rest], ['io_uring', @rest]);
-for my $all (@all_of) {
-    my ($backend, @arguments) = @$all;
-    my @cases = grep { !/stops?_the_process|^forked_child|^host_that_no_way|^a_million/ }
-                map { /^conformance\.$backend\.(.*)/ && @{$reached{$_} // []} ? $1 : () } @names;
-    my $began = time;
-    $command{"@$all"} = [$command{"conformance.$backend.$cases[0]"}[0], qw(--no-fork --limit 8),
-                         '--case', join(',', @cases), '--backend', $backend, @arguments];
-    die "the cases do not pass in one process: @$all\n" if run("@$all", 600, "$folder/said") != 0;
-    $seconds{"@$all"} = 3 * (time - $began) + 30;
-}
+}, grep { $whole && !$asked{$_} } sort keys %runs_as);
 
 # Which case it was, or behind which.
 sub all_notice
@@ -180,7 +181,7 @@ share('killed.tsv', sub {
     for my $all (@asked[0 .. @asked / 2 - 1]) {
         $killer ||= all_notice($all, $number, $mine);
     }
-    for my $name (grep { !/^conformance/ } @comers) {
+    for my $name (grep { /^(unit|regress|explore)\./ } @comers) {
         $killer ||= notices($name, $number) ? $name : '';
     }
     for my $all (@asked[@asked / 2 .. $#asked]) {
