@@ -43,14 +43,15 @@ void cedi_item_accepted(cede_loop *loop, cedi_slot *slot, intptr_t native)
     cedi_item_push(loop, slot, &cedi_entry_at(index)->item, CEDI_ITEM_HANDLE, index);
 }
 
-/* Told once, until a client was taken again. The status stands in an entry that names nothing. */
+/* Told once, until a client was taken again: without memory for that, the next time that it has to
+ * wait. The status stands in an entry that names nothing. */
 void cedi_item_waits(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
 {
     uint32_t index = slot->tries ? 0 : cedi_entry_reserve(loop);
     cedi_entry *entry;
-    slot->tries = 1; /* not a count, which would come round */
     if (!index)
         return;
+    slot->tries = 1; /* not a count, which would come round */
     entry = cedi_entry_at(index);
     entry->owner = (uint32_t)why;
     entry->close = (uint32_t)os_error;

@@ -34,9 +34,11 @@ static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status st
     case CEDE_EMFILE:
     case CEDE_ENFILE:
     case CEDE_ENOMEM:
-        if (slot->op == CEDE_OP_ACCEPT_MANY)
+        if (slot->op == CEDE_OP_ACCEPT_MANY) {
             cedi_item_waits(loop, slot, status, os_error);
-        else if (slot->tries == 0)
+            return CEDE_REPORT_PARK;
+        }
+        if (slot->tries == 0)
             cedi_say(loop, "cede: an accept waits for a free descriptor");
         slot->tries = 1; /* not a count, which would come round */
         return CEDE_REPORT_PARK;
