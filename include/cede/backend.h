@@ -34,7 +34,8 @@ typedef struct cede_core cede_core;
 
 typedef struct cede_work {
     uint64_t token;  /* names the work in reports and cancels; never 0; bits 62 and 63 are clear */
-    cede_args *args; /* as prepared (req.h says which member) */
+    cede_args *args; /* as prepared (req.h says which member). The host of a look-up is no number
+                        address, nor looks like one: the core answers for those */
     intptr_t native; /* the handle's descriptor; -1 if the operation has none */
     intptr_t native_other; /* copy: the destination's; send_file: the file's; else -1 */
     uint64_t moved;        /* whole transfers: bytes that earlier rounds moved; go on behind them */

@@ -101,10 +101,14 @@ CEDE_API void cede_prep_pair(cede_req *, uint32_t what, cede_handle *second);
 #define CEDE_LOOKUP_ANY  0x3u
 
 /* Looks a host up: by the system's means (its files, DNS), in the order that it recommends (RFC
- * 6724); a number address is understood too. The first `room` addresses are written to out
- * (ceded), with `port`; count is how many there are, which may be more than room. CEDE_ENONAME: it
- * has no address (of this family); CEDE_EAGAIN: no name server answered. Cancelled, or at its
- * deadline, it ends at once; what the system has asked already goes on unheard (law 7's table). */
+ * 6724). The first `room` addresses are written to out (ceded), with `port`; count is how many
+ * there are, which may be more than room. CEDE_ENONAME: it has no address (of this family), or is
+ * no name; CEDE_EAGAIN: no name server answered. Cancelled, or at its deadline, it ends at once;
+ * what the system has asked already goes on unheard (law 7's table).
+ * A number address is understood too, as cede_address_parse reads it, without port and brackets.
+ * Whatever else looks like one (numbers and dots alone, like "127.1", "0x7f.0.0.1", "010.0.0.1", or
+ * with a colon, like "fe80::1%eth0") is no name on any system, though some would read it: so what a
+ * program sees in the text is the address that it is led to. */
 CEDE_API void cede_prep_lookup(cede_req *, const char *host, uint16_t port, uint32_t flags,
                                cede_address *out, uint32_t room);
 

@@ -295,7 +295,8 @@ CEDE_API void cede_sim_pipe_shut(cede_sim_pipe *);
 
 /* What a look-up of a host finds from now on, in this order; 0: the name is known and has no
  * address. Small and capital letters are the same. A world knows "localhost", ::1 before 127.0.0.1;
- * all else says CEDE_ENONAME. For CEDE_EAGAIN: cede_sim_fail with the name as the target's path. */
+ * all else says CEDE_ENONAME. For CEDE_EAGAIN: cede_sim_fail with the name as the target's path.
+ * What is a number, or looks like one (net.h), is asked of no world. */
 CEDE_API cede_status cede_sim_name(cede_sim *, const char *host, const cede_address *,
                                    uint32_t count);
 

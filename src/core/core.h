@@ -14,7 +14,7 @@
  *     order.c     the lists of a handle: what is pending, what is held behind what
  *     handle.c    the process-wide table of handles: bind, import, release, drop, close
  *     scope.c     members, owned handles, the end
- *     timer.c     the wheel
+ *     timer.c     the wheel                         lookup.c lookup.h  hosts: numbers
  *     inbox.c     what other threads send: one lock-free list a loop
  *     slot.c slot.h  chunks of slots, tickets         orphan.c   submissions without a slot
  *     relay.c     stream to stream, by the public calls alone

@@ -9,7 +9,7 @@
  * A cede_loop is never freed, only recycled (and in checked builds not even that), so that a wish
  * or drop by an old name finds memory.
  */
-#include "core.h"
+#include "lookup.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,15 +273,18 @@ static void flush(cede_loop *loop)
     while (more) {
         uint32_t count = 0, taken;
         cedi_link *link = loop->staged.next;
-        for (; more && count < BATCH; link = link->next) {
+        while (more && count < BATCH) {
             cedi_slot *slot = cedi_slot_of(link);
             more = link != last;
+            link = link->next;
+            if (CEDI_UNLIKELY(slot->op == CEDE_OP_LOOKUP) && cedi_lookup_number(loop, slot))
+                continue;
             show(slot, &works[count++]);
             cedi_req_taken(loop, slot); /* before it can be reported */
         }
         loop->staged.next = link;
         link->prev = &loop->staged;
-        taken = cedi_offer(loop, works, count);
+        taken = count ? cedi_offer(loop, works, count) : 0;
         loop->started += taken;
         for (uint32_t i = 0; CEDI_IS_CHECKED && i < count; i++)
             cedi_check_touch(cedi_slot_at((uint32_t)works[i].token), false, false);

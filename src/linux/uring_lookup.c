@@ -1,7 +1,7 @@
 /*
- * Look-ups. A number address is told at once; a name is asked for on a thread that owns its record,
- * so that a look-up can be left while the C library still waits for a name server: it then ends
- * unheard. Not on the pool, which it could keep from all others.
+ * Look-ups. A name is asked for on a thread that owns its record, so that a look-up can be left
+ * while the C library still waits for a name server: it then ends unheard. Not on the pool, which
+ * it could keep from all others.
  *
  * Threads: run is the look-up's own; the rest is the loop's. A record is the look-up's from run to
  * its coming home, and the thread's alone once it was left.
@@ -56,21 +56,6 @@ static void report(uring *self, uint64_t token, cede_status status, int32_t os_e
     cede_core_done(self->core, token, status, os_error, status ? 0 : count);
 }
 
-static bool tell_number(uring *self, const cede_work *work)
-{
-    cedi_lookup ask;
-    cede_status status;
-    int32_t os_error;
-    uint64_t count;
-    cedi_lookup_ask(&ask, work->args);
-    if (!cedi_lookup_number(&ask))
-        return false;
-    status = tell(self, &ask, work->args, work->token, &os_error, &count);
-    cedi_lookup_free(&ask);
-    report(self, work->token, status, os_error, count);
-    return true;
-}
-
 static uring_lookup *lookup_new(uring *self, const cede_work *work)
 {
     uring_lookup *lookup = self->lookups_free;
@@ -100,8 +85,6 @@ bool cedi_uring_start_lookup(uring *self, const cede_work *work)
     uring_lookup *lookup;
     uring_job *job;
     cede_status status;
-    if (tell_number(self, work))
-        return true;
     if (!self->strays)
         self->strays = cedi_strays_open(self->pool);
     job = self->strays ? cedi_uring_job_new(self, work, URING_LOOKUP) : NULL;

@@ -26,9 +26,13 @@ static bool is_shortage(int number)
 }
 
 /* Of streams only, or each address comes once for every kind of socket. */
-static void ask(cedi_lookup *self, int family, int flags)
+void cedi_lookup_perform(cedi_lookup *self)
 {
-    struct addrinfo wanted = {.ai_flags = flags, .ai_family = family, .ai_socktype = SOCK_STREAM};
+    uint32_t families = self->flags & CEDE_LOOKUP_ANY;
+    struct addrinfo wanted = {.ai_family = families == CEDE_LOOKUP_IPV4   ? AF_INET
+                                           : families == CEDE_LOOKUP_IPV6 ? AF_INET6
+                                                                          : AF_UNSPEC,
+                              .ai_socktype = SOCK_STREAM};
     self->found = NULL;
     errno = 0;
     self->error = getaddrinfo(self->host, NULL, &wanted, &self->found);
@@ -37,22 +41,6 @@ static void ask(cedi_lookup *self, int family, int flags)
         self->found = NULL;
     if (self->error == EAI_SYSTEM || (self->error && is_shortage(errno)))
         self->number = errno;
-}
-
-bool cedi_lookup_number(cedi_lookup *self)
-{
-    ask(self, AF_UNSPEC, AI_NUMERICHOST);
-    return self->error == 0;
-}
-
-void cedi_lookup_perform(cedi_lookup *self)
-{
-    uint32_t families = self->flags & CEDE_LOOKUP_ANY;
-    ask(self,
-        families == CEDE_LOOKUP_IPV4   ? AF_INET
-        : families == CEDE_LOOKUP_IPV6 ? AF_INET6
-                                       : AF_UNSPEC,
-        0);
 }
 
 void cedi_lookup_free(cedi_lookup *self)

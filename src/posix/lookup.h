@@ -20,8 +20,6 @@ typedef struct cedi_lookup {
 
 /* Copies what it is asked for. */
 void cedi_lookup_ask(cedi_lookup *, const cede_args *);
-/* Whether the host is a number address, which is then found at once. */
-bool cedi_lookup_number(cedi_lookup *);
 /* Asks the system. Any thread; blocks. */
 void cedi_lookup_perform(cedi_lookup *);
 /* What came of it: writes the first `room` addresses, and tells how many there are. */

@@ -105,18 +105,12 @@ bool sim_op_lookup(cede_sim *world, sim_work *work)
     const cede_args *args = &work->args;
     uint16_t port = (uint16_t)args->path.mode;
     const struct sim_host *host = *find(world, args->path.path);
-    cede_address number, *out = args->path.out;
-    const cede_address *from = host ? host->address : &number;
-    uint32_t count = host ? host->count : 1;
-    /* A number with a port, or a local address, is no name. */
-    if (!host && (strchr(args->path.path, '/') || strchr(args->path.path, '[') ||
-                  cede_address_parse(args->path.path, 0, &number) != CEDE_OK || number.port != 0))
-        return ended(work, CEDE_ENONAME);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!is_wanted(&from[i], args->path.flags))
+    cede_address *out = args->path.out;
+    for (uint32_t i = 0; host && i < host->count; i++) {
+        if (!is_wanted(&host->address[i], args->path.flags))
             continue;
         if (work->count < args->path.length_bytes) {
-            out[work->count] = from[i];
+            out[work->count] = host->address[i];
             out[work->count].port = port;
         }
         work->count++;

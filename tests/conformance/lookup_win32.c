@@ -99,14 +99,14 @@ static void cancel_one(cft *t, uint32_t without)
 {
     set_up(t, 2);
     cede_loop *loop = hooks_open(t, &hanging, 0, without);
-    cft_rec *rec = look_up(t, loop, "127.0.0.1");
+    cft_rec *rec = look_up(t, loop, "localhost");
     CFT_CHECK(t, cft_run_on(loop, 0) == 0);
     CFT_CHECK(t, WaitForSingleObject(asked, 10000) == WAIT_OBJECT_0);
     cede_cancel(rec->ticket);
     hooks_await(t, loop, rec);
     CFT_ENDED(t, rec, CEDE_ECANCELED, CEDE_BY_WISH);
     memset(rec->bytes, 0xee, 2 * sizeof(cede_address));
-    cft_rec *left = look_up(t, loop, "127.0.0.1");
+    cft_rec *left = look_up(t, loop, "localhost");
     CFT_CHECK(t, cft_run_on(loop, 0) == 0);
     CFT_CHECK(t, cft_close_on(t, loop, CEDE_FOREVER) == CEDE_OK); /* does not wait for it */
     CFT_CHECK(t, cft_is_done(left));
@@ -130,7 +130,7 @@ CFT_CASE(look_up_answered_late_is_told)
     for (uint32_t i = 0; i < 2; i++) {
         set_up(t, 1);
         cede_loop *loop = hooks_open(t, &hanging, 0, i ? CEDE_WIN32_NO_LOOKUP : 0);
-        cft_rec *rec = look_up(t, loop, "127.0.0.1");
+        cft_rec *rec = look_up(t, loop, "localhost");
         CFT_CHECK(t, cft_run_on(loop, 0) == 0);
         SetEvent(go);
         CFT_CHECK(t, WaitForSingleObject(over, 10000) == WAIT_OBJECT_0);
@@ -143,7 +143,7 @@ CFT_CASE(look_up_answered_late_is_told)
             hooks_await(t, loop, rec);
             const cede_address *found = (const cede_address *)(const void *)rec->bytes;
             CFT_OK(t, rec);
-            CFT_CHECK(t, rec->result.count == 1 && found->family == CEDE_ADDRESS_IPV4 &&
+            CFT_CHECK(t, rec->result.count >= 1 && found->family == CEDE_ADDRESS_IPV4 &&
                              found->ip[0] == 127 && found->ip[3] == 1 && found->port == 80);
         }
         clear_up();

@@ -389,12 +389,11 @@ typedef struct lookup {
     looked_up *routine;
 } lookup;
 
-/* A number is no name. */
-static bool hangs(const wchar_t *host)
+static bool hangs(void)
 {
     bool held;
     AcquireSRWLockExclusive(&lookups.lock);
-    held = lookups.held && wcscspn(host, L"0123456789:") > 0;
+    held = lookups.held;
     lookups.hanging += held;
     ReleaseSRWLockExclusive(&lookups.lock);
     return held;
@@ -431,7 +430,7 @@ static uint32_t seam_look_up(const wchar_t *host, int family, void **found, void
                              void (*routine)(void), void **name)
 {
     lookup *it;
-    if (!hangs(host))
+    if (!hangs())
         return real()->look_up(host, family, found, overlapped, routine, name);
     it = HeapAlloc(GetProcessHeap(), 0, sizeof *it);
     wcscpy(it->host, host);
@@ -451,7 +450,7 @@ static uint32_t seam_look_up_cancel(void **name)
 static uint32_t seam_get_addresses(const wchar_t *host, int family, void **found)
 {
     uint32_t error;
-    bool hung = hangs(host);
+    bool hung = hangs();
     if (hung)
         hang();
     error = real()->get_addresses(host, family, found);

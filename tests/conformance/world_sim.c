@@ -348,7 +348,7 @@ static const char *frozen_file(cft *t, void *state, size_t bytes)
 static void hold_lookups(cft *t, void *state, bool hold)
 {
     world *w = state;
-    const cede_sim_target names = {.op = CEDE_OP_LOOKUP, .path = "localhost"}; /* no numbers */
+    const cede_sim_target names = {.op = CEDE_OP_LOOKUP};
     (void)t;
     if (hold)
         w->lookups = cede_sim_hold(w->sim, &names, CEDE_SIM_AT_START);
