@@ -159,7 +159,8 @@ typedef struct cede_stat {
 #define CEDE_NOFOLLOW 0x1u /* stat: the symbolic link itself */
 
 /* Fills *out (ceded) for a path, or for an open handle. flags: CEDE_NOFOLLOW. It is no client of
- * the pipe that a path names (but of one of another machine's, on Windows). */
+ * the pipe that a path names (but of one of another machine's, on Windows). A watch is no file, nor
+ * its directory: this and the next two say CEDE_EINVAL of it. */
 CEDE_API void cede_prep_stat(cede_req *, const char *path, cede_stat *out, uint32_t flags);
 CEDE_API void cede_prep_stat_handle(cede_req *, cede_handle, cede_stat *out);
 

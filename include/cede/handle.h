@@ -37,6 +37,7 @@ extern "C" {
 #define CEDE_KIND_SOCKETS (CEDE_KIND_STREAM | CEDE_KIND_LISTENER | CEDE_KIND_DATAGRAM)
 #define CEDE_KIND_POLLED  (CEDE_KIND_STREAMS | CEDE_KIND_SOCKETS | CEDE_KIND_OBJECT)
 #define CEDE_KIND_ANY     0xfffu
+#define CEDE_KIND_FACTS   (CEDE_KIND_ANY & ~CEDE_KIND_WATCH) /* what can be asked for its facts */
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. (Of
  * a watch: that its directory is gone is told once; the library's own say so ever after.) */

@@ -188,7 +188,8 @@ CEDE_API void cede_prep_sendto(cede_req *, cede_handle, const void *buffer, uint
                                const cede_address *to);
 
 /* Joins or leaves a group on the interface with this index (0: the system's choice; the loopback
- * interface has 1). A socket that cede made hears the groups that it has joined, and no others.
+ * interface has 1). CEDE_EINVAL: the address is no group's. CEDE_EADDRNOTAVAIL: it is left where
+ * it was not joined. A socket that cede made hears the groups that it has joined, and no others.
  * Whom it sends to a group by is an option (CEDE_OPTION_MULTICAST_INTERFACE). */
 enum { CEDE_GROUP_JOIN, CEDE_GROUP_LEAVE };
 CEDE_API void cede_prep_group(cede_req *, cede_handle, const cede_address *group,
@@ -202,7 +203,8 @@ enum { CEDE_NAME_OWN, CEDE_NAME_PEER };
 CEDE_API void cede_prep_name(cede_req *, cede_handle, uint32_t which, cede_address *out);
 
 /*
- * Options. Values are integers; times are nanoseconds and rounded up to the system's unit.
+ * Options. Values are integers; times are nanoseconds and rounded up to the system's unit; where 1
+ * is said to switch something on, so does any number above 0, and 1 is what is told.
  * CEDE_ENOTSUP: the system or this kind of socket has no such option.
  */
 enum {
@@ -228,7 +230,8 @@ enum {
                                    sent by the loopback interface is heard all the same. */
     CEDE_OPTION_MULTICAST_INTERFACE, /* the interface that it is sent by, by its index; 0 (the
                                         default): the system's choice. CEDE_ENODEV: there is none.
-                                        Linux does not tell that of an IPv4 socket: CEDE_ENOTSUP. */
+                                        Linux (and sim) does not tell that of an IPv4 socket:
+                                        CEDE_ENOTSUP. */
     CEDE_OPTION_COUNT
 };
 

@@ -186,6 +186,15 @@ void cede_prep_sendto(cede_req *req, cede_handle handle, const void *buffer, uin
     cedi_prep_require(req, to->port != 0);
 }
 
+static bool is_group(const cede_address *address)
+{
+    if (address->family == CEDE_ADDRESS_IPV4)
+        return (address->ip[0] & 0xf0) == 0xe0;
+    return address->family == CEDE_ADDRESS_IPV6 && address->ip[0] == 0xff;
+}
+
+/* What is no group is refused here: of leaving one, systems say that it was not joined, or that it
+ * is none, by its family. */
 void cede_prep_group(cede_req *req, cede_handle handle, const cede_address *group,
                      uint32_t interface_index, uint32_t what)
 {
@@ -193,7 +202,7 @@ void cede_prep_group(cede_req *req, cede_handle handle, const cede_address *grou
     req->handle_ = handle;
     req->attributes_ |= CEDI_HAS_HANDLE;
     args->net.count = interface_index;
-    cedi_prep_require(req, what <= CEDE_GROUP_LEAVE);
+    cedi_prep_require(req, what <= CEDE_GROUP_LEAVE && is_group(&args->net.address));
 }
 
 void cede_prep_name(cede_req *req, cede_handle handle, uint32_t which, cede_address *out)
@@ -213,8 +222,17 @@ static void option(cede_req *req, uint8_t op, cede_handle handle, uint32_t name,
     cedi_prep_require(req, name > 0 && name < CEDE_OPTION_COUNT);
 }
 
+static bool is_switch(uint32_t name)
+{
+    return name == CEDE_OPTION_NO_DELAY || name == CEDE_OPTION_KEEP_ALIVE ||
+           name == CEDE_OPTION_BROADCAST || name == CEDE_OPTION_MULTICAST_LOOP;
+}
+
+/* Linux takes any number for on, but not for IPv6's CEDE_OPTION_MULTICAST_LOOP. */
 void cede_prep_set_option(cede_req *req, cede_handle handle, uint32_t name, int64_t value)
 {
+    if (is_switch(name) && value > 1)
+        value = 1;
     option(req, CEDE_OP_SET_OPTION, handle, name, value);
     cedi_prep_require(req, value >= (name == CEDE_OPTION_LINGER ? -1 : 0));
 }

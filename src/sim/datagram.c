@@ -231,8 +231,6 @@ bool sim_op_group(cede_sim *world, sim_work *work)
         return ended(work, no_socket(work));
     if (group->family == CEDE_ADDRESS_IPV6 && socket->own.family == CEDE_ADDRESS_IPV4)
         return ended(work, CEDE_ENOTSUP);
-    if (sim_net_where(group) != SIM_GROUP)
-        return ended(work, CEDE_EINVAL);
     if (work->args.net.flags == CEDE_GROUP_LEAVE) /* there is one interface */
         return ended(work,
                      work->args.net.count > 1 ? CEDE_EADDRNOTAVAIL : leave_group(socket, group));

@@ -27,12 +27,10 @@ static const struct {
     [CEDE_OPTION_MULTICAST_INTERFACE] = {0, 0, 1, 1, ON_DATAGRAMS},
 };
 
-/* Sizes are cut to what the system has, switches are on or off; other values are right or wrong.
- * There is one interface. */
+/* Sizes are cut to what the system has; other values are right or wrong. There is one interface. */
 static bool is_cut(uint32_t name)
 {
-    return (options[name].most == 1 && name != CEDE_OPTION_MULTICAST_INTERFACE) ||
-           name == CEDE_OPTION_SEND_BYTES || name == CEDE_OPTION_RECV_BYTES ||
+    return name == CEDE_OPTION_SEND_BYTES || name == CEDE_OPTION_RECV_BYTES ||
            name == CEDE_OPTION_LINGER;
 }
 
@@ -85,6 +83,9 @@ bool sim_op_get_option(cede_sim *world, sim_work *work)
     uint32_t name = work->args.option.name;
     (void)world;
     work->status = check(work);
+    if (work->status == CEDE_OK && name == CEDE_OPTION_MULTICAST_INTERFACE &&
+        work->file->socket->own.family == CEDE_ADDRESS_IPV4)
+        work->status = CEDE_ENOTSUP; /* Linux cannot tell it */
     if (work->status != CEDE_OK)
         return true;
     int64_t value = work->file->socket->option[name];

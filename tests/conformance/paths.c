@@ -271,6 +271,33 @@ CFT_CASE(set_times_and_set_mode_are_seen_by_stat)
     cft_closed(t, file);
 }
 
+/* Systems have it that they are its directory's, or nobody's. */
+CFT_CASE(watch_has_no_facts_of_its_own)
+{
+    cft_rec *rec[3];
+    cft_needs(t, CEDE_OP_WATCH);
+    cft_rec *watch = cft_new(t);
+    cede_prep_watch(watch->req, cft_path(t, "."), 0);
+    cft_do(watch);
+    CFT_OK(t, watch);
+    if (!watch->result.handle)
+        return;
+    cft_rec *before = stat_path(t, ".", 0);
+    for (int i = 0; i < 3; i++)
+        rec[i] = cft_new(t);
+    cede_prep_stat_handle(rec[0]->req, watch->result.handle, cft_buffer(rec[0], sizeof(cede_stat)));
+    cede_prep_set_times(rec[1]->req, watch->result.handle, 1, 1);
+    cede_prep_set_mode(rec[2]->req, watch->result.handle, 0);
+    for (int i = 0; i < 3; i++) {
+        cft_do(rec[i]);
+        CFT_STATUS(t, rec[i], CEDE_EINVAL);
+    }
+    cft_rec *after = stat_path(t, ".", 0);
+    CFT_EXPECT(t, stat_of(before)->modified_ns == stat_of(after)->modified_ns);
+    CFT_EXPECT(t, stat_of(before)->mode == stat_of(after)->mode);
+    cft_closed(t, watch->result.handle);
+}
+
 /* Of several names of a file that is open, one is given up: it can be had for something else. */
 CFT_CASE(unlinked_name_of_an_open_file_is_free)
 {
