@@ -71,8 +71,8 @@ CEDE_API cede_status cede_release(cede_handle, intptr_t *native);
 
 /* Closes without a request: the handle is stale at once, what is pending on it is cancelled and
  * delivered, then comes the system's close. Cannot fail, allocates nothing. An unbound handle is
- * closed in the call. 0 and stale handles: nothing. Any thread; on another than the loop's it
- * takes effect when the loop looks (laws 10, 15). */
+ * closed in the call. 0 and stale handles: nothing. Any thread; on another than the loop's, and
+ * before the loop's first run, it takes effect when the loop looks (laws 10, 15; cede_cancel). */
 CEDE_API void cede_drop(cede_handle);
 
 /* The scope owns the handle from here: it is closed after the last member's done has returned and

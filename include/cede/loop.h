@@ -121,8 +121,9 @@ CEDE_API cede_ticket cede_submit_at(cede_loop *, cede_req *, cede_done *, const 
 #define cede_submit(loop, req, done) cede_submit_at(loop, req, done, CEDE_HERE)
 
 /* The same from any thread; *before (may be NULL) gets the ticket before the request is ceded. The
- * remote submits of one thread keep their order. Wakes the loop if it sleeps. Must not be called
- * once cede_loop_close has returned (law 11). */
+ * remote submits of one thread keep their order, but for one that finds no memory for its slot: it
+ * never starts, and cede_run may tell it behind later ones (law 14 binds what has started). Wakes
+ * the loop if it sleeps. Must not be called once cede_loop_close has returned (law 11). */
 CEDE_API void cede_submit_remote(cede_loop *, cede_req *, cede_done *, cede_ticket *before);
 CEDE_API void cede_submit_remote_at(cede_loop *, cede_req *, cede_done *, cede_ticket *before,
                                     const char *where);
@@ -135,7 +136,10 @@ CEDE_API void cede_submit_remote_at(cede_loop *, cede_req *, cede_done *, cede_t
  * nothing, never blocks, cannot be lost; done still comes, once, with the truth (laws 6, 7). On a
  * scope: all its members, nested scopes too. Any thread, any time, any number of times, also when
  * the ticket is stale or the loop closed: then it does nothing. Not from a signal handler, which
- * may interrupt the loop itself: call cede_stop there, and cancel when cede_run has returned. */
+ * may interrupt the loop itself: call cede_stop there, and cancel when cede_run has returned.
+ * Before the first run, wait or close, which binds the loop to its thread, a wish or drop takes
+ * effect with that call, but a submit in its own: a member that is submitted behind the cancel of
+ * its scope is admitted then, and ended with it. */
 CEDE_API void cede_cancel(cede_ticket);
 
 /* Ends a scope for a reason, which becomes its status unless another came first; its members get

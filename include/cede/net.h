@@ -27,7 +27,9 @@
  *                                       CEDE_ETIMEDOUT (the system's own limit, not a deadline)
  *   descriptors used up                 an accept waits until there are some again, and says so to
  *                                       the trace hook once; the listener survives (law 15)
- *   a datagram that nobody takes        is lost; no error comes back for it
+ *   a datagram that nobody takes        is lost; no error comes back for it. (A socket that was
+ *                                       connected before it was imported may hear of it, by
+ *                                       CEDE_ECONNREFUSED of a later sendto or recvfrom.)
  */
 #ifndef CEDE_NET_H
 #define CEDE_NET_H

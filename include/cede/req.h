@@ -17,6 +17,10 @@
  *   ceded   the request and all outputs (read buffers, output structures): nobody touches them
  *   lent    inputs (data to write, vectors, paths): may be read and shared, not changed or freed
  *   copied  times, handles, offsets: yours at once
+ *
+ * Memory that is named must be there, over its whole length. A system that meets what is not says
+ * CEDE_EFAULT, if it says anything, and what it had in hand may be lost (on Linux the datagram of a
+ * recvfrom).
  */
 #ifndef CEDE_REQ_H
 #define CEDE_REQ_H
