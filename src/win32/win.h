@@ -448,7 +448,7 @@ bool cedi_win_start_child_wait(win *, const cede_work *);
 bool cedi_win_start_child_kill(win *, const cede_work *);
 void cedi_win_spawn_free(struct win_spawn *);
 /* Until it is signalled, or the wish comes. `over` begins with cedi_win_object_came, which is 0 or
- * that it was cancelled, and ends with cedi_win_object_left; io->owner is the handle's duplicate. */
+ * that it was cancelled, and ends with cedi_win_object_left; io->owner is a duplicate. */
 bool cedi_win_object_wait(win *, const cede_work *,
                           void (*over)(win *, win_io *, uint32_t error, uint32_t bytes));
 uint32_t cedi_win_object_came(win_io *);

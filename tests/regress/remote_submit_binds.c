@@ -1,5 +1,5 @@
 /* A remote submit binds the handles that it names in the call (1b: Handles): another loop cannot
- * take them over before it is taken; also if it finds no slot, and those of what is linked to it. */
+ * take them over before it is taken; also if it finds no slot, and those of what it links to. */
 #include "orphans.h"
 
 static void race(bool memory)
