@@ -49,7 +49,8 @@ typedef struct cede_work {
 #define CEDE_WORK_POLL 0x1u
 /* A many-shot: give one item at most, then report. */
 #define CEDE_WORK_ONE 0x2u
-/* A close of a handle that was never used, perhaps an imported one: attach has not seen it. */
+/* A close of a handle that was never used, perhaps an imported one: attach has not seen it. (What
+ * any other operation names it has.) */
 #define CEDE_WORK_UNSEEN 0x4u
 /* The handle's descriptor is borrowed: what it refers to is its owner's to change. */
 #define CEDE_WORK_BORROWED 0x8u

@@ -146,7 +146,7 @@ enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
 #define CEDI_WRITING    UINT64_C(8)  /* a thread writes what its wish carries into the slot */
 #define CEDI_ZOMBIE     UINT64_C(16) /* delivered meanwhile; not used again before it is through */
 #define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
-#define CEDI_SENT       UINT64_C(64) /* a wish for this generation is in the inbox, or was */
+#define CEDI_SENT       UINT64_C(64) /* one that stands, or one like it, is in the inbox or was */
 #define CEDI_GENERATION 7            /* bits below the generation, which has 57 */
 
 /* The head of a cede_result, which is most of what there is to tell. */

@@ -290,9 +290,13 @@ bool cedi_handle_may_be_owned(const cede_loop *loop, cede_handle handle)
     uint32_t index;
     const cedi_entry *entry = entry_find(handle, &index);
     uint64_t word = entry ? atomic_load_explicit(&entry->word, memory_order_acquire) : 0;
+    const cede_loop *its;
     if (!entry || (word ^ handle) >> INDEX_BITS)
         return false;
-    return !(word & INDEX_MASK) || (loop && (word & INDEX_MASK) == loop->id && !entry->owner);
+    if (!(word & INDEX_MASK))
+        return true;
+    its = cedi_loop_at((uint32_t)(word & INDEX_MASK));
+    return (!loop || its == loop) && !cedi_is_foreign(its) && !entry->owner;
 }
 
 cede_status cedi_handle_attach(cede_loop *loop, uint32_t index)
@@ -463,8 +467,7 @@ static void drop_remote(cede_loop *loop, cedi_entry *entry, uint32_t index, uint
         atomic_load_explicit(&entry->inbox, memory_order_relaxed) == 0) {
         atomic_store_explicit(&entry->inbox, END, memory_order_relaxed);
         pushed = cedi_inbox_put(loop, CEDI_NODE_DROP, index);
-        if (!pushed) /* a loop is closed behind its handles, which takes this lock */
-            atomic_store_explicit(&entry->inbox, 0, memory_order_relaxed);
+        CEDI_MUST(pushed, NULL); /* a loop is closed behind its handles, which takes this lock */
     }
     cede_os_unlock();
     if (pushed)
@@ -517,7 +520,9 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
     if (word & INDEX_MASK) {
         loop = cedi_loop_at((uint32_t)(word & INDEX_MASK));
         cedi_guard(loop, "release");
-        cedi_inbox_take(loop); /* what was sent before pends on it, too */
+        cedi_inbox_take(loop); /* what was sent before pends on it, too, or is its end */
+        if (atomic_load_explicit(&entry->word, memory_order_relaxed) != word)
+            return CEDE_EBADF;
         if (entry->owner || !nothing_pending(loop, entry, index))
             return CEDE_EBUSY;
         status = entry->flags & CEDI_ATTACHED && loop->backend->detach

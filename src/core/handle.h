@@ -64,7 +64,7 @@ cede_handle cedi_entry_publish(cede_loop *, uint32_t index, intptr_t native, uin
 /* Finds the live entry of a handle and binds it to the loop. Any thread. */
 cede_status cedi_handle_bind(cede_loop *, cede_handle, uint32_t *index);
 cede_status cedi_handle_attach(cede_loop *, uint32_t index);
-/* It is live, unbound or this loop's (NULL: unbound), and no scope owns it. */
+/* It is live, unbound or this loop's (NULL: whichever is this thread's), and no scope owns it. */
 bool cedi_handle_may_be_owned(const cede_loop *, cede_handle);
 void cedi_handle_own(cede_loop *, uint32_t index, uint32_t scope);
 void cedi_handle_shut(cede_loop *, uint32_t index, uint32_t close_slot, uint8_t by);

@@ -3,7 +3,8 @@
  *
  * The list of nodes holds three kinds, each embedded in memory that is never freed: a submission
  * (in its slot), a wish (in its slot, by another link, so that both may be under way; one that
- * comes second has a record of its own: second.c), a drop (in its handle's entry). Pushing is one
+ * comes second has a record of its own, second.c, and goes as a drop with a number that no entry
+ * has), a drop (in its handle's entry). Pushing is one
  * compare-and-swap; the loop takes the whole list by one exchange and turns it round. Nodes are
  * named by ids, not pointers, so the head is one word and cannot be confused by reuse: only the
  * loop takes out.

@@ -161,8 +161,8 @@ void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int
         resume_scopes(loop);
 }
 
-/* Which is not closed before its done has come (law 10). Of two the first: the other is gone with
- * its arguments. */
+/* The handle that a request names, which is not closed before its done has come (law 10). Of two
+ * the first: the other is gone with its arguments. */
 static uint32_t handle_of(cede_loop *loop, const cede_req *req)
 {
     uint32_t index;

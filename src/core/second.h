@@ -14,8 +14,9 @@ typedef struct cedi_second {
 } cedi_second;
 
 #define CEDI_SECOND_NODE (UINT32_C(1) << 29) /* of an id in the inbox, of the kind of drops */
+_Static_assert(CEDI_ENTRY_BITS < 29, "a drop's id is an entry's");
 
-/* False: no record is free. Any thread. Does nothing if the loop has closed. */
+/* False: no record is free. Any thread. A loop that has closed needs none: true. */
 bool cedi_second_send(cede_loop *, const cedi_second *);
 _Atomic uint32_t *cedi_second_link(uint32_t id);
 /* Takes it out of its record. The loop's thread. */

@@ -66,7 +66,7 @@ static bool is_through(const cedi_slot *slot, cede_ticket ticket)
 /* What this thread sends next must not overtake its wish, which may be another's that came before:
  * not before that is in the inbox. If the other thread was interrupted there, this one goes its own
  * way; it waits if 64 records were needed for such a thing, and no loop has looked since. */
-static void send(cedi_slot *slot, const cedi_second *wish, bool visible)
+static void dispatch(cedi_slot *slot, const cedi_second *wish, bool visible)
 {
     cede_loop *loop = cedi_slot_loop(slot);
     if ((!visible || !push(slot)) && loop && !CEDI_FAULT(SECOND_RELIES)) {
@@ -93,7 +93,7 @@ static bool claim(cedi_slot *slot, const cedi_second *wish, uint64_t bits)
             return false;
         if (word & (CEDI_WISH | CEDI_WRITING)) {
             if (!(word & CEDI_SENT))
-                send(slot, wish, word & CEDI_WISH);
+                dispatch(slot, wish, word & CEDI_WISH);
             return false;
         }
     } while (!atomic_compare_exchange_weak(&slot->word, &word, word | bits));
@@ -108,14 +108,14 @@ static void written(cedi_slot *slot, const cedi_second *wish)
     do {
         want = (word & ~CEDI_WRITING) | (word & CEDI_ZOMBIE ? 0 : wish->wish);
     } while (!atomic_compare_exchange_weak(&slot->word, &word, want));
-    send(slot, wish, true);
+    dispatch(slot, wish, true);
 }
 
 static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
 {
     const cedi_second wish = {.ticket = ticket, .wish = CEDI_WISH_CANCEL};
     if (claim(slot, &wish, CEDI_WISH_CANCEL))
-        send(slot, &wish, true);
+        dispatch(slot, &wish, true);
 }
 
 /* ---- On the loop's thread ------------------------------------------------------------------- */
@@ -183,6 +183,8 @@ void cedi_second_arrived(cede_loop *loop, cedi_second wish)
     if (!(word & CEDI_TAKEN)) { /* it overtook its submission, as the first has */
         if (word & CEDI_WISH)
             (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
+        else /* nor can it stand there: so nobody may rely on it */
+            (void)atomic_fetch_and(&slot->word, ~CEDI_SENT);
     } else if (wish.wish == CEDI_WISH_FAIL) {
         fail_scope(loop, slot, wish.status);
     } else if (wish.wish == CEDI_WISH_COMPLETE) {

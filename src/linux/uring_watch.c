@@ -111,7 +111,7 @@ static bool wait_for_events(uring *self, uring_job *job)
 bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
 {
     uring_job *job;
-    int error = keep_an_end(self);
+    int error = work->how & CEDE_WORK_BORROWED ? 0 : keep_an_end(self);
     if (error)
         return cedi_uring_failed(self, work, error);
     job = cedi_uring_job_new(self, work, URING_WATCH);

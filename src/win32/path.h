@@ -15,7 +15,7 @@
 
 typedef struct win_path {
     wchar_t text[WIN_PATH_UNITS];
-    bool device;    /* begins with \\.\ or \\?\: taken as it is */
+    bool device;    /* begins with \\.\ or \\?\: the latter is taken as it is */
     bool directory; /* has a separator behind it */
 } win_path;
 

@@ -296,7 +296,7 @@ static int compare_names(HANDLE one, HANDLE other)
     DWORD more = names ? GetFinalPathNameByHandleW(other, second, WIN_PATH_UNITS, 0) : 0;
     int answer = OTHER;
     if (units > 0 && units < WIN_PATH_UNITS && units == more &&
-        CompareStringOrdinal(names, (int)units, second, (int)units, TRUE) == CSTR_EQUAL)
+        CompareStringOrdinal(names, (int)units, second, (int)units, FALSE) == CSTR_EQUAL)
         answer = SAME;
     cedi_memory_free(names);
     return answer;

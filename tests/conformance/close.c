@@ -370,6 +370,39 @@ CFT_CASE(release_waits_until_nothing_is_pending)
     CFT_CHECK(t, cede_release(0, &native) == CEDE_EBADF);
 }
 
+static void drops_it(void *context)
+{
+    cede_drop(*(cede_handle *)context);
+}
+
+/* What another thread sent before, and the loop has not taken: the handle is stale then. */
+CFT_CASE(release_behind_a_drop_or_close_that_was_sent_finds_nothing)
+{
+    intptr_t native = -1;
+    for (int close = 0; close < 2; close++) {
+        cft_pipe pipe = cft_pipe_reader(t);
+        cft_rec *read = read_from(t, pipe.handle);
+        cft_cancel(t, read->ticket);
+        cft_await(t, read);
+        cft_rec *rec = close ? cft_new(t) : NULL;
+        if (close) {
+            cede_prep_close(rec->req, pipe.handle);
+            cft_submit_remote(rec, cft_loop(t));
+        } else {
+            cft_thread(t, drops_it, &pipe.handle);
+            cft_join(t);
+        }
+        cede_status status = cede_release(pipe.handle, &native);
+        CFT_EXPECT(t, status == CEDE_EBADF || status == CEDE_ENOTSUP);
+        if (close) {
+            cft_await(t, rec);
+            CFT_OK(t, rec);
+        }
+        cft_settle(t);
+        expect_stale(t, pipe.handle);
+    }
+}
+
 CFT_CASE(import_refuses_what_cannot_be)
 {
     (void)cft_loop(t);
