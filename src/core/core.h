@@ -5,7 +5,7 @@
  *     report.c    what a backend's report means
  *     conclude.c  what a delivery sees to besides the callback
  *     submit.c    ceding: from the caller's request to a slot; admission; chains
- *     wish.c      cancel, fail, extend, complete: from any thread to the loop's
+ *     wish.c second.c second.h  cancel, fail, extend, complete: from any thread to the loop's
  *     loop.c      one turn: intake, expiry, flush, wait; run, stop, waitable
  *     wait.c      cede_wait: which callbacks must come first
  *     close.c     loop close: end, drain, free
