@@ -203,4 +203,4 @@ for my $place (sort keys %sum) {
     printf "| `%s` | %d | %d | %d | %d |\n", $place, map { $sum{$place}{$_} // 0 } qw(all dead alive unmet);
 }
 my @nothing = map { $_->[0] } grep { $_->[1] eq '' } lines('cases.tsv');
-print "\nCases that notice nothing: ", @nothing ? join(', ', @nothing) : 'none', "\n";
+print "\nCases that notice nothing: ", @nothing ? join(', ', @nothing) : 'none', "\n" if $whole;
