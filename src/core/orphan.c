@@ -89,7 +89,6 @@ static void close_handle(cede_loop *loop, cede_req *req)
     uint32_t index;
     cede_status status = cedi_handle_bind(loop, req->handle_, &index);
     if (status) {
-        req->args_.words[CEDI_ORPHAN_ENTRY] = 0;
         queue(loop, req, status, 0);
         return;
     }
@@ -120,7 +119,6 @@ static bool scopes_wait(const cede_loop *loop)
 static void set_aside(cede_loop *loop, cede_req *scope)
 {
     cede_req *last = loop->orphan_closes;
-    scope->args_.words[CEDI_ORPHAN_ENTRY] = 0;
     set_next(scope, NULL);
     while (last && next_of(last))
         last = next_of(last);
@@ -161,8 +159,8 @@ void cedi_orphan_closed(cede_loop *loop, uint32_t index, cede_status status, int
         resume_scopes(loop);
 }
 
-/* The handle that a request names, which is not closed before its done has come (law 10). Of two
- * the first: the other is gone with its arguments. */
+/* The handle that a request names, which is not closed before its done has come (law 10); 0: none,
+ * or it is a close. Of two the first: the other is gone with its arguments. */
 static uint32_t handle_of(cede_loop *loop, const cede_req *req)
 {
     uint32_t index;
@@ -198,11 +196,11 @@ static void add(cede_loop *loop, cede_req *req, cede_status status, uint32_t fla
     }
     req->args_.words[CEDI_ORPHAN_SCOPE] = refusals << 32 | (scope ? scope->id : 0);
     req->args_.words[CEDI_ORPHAN_FLAGS] = flags;
+    req->args_.words[CEDI_ORPHAN_ENTRY] = handle_of(loop, req);
     if (valid && req->op_ == CEDE_OP_CLOSE) {
         req->args_.words[CEDI_ORPHAN_FLAGS] = 0;
         close_handle(loop, req);
     } else {
-        req->args_.words[CEDI_ORPHAN_ENTRY] = handle_of(loop, req);
         queue(loop, req, status, 0);
     }
 }

@@ -534,19 +534,18 @@ void cede_submit_remote_at(cede_loop *loop, cede_req *req, cede_done *done, cede
                        where);
     if (!before && post(loop, req, done, where))
         return;
+    if (CEDI_LIKELY(req->seal_ == CEDI_PREPARED))
+        chain_binds(loop, req); /* from here the handles are this loop's */
     slot = CEDI_UNLIKELY(cedi_joins_orphan(req)) ? NULL : cedi_slot_take_remote(loop);
     if (CEDI_UNLIKELY(!slot)) {
         if (before)
             *before = cedi_orphan_ticket(loop);
-        if (req->seal_ == CEDI_PREPARED)
-            chain_binds(loop, req);
         cedi_orphan_send(loop, req, done);
         return;
     }
     fill(slot, req, done, where);
     if (before)
         *before = cedi_slot_ticket(slot);
-    chain_binds(loop, req); /* from here the handles are this loop's */
     if (cede_in_callback(loop))
         slot->refusals = cedi_refusals(loop); /* a retry by this way counts too (law 17) */
     cedi_req_ceded(slot);

@@ -329,10 +329,10 @@ static bool is_decided(const cede_loop *loop, const cedi_slot *target, cede_tick
  * or it names a handle whose close is. */
 static bool orphan_precedes(cede_loop *loop, const cede_req *req, const cedi_slot *target)
 {
-    const cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
+    cedi_slot *scope = slot_or_null((uint32_t)req->args_.words[CEDI_ORPHAN_SCOPE]);
     uint32_t index = (uint32_t)req->args_.words[CEDI_ORPHAN_ENTRY];
     bool found = false;
-    if (scope && precedes((cedi_slot *)(uintptr_t)scope, target))
+    if (scope && precedes(scope, target))
         return true;
     if (index) {
         found = walk(loop, NULL, index, target, CEDI_MARK);

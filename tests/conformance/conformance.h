@@ -262,6 +262,7 @@ enum { CFT_TCP, CFT_TCP6, CFT_LOCAL, CFT_PAIR };
 /* Where a listener of this kind can be: the loopback interface and any port; a local name that is
  * new each time. Not for CFT_PAIR. */
 cede_address cft_address(cft *, uint32_t kind);
+cede_address cft_mapped_loopback(uint16_t port); /* 127.0.0.1 as IPv6 writes it */
 /* Listens there, and tells where it is. 0 after an injected failure, as all of these. */
 cede_handle cft_listening(cft *, uint32_t kind, cede_address *at);
 /* The same, for what happens when it is closed: nobody else gets its port before the run's end,

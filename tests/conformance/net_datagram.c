@@ -348,24 +348,14 @@ CFT_CASE(dual_datagram_sockets_hear_ipv4)
     cft_closed(t, dual->result.handle);
 }
 
-/* 127.0.0.1 as IPv6 writes it. */
-static cede_address mapped_loopback(uint16_t port)
-{
-    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, port);
-    at.ip[10] = at.ip[11] = 0xff;
-    at.ip[12] = 127;
-    at.ip[15] = 1;
-    return at;
-}
-
 /* From one at any address and from one at a mapped address, and back. */
 CFT_CASE(datagrams_to_mapped_addresses_go_by_ipv4)
 {
     cede_address own, where, at = cede_address_any(CEDE_ADDRESS_IPV6, 0), to;
     cede_address *four = cft_alloc(t, sizeof *four);
     cede_handle other = cft_datagrams(t, CEDE_ADDRESS_IPV4, &own);
-    to = mapped_loopback(own.port ? own.port : 1);
-    for (int i = 0; i < 2; i++, at = mapped_loopback(0)) {
+    to = cft_mapped_loopback(own.port ? own.port : 1);
+    for (int i = 0; i < 2; i++, at = cft_mapped_loopback(0)) {
         cft_rec *dual = datagram_at(t, &at, CEDE_DATAGRAM_DUAL);
         CFT_OK(t, dual);
         sent(t, dual->result.handle, "mapped", &to);
@@ -381,7 +371,7 @@ CFT_CASE(datagrams_to_mapped_addresses_go_by_ipv4)
         CFT_EXPECT(t, cede_address_equal(four, &to));
         cft_closed(t, dual->result.handle);
     }
-    at = mapped_loopback(0);
+    at = cft_mapped_loopback(0);
     cft_rec *alone = datagram_at(t, &at, 0);
     CFT_STATUS(t, alone, CEDE_EINVAL);
     cft_closed(t, other);
@@ -393,7 +383,7 @@ CFT_CASE(datagram_to_where_no_way_leads_is_told)
     cede_address at, other, mapped;
     cede_handle socket = cft_datagrams(t, CEDE_ADDRESS_IPV6, &at);
     cede_handle four = cft_datagrams(t, CEDE_ADDRESS_IPV4, &other);
-    mapped = mapped_loopback(other.port);
+    mapped = cft_mapped_loopback(other.port);
     cft_rec *recv = cft_recvfrom(t, four, 10, NULL);
     cft_rec *send = cft_sendto(t, socket, "hello", 5, &mapped);
     cft_await(t, send);

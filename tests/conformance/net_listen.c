@@ -401,20 +401,10 @@ CFT_CASE(ipv6_listeners_leave_ipv4_alone_unless_told)
     cft_closed(t, listen->result.handle);
 }
 
-/* 127.0.0.1 as IPv6 writes it. */
-static cede_address mapped_loopback(uint16_t port)
-{
-    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, port);
-    at.ip[10] = at.ip[11] = 0xff;
-    at.ip[12] = 127;
-    at.ip[15] = 1;
-    return at;
-}
-
 /* To a listener of either kind; the client's own names are as it was told to go. */
 static void connect_mapped(cft *t, cede_handle listener, uint16_t port)
 {
-    cede_address to = mapped_loopback(port), own = {0}, peer = {0};
+    cede_address to = cft_mapped_loopback(port), own = {0}, peer = {0};
     cft_rec *accept = cft_accept(t, listener), *connect = cft_connect(t, &to);
     cft_await(t, connect);
     CFT_OK(t, connect);
@@ -435,7 +425,7 @@ CFT_CASE(connect_to_a_mapped_address_is_one_over_ipv4)
     cede_handle listener = cft_listening(t, CFT_TCP, &at);
     connect_mapped(t, listener, at.port ? at.port : 1);
     cft_closed(t, listener);
-    cede_address nobody = mapped_loopback(at.port ? at.port : 1);
+    cede_address nobody = cft_mapped_loopback(at.port ? at.port : 1);
     cft_rec *connect = cft_connect(t, &nobody);
     cft_await(t, connect);
     CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
@@ -443,7 +433,7 @@ CFT_CASE(connect_to_a_mapped_address_is_one_over_ipv4)
 
 CFT_CASE(listener_at_a_mapped_address_is_one_of_ipv4)
 {
-    cede_address at = mapped_loopback(0), where, four;
+    cede_address at = cft_mapped_loopback(0), where, four;
     cft_rec *listen = listen_at(t, &at, 0, 0);
     CFT_STATUS(t, listen, CEDE_EINVAL);
     listen = listen_at(t, &at, 0, CEDE_LISTEN_DUAL);

@@ -4,8 +4,6 @@
  */
 #include "inner.h"
 
-#include <string.h>
-
 struct cft_pool {
     struct cft_pool *next; /* of the run */
     cede_pool *pool;       /* NULL: closed */

@@ -6,6 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+cede_address cft_mapped_loopback(uint16_t port)
+{
+    cede_address at = cede_address_any(CEDE_ADDRESS_IPV6, port);
+    at.ip[10] = at.ip[11] = 0xff;
+    at.ip[12] = 127;
+    at.ip[15] = 1;
+    return at;
+}
+
 cede_address cft_address(cft *t, uint32_t kind)
 {
     char name[24];

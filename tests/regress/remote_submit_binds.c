@@ -2,27 +2,48 @@
  * take them over before it is taken; also if it finds no slot, and those of what it links to. */
 #include "orphans.h"
 
-static void race(bool memory)
-{
-    static fake backends[2];
-    static note close, read;
-    static char byte;
-    cede_loop *mine = fake_loop(&backends[0]), *other = fake_loop(&backends[1]);
-    cede_handle handle = fake_handle(CEDE_KIND_FILE, 0);
+static fake backends[2];
+static cede_loop *mine, *other;
+static cede_handle handle;
 
+/* One whose slots are used up, and whether it can have more. */
+static void begin(bool memory)
+{
+    backends[0].on_start = NULL;
+    mine = fake_loop(&backends[0]);
+    other = fake_loop(&backends[1]);
+    handle = fake_handle(CEDE_KIND_FILE, 0);
     fill_slots(mine, 0);
     memory_is_out = !memory;
-    cede_prep_close(&close.req, handle);
-    cede_submit_remote(mine, &close.req, note_done, NULL);
+}
+
+static void other_is_refused(void)
+{
+    static note read;
+    static char byte;
     memory_is_out = false;
     cede_prep_read(&read.req, handle, &byte, 1, 0);
     cede_submit(other, &read.req, note_done);
     CHECK(cede_run(other, CEDE_FOREVER) == 1);
     CHECK(read.result.status == CEDE_EINVAL);
-    CHECK(cede_run(mine, CEDE_FOREVER) == 1);
-    CHECK(close.result.status == CEDE_OK);
+}
+
+static void end(void)
+{
     CHECK(cede_loop_close(mine, CEDE_FOREVER) == CEDE_OK);
     CHECK(cede_loop_close(other, CEDE_FOREVER) == CEDE_OK);
+}
+
+static void race(bool memory)
+{
+    static note close;
+    begin(memory);
+    cede_prep_close(&close.req, handle);
+    cede_submit_remote(mine, &close.req, note_done, NULL);
+    other_is_refused();
+    CHECK(cede_run(mine, CEDE_FOREVER) == 1);
+    CHECK(close.result.status == CEDE_OK);
+    end();
 }
 
 static int report_at_once(fake *self, const cede_work *work)
@@ -33,30 +54,20 @@ static int report_at_once(fake *self, const cede_work *work)
 
 static void chain(bool memory)
 {
-    static fake backends[2];
-    static note first, second, write, read;
+    static note first, second, write;
     static char byte;
-    cede_loop *mine = fake_loop(&backends[0]), *other = fake_loop(&backends[1]);
-    cede_handle handle = fake_handle(CEDE_KIND_FILE, 0);
-
-    fill_slots(mine, 0);
-    memory_is_out = !memory;
+    begin(memory);
     cede_prep_nop(&first.req);
     cede_prep_nop(&second.req);
     cede_prep_write(&write.req, handle, &byte, 1, 0);
     cede_link(&first.req, &second.req, note_done);
     cede_link(&second.req, &write.req, note_done);
     cede_submit_remote(mine, &first.req, note_done, NULL);
-    memory_is_out = false;
-    cede_prep_read(&read.req, handle, &byte, 1, 0);
-    cede_submit(other, &read.req, note_done);
-    CHECK(cede_run(other, CEDE_FOREVER) == 1);
-    CHECK(read.result.status == CEDE_EINVAL);
+    other_is_refused();
     backends[0].on_start = report_at_once;
     CHECK(cede_run(mine, CEDE_FOREVER) == 3);
     CHECK(write.result.status == (memory ? CEDE_OK : CEDE_ECANCELED));
-    CHECK(cede_loop_close(mine, CEDE_FOREVER) == CEDE_OK);
-    CHECK(cede_loop_close(other, CEDE_FOREVER) == CEDE_OK);
+    end();
 }
 
 /* Links that run in a circle are told when they are taken, and do not keep the call. */
