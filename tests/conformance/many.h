@@ -29,9 +29,10 @@ void cft_bag_empty(bag *);
 /* The callback of its items, and a receive with it, ceded. */
 void cft_bag_item(cede_req *, cede_result item);
 cft_rec *cft_bag_many(bag *, cede_handle from, uint32_t credit);
-/* So many bytes, the run's next, by a pipe's peer; or the first, by a stream of the run's loop. */
+/* So many bytes, the run's next, by a pipe's peer; or the first, by a stream of the run's loop,
+ * which returns how many went. */
 void cft_bag_feed(cft *, cft_pipe *, uint64_t *sent, size_t count);
-void cft_bag_send(cft *, cede_handle to, size_t count);
+uint64_t cft_bag_send(cft *, cede_handle to, size_t count);
 /* Runs until so many have come, or the receive is over. */
 void cft_bag_until(const bag *, const cft_rec *, uint64_t bytes);
 
