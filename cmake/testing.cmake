@@ -6,7 +6,7 @@ set(CEDE_TEST_PREFIX "" CACHE STRING "Put before the name of each test: \"asan.\
 set(CEDE_TEST_WRAPPER "" CACHE STRING "A command that runs the tests' programs: valgrind;-q")
 set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matches; empty: all")
 set(CEDE_TEST_WITHOUT "" CACHE STRING "No tests whose name matches; empty: all")
-set(CEDE_TEST_SECONDS 120 CACHE STRING "How long a test may take")
+set(CEDE_TEST_SECONDS 300 CACHE STRING "How long a test may take, on a machine that is busy and slow")
 set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
 set(CEDE_TEST_NATIVE "" CACHE STRING "A build of the same sources for this machine, to compare with")
 mark_as_advanced(CEDE_TEST_NATIVE CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT

@@ -419,7 +419,7 @@ void check_good_guarded_shared(stage *s)
 void check_good_guarded_soak(stage *s)
 {
     const char *wanted = getenv("CEDE_CHECK_ROUNDS");
-    unsigned long rounds = wanted ? strtoul(wanted, NULL, 10) : 20000;
+    unsigned long rounds = wanted ? strtoul(wanted, NULL, 10) : 5000;
     uintptr_t lowest = UINTPTR_MAX, highest = 0;
     for (unsigned long i = 0; i < rounds; i++) {
         cede_req *req = get(sizeof *req);

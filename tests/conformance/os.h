@@ -25,12 +25,13 @@ typedef struct cft_order {
     int (*fn)(void *);
     void *context;
     const char *arguments;
+    const volatile uint64_t *moves; /* in shared memory: as long as it changes the child goes on */
 } cft_order;
 
 extern const bool cft_os_copies;
 
-/* Runs a child to its end. Its output is collected; with `echo` also passed on as it comes. Only
- * for a process of one thread. */
+/* Runs a child to its end, or until it has not moved for the limit, or twice that. Its output is
+ * collected; with `echo` also passed on as it comes. Only for a process of one thread. */
 cft_end cft_os_child(const cft_order *, uint32_t limit_seconds, bool echo);
 /* Memory that children share with their parent, zeroed. In a copy it is there by itself; a program
  * started anew gives the name that its parent had from cft_os_shared_name (one word, static). */

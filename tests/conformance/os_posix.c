@@ -51,11 +51,12 @@ static void collect(cft_end *end, size_t *room, const char *bytes, size_t count)
     end->output[end->bytes] = '\0';
 }
 
-/* Reads until all writers are gone, or the time is over (false). */
-static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
+/* Reads until all writers are gone, or nothing has moved for so long (false). */
+static bool drain(int from, cft_end *end, const cft_order *order, uint64_t limit_ns, bool echo)
 {
     size_t room = 0;
     char chunk[4096];
+    uint64_t until_ns = cft_os_now_ns() + limit_ns, moved = *order->moves;
     collect(end, &room, "", 0);
     for (;;) {
         uint64_t now = cft_os_now_ns();
@@ -64,6 +65,11 @@ static bool drain(int from, cft_end *end, uint64_t until_ns, bool echo)
         int ready = poll(&wait_for, 1, left_ms);
         if (ready < 0 && errno == EINTR)
             continue;
+        if (ready == 0 && moved != *order->moves) {
+            moved = *order->moves;
+            until_ns = cft_os_now_ns() + limit_ns;
+            continue;
+        }
         if (ready <= 0)
             return false;
         ssize_t got = read(from, chunk, sizeof chunk);
@@ -110,7 +116,7 @@ cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
         exit(order->fn(order->context));
     }
     close(ends[1]);
-    if (!drain(ends[0], &end, cft_os_now_ns() + (uint64_t)limit_seconds * 1000000000u, echo)) {
+    if (!drain(ends[0], &end, order, (uint64_t)limit_seconds * 1000000000u, echo)) {
         end.hung = true;
         kill(child, SIGKILL);
     }
@@ -209,7 +215,7 @@ static void on_alarm(int signal_number)
     (void)signal_number;
     /* Not safe in a signal handler, and does not matter: the process ends here either way. */
     signal(SIGALRM, SIG_DFL);
-    alarm(5);
+    alarm(5); /* what was interrupted may have what this needs */
     late_fn(late_context);
     _exit(1);
 }
@@ -225,6 +231,7 @@ void cft_os_watch(uint32_t seconds, void (*on_late)(void *), void *context)
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_alarm;
+    action.sa_flags = SA_NODEFER;
     sigaction(SIGALRM, &action, NULL);
     alarm(seconds);
 }

@@ -166,6 +166,7 @@ static HANDLE start(const char *arguments, HANDLE output, HANDLE job)
 struct killer {
     HANDLE child;
     HANDLE job;
+    const cft_order *order;
     DWORD limit_ms;
     bool hung;
 };
@@ -173,10 +174,15 @@ struct killer {
 static void kill_when_late(void *context)
 {
     struct killer *killer = context;
-    if (WaitForSingleObject(killer->child, killer->limit_ms) == WAIT_TIMEOUT) {
-        killer->hung = true;
-        TerminateJobObject(killer->job, 1);
-    }
+    uint64_t moved = *killer->order->moves, before;
+    do {
+        before = moved;
+        if (WaitForSingleObject(killer->child, killer->limit_ms) != WAIT_TIMEOUT)
+            return;
+        moved = *killer->order->moves;
+    } while (moved != before);
+    killer->hung = true;
+    TerminateJobObject(killer->job, 1);
 }
 
 /* What is in it dies with its last handle: this process's. */
@@ -201,7 +207,8 @@ cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
     fflush(NULL);
     if (!CreatePipe(&from, &to, &inherited, 0))
         give_up("no pipe");
-    struct killer killer = {start(order->arguments, to, job), job, limit_seconds * 1000, false};
+    struct killer killer = {start(order->arguments, to, job), job, order, limit_seconds * 1000,
+                            false};
     CloseHandle(to);
     cft_os_thread *thread = cft_os_start(kill_when_late, &killer);
     drain(from, &end, echo);

@@ -1,11 +1,11 @@
 /*
  * The runner: chooses cases, runs each schedule in a child process, reports.
  *
- * The parent never touches the library, so each child finds it as fresh as a new program would. A
- * schedule's variants share a child; under S9 each k has its own. Where a child is a new start of
- * this program, and dear, all schedules but S9 share one. Under --no-fork cases run in this process
- * itself, and what ends a child ends the runner: where starts are dear CTest runs its one case so,
- * and `./dev soak` all of them.
+ * The parent never touches the library, so each child finds it as fresh as a new program would. All
+ * schedules of a case but S9 share a child, and so do the calls of a kind that fail under S9; each
+ * allocation that fails has its own, since the library keeps memory that it got. Under --no-fork
+ * cases run in this process itself, and what ends a child ends the runner: where starts are dear
+ * CTest runs its one case so, and `./dev soak` all of them.
  */
 #include "inner.h"
 #include "options.h"
@@ -259,7 +259,7 @@ static bool runs_here(const job *job)
 static bool run_child(const job *job, tally *sum, int *code)
 {
     /* The second line behind the child's own watchdog, which counts anew for each run in it. */
-    uint32_t limit = job->set->limit_seconds * 4 + 30;
+    uint32_t limit = job->set->limit_seconds + 30;
     if (runs_here(job)) {
         *code = child_main((void *)job);
         cft_end end = {*code, 0, false, NULL, 0};
@@ -267,7 +267,7 @@ static bool run_child(const job *job, tally *sum, int *code)
     }
     char arguments[512];
     write_arguments(job, arguments, sizeof arguments);
-    cft_order order = {child_main, (void *)job, arguments};
+    cft_order order = {child_main, (void *)job, arguments, &job->board->runs};
     cft_end end = cft_os_child(&order, limit, job->set->verbose);
     *code = end.code;
     return judge(job, &end, sum);
@@ -296,8 +296,8 @@ static bool run_faults(job *job, tally *sum)
     for (job->variant = 0; job->variant < modes; job->variant++) {
         if (job->set->only_variant ? job->set->variant != job->variant : leaves_out(job, modes))
             continue;
-        if (job->variant >= CFT_ALLOC_MODES && !cft_os_copies && !job->set->k) {
-            job->k = 0; /* the library keeps memory that it got, but no answers of the system */
+        if (job->variant >= CFT_ALLOC_MODES && !job->set->k) {
+            job->k = 0; /* all of them: the library keeps no answers of the system */
             if (!run_child(job, sum, &code))
                 return false;
             continue;
@@ -326,15 +326,10 @@ static uint32_t schedules_of(const cft_settings *set, const cft_case *kase, cons
 
 static void run_schedules(job *job, uint32_t schedules, tally *sum)
 {
-    uint32_t plain = schedules & ~CFT_SCHEDULE(9);
     int code = 0;
-    while (plain) {
-        /* The lowest, or all. */
-        job->schedules = cft_os_copies || !job->set->fork ? plain & (~plain + 1) : plain;
-        plain &= ~job->schedules;
-        if (!run_child(job, sum, &code))
-            return;
-    }
+    job->schedules = schedules & ~CFT_SCHEDULE(9);
+    if (job->schedules && !run_child(job, sum, &code))
+        return;
     if (schedules & CFT_SCHEDULE(9))
         run_faults(job, sum);
 }

@@ -33,7 +33,7 @@ static cft_end try_apart(cft *t, void (*fn)(cft *, void *), void *context)
              " --seed %" PRIu64 " --limit %u",
              t->trials, t->world->name, t->kase->name, t->schedule, t->variant, t->k, t->base_seed,
              t->limit_seconds);
-    cft_order order = {try_it, &trial, arguments};
+    cft_order order = {try_it, &trial, arguments, &t->board->runs};
     return cft_os_child(&order, t->limit_seconds / 2 + 1, t->verbose);
 }
 
