@@ -16,6 +16,7 @@ enum {
     CEDI_CANCELED_THOUGH_MOVED, /* a cause that was recorded rewrites a success */
     CEDI_INLINE_DONE,           /* what is ready at submit is delivered in the call */
     CEDI_SECOND_RELIES,         /* a wish relies on one that may not be in the inbox yet */
+    CEDI_LINK_CARRIES_ALL,      /* a link that was sent for an older request carries its wish */
     CEDI_STALE_CANCEL_HITS,     /* a ticket's generation is not looked at */
     CEDI_SHORT_IS_FULL,         /* a short transfer is told as the whole of it */
     CEDI_NO_ORDER,              /* the second of a stream overtakes the first */

@@ -138,16 +138,16 @@ enum {
     CEDI_AGAIN = 0x80 /* not a hold: on the list of cancels to repeat */
 };
 
-/* What slot.word carries below the generation: the wish of another thread, one at a time, and
- * whether the loop has taken the submission (until then a wish keeps). */
+/* In slot.word: the wish of another thread, one at a time; whether the submission was taken. */
 enum { CEDI_NO_WISH, CEDI_WISH_CANCEL, CEDI_WISH_FAIL, CEDI_WISH_COMPLETE };
 #define CEDI_WISH       UINT64_C(3)
 #define CEDI_TAKEN      UINT64_C(4)
-#define CEDI_WRITING    UINT64_C(8)  /* a thread writes what its wish carries into the slot */
-#define CEDI_ZOMBIE     UINT64_C(16) /* delivered meanwhile; not used again before it is through */
-#define CEDI_EARLY      UINT64_C(32) /* the wish arrived before the submission was taken */
-#define CEDI_SENT       UINT64_C(64) /* one that stands, or one like it, is in the inbox or was */
-#define CEDI_GENERATION 7            /* bits below the generation, which has 57 */
+#define CEDI_WRITING    UINT64_C(8)   /* a thread writes what its wish carries into the slot */
+#define CEDI_ZOMBIE     UINT64_C(16)  /* delivered meanwhile; not used again before it is through */
+#define CEDI_EARLY      UINT64_C(32)  /* the wish arrived before the submission was taken */
+#define CEDI_SENT       UINT64_C(64)  /* one that stands, or one like it, is in the inbox or was */
+#define CEDI_LINKED     UINT64_C(128) /* the link carries the wish; of a zombie: it waits for it */
+#define CEDI_GENERATION 8             /* bits below the generation, which has 56 */
 
 /* The head of a cede_result, which is most of what there is to tell. */
 typedef struct cedi_outcome {

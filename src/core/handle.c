@@ -495,10 +495,13 @@ void cede_drop(cede_handle handle)
     if (CEDI_UNLIKELY(*cede_os_alive() != 1))
         cedi_misuse("law 17: a drop in a forked child", NULL, NULL);
     loop = cedi_loop_at((uint32_t)(word & INDEX_MASK));
-    if (atomic_load_explicit(&loop->owner, memory_order_relaxed) == cede_os_thread())
-        cedi_handle_shut(loop, index, 0, CEDE_BY_CLOSE);
-    else
+    if (atomic_load_explicit(&loop->owner, memory_order_relaxed) != cede_os_thread()) {
         drop_remote(loop, entry, index, word);
+        return;
+    }
+    cedi_inbox_take(loop); /* what this thread sent before comes before */
+    if (atomic_load_explicit(&entry->word, memory_order_relaxed) == word)
+        cedi_handle_shut(loop, index, 0, CEDE_BY_CLOSE);
 }
 
 cede_status cede_release(cede_handle handle, intptr_t *native)

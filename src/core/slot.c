@@ -3,7 +3,7 @@
  *
  * Slots come in chunks of 512. A chunk belongs to one loop at a time; when that closes, it goes to
  * a process-wide pool, never back to the system, so that an old ticket always finds memory to look
- * at (1b: Names and room). Generations are 57 bits and never wrap; they are never reset, so a
+ * at (1b: Names and room). Generations are 56 bits and never wrap; they are never reset, so a
  * ticket of a closed loop stays stale for the next owner of the chunk.
  *
  * A loop's thread takes slots from a plain free list. Other threads (remote submits) pop a second,
@@ -59,7 +59,7 @@ static cedi_chunk *chunk_for(cede_loop *loop)
         chunk->next = loop->chunks;
         loop->chunks = chunk;
         loop->counts.slots += CEDI_CHUNK_SLOTS;
-        atomic_store_explicit(&chunk->loop, loop, memory_order_release);
+        atomic_store(&chunk->loop, loop); /* before it looks at a link: see travel in wish.c */
     }
     cede_os_unlock();
     return chunk;
@@ -109,10 +109,21 @@ void cedi_slot_recycle(cede_loop *loop, cedi_slot *slot)
         cedi_slot_recycle_plain(loop, slot);
 }
 
+/* Used again only when its link is free, so that who wishes next finds it so. The generation is
+ * nobody's yet: a plain store does. */
+void cedi_slot_await_link(cedi_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    atomic_store_explicit(&slot->word, word | CEDI_ZOMBIE | CEDI_LINKED, memory_order_relaxed);
+    slot->req = NULL;
+}
+
 void cedi_slot_revive(cede_loop *loop, cedi_slot *slot)
 {
-    (void)atomic_fetch_and_explicit(&slot->word, ~CEDI_ZOMBIE, memory_order_relaxed);
-    loop->zombies--;
+    uint64_t word =
+        atomic_fetch_and_explicit(&slot->word, ~(CEDI_ZOMBIE | CEDI_LINKED), memory_order_relaxed);
+    if (!(word & CEDI_LINKED)) /* else nobody writes into it: a close need not wait */
+        loop->zombies--;
     if (!slot->req) /* its done has returned */
         cedi_slot_recycle(loop, slot);
 }
@@ -232,8 +243,12 @@ void cedi_slot_return_chunks(cede_loop *loop)
         cedi_chunk *chunk = loop->chunks;
         loop->chunks = chunk->next;
         atomic_store_explicit(&chunk->loop, NULL, memory_order_release);
-        for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++)
-            chunk->slots[i].link.next = NULL;
+        for (uint32_t i = 0; i < CEDI_CHUNK_SLOTS; i++) {
+            cedi_slot *slot = &chunk->slots[i];
+            slot->link.next = NULL;
+            if (atomic_load_explicit(&slot->word, memory_order_relaxed) & CEDI_ZOMBIE)
+                (void)atomic_fetch_and(&slot->word, ~(CEDI_ZOMBIE | CEDI_LINKED));
+        }
         chunk->next = pool;
         pool = chunk;
     }

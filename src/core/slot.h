@@ -44,7 +44,8 @@ cedi_slot *cedi_slot_take_remote(cede_loop *); /* any thread */
 void cedi_slot_pay_remote(cede_loop *);        /* gives the remote free list what it is owed */
 cedi_chunk *cedi_slot_chunks(cede_loop *);     /* all that the loop has by now */
 void cedi_slot_return_chunks(cede_loop *);
-void cedi_slot_revive(cede_loop *, cedi_slot *); /* the wish that it waited for has arrived */
+void cedi_slot_await_link(cedi_slot *);          /* idle, but its link is on its way */
+void cedi_slot_revive(cede_loop *, cedi_slot *); /* what it waited for has arrived */
 cedi_slot *cedi_slot_find(uint64_t id);          /* any thread; NULL if there is none */
 cede_loop *cedi_slot_loop(const cedi_slot *);    /* any thread */
 /* The slot, taken (from the inbox if need be) and of this loop, or NULL. The loop's thread. */
@@ -93,6 +94,10 @@ static inline void cedi_slot_retire_plain(cedi_slot *slot)
 static inline void cedi_slot_recycle_plain(cede_loop *loop, cedi_slot *slot)
 {
     slot->marks = 0;
+    if (CEDI_UNLIKELY(atomic_load(&slot->inbox))) {
+        cedi_slot_await_link(slot);
+        return;
+    }
     slot->link.next = loop->free.next;
     loop->free.next = &slot->link;
 }
@@ -105,7 +110,7 @@ static inline void cedi_slot_deliverable(cede_loop *loop, cedi_slot *slot)
 }
 
 /* The same for all; pends and scopes take wishes that carry a payload, see slot.c. Such a slot goes
- * back to the free list only when no wish is on its way to it any more. */
+ * back to the free list only when no thread writes into it any more. */
 void cedi_slot_retire(cede_loop *, cedi_slot *);
 void cedi_slot_recycle(cede_loop *, cedi_slot *);
 

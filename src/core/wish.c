@@ -10,6 +10,11 @@
  * (law 7), and what comes second while it is under way would do nothing; but it goes its own way as
  * long as the first may not be in the inbox (CEDI_SENT says that it is): second.c.
  *
+ * A thread may be interrupted between the word and the link, and the slot be used again meanwhile:
+ * then its link travels for nobody. So the word says whether the link carries what stands in it
+ * (CEDI_LINKED); who finds the link taken goes by second.c; and a slot whose link is seen to travel
+ * when its request is over is not used again before it has arrived.
+ *
  * A fail and a complete carry a payload. Its writer first claims the word (CEDI_WRITING), writes,
  * and then makes the wish visible; a slot that is delivered meanwhile waits for it as a zombie. A
  * wish takes effect when it arrives, so that each thread's order holds, and not when its bits are
@@ -25,23 +30,33 @@
 
 /* ---- From another thread -------------------------------------------------------------------- */
 
-/* To the loop that has the slot. False: its link is taken, and maybe not in an inbox yet. */
-static bool push(cedi_slot *slot)
+static bool take_link(cedi_slot *slot)
 {
-    for (;;) {
-        cede_loop *loop;
-        uint32_t zero = 0;
-        if (!atomic_compare_exchange_strong(&slot->inbox, &zero, END))
-            return false; /* whoever takes it out of the inbox looks at the word after that */
-        loop = cedi_slot_loop(slot);
+    uint32_t zero = 0;
+    return atomic_compare_exchange_strong(&slot->inbox, &zero, END);
+}
+
+/* The link, which is the caller's, goes to the loop that has the slot. */
+static void travel(cedi_slot *slot)
+{
+    do {
+        cede_loop *loop = cedi_slot_loop(slot);
         if (loop && cedi_inbox_push(loop, CEDI_NODE_WISH, slot->id))
-            return true;
-        /* The loop closed meanwhile, so the ticket is stale; but if the slot has a new owner and a
-         * wish by now, that wish relies on this push. */
+            return;
+        /* The loop closed meanwhile, so what it carried is stale; but the slot may have a new owner
+         * by now, which has seen the link taken, and waits for it. */
         atomic_store(&slot->inbox, 0);
-        if (!(atomic_load(&slot->word) & CEDI_WISH) || !cedi_slot_loop(slot))
-            return true;
-    }
+    } while (cedi_slot_loop(slot) && take_link(slot));
+}
+
+/* What stands in the word goes with the link that the caller has, whosever wish it is: it was there
+ * before the link was sent. */
+static void carry(cedi_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    while ((word & CEDI_WISH) && !(word & CEDI_LINKED) &&
+           !atomic_compare_exchange_weak(&slot->word, &word, word | CEDI_LINKED))
+        ;
 }
 
 /* A wish is on its way, so that who comes later may rely on it. */
@@ -55,6 +70,25 @@ static void sent(cedi_slot *slot, cede_ticket ticket)
     }
 }
 
+/* A wish that stands in the word. The link may be taken by a thread that was interrupted with it,
+ * or by what it sent; it waits only if 64 records were needed for the like, and no loop has looked
+ * since. */
+static void dispatch(cedi_slot *slot, const cedi_second *wish)
+{
+    cede_loop *loop = cedi_slot_loop(slot);
+    for (;;) {
+        if (take_link(slot)) {
+            carry(slot);
+            travel(slot);
+            break;
+        }
+        if (!loop || cedi_second_send(loop, wish))
+            break;
+        cede_os_yield();
+    }
+    sent(slot, wish->ticket);
+}
+
 /* Whether another thread, which is in the middle of a wish, is through. */
 static bool is_through(const cedi_slot *slot, cede_ticket ticket)
 {
@@ -63,13 +97,13 @@ static bool is_through(const cedi_slot *slot, cede_ticket ticket)
            !(word & (CEDI_WISH | CEDI_WRITING));
 }
 
-/* What this thread sends next must not overtake its wish, which may be another's that came before:
- * not before that is in the inbox. If the other thread was interrupted there, this one goes its own
- * way; it waits if 64 records were needed for such a thing, and no loop has looked since. */
-static void dispatch(cedi_slot *slot, const cedi_second *wish, bool visible)
+/* What this thread sends next must not overtake its wish, though another's came before, and its
+ * thread is in the middle of it: not before that is in the inbox. If that thread was interrupted
+ * there, this wish goes its own way; it waits as above. */
+static void follow(cedi_slot *slot, const cedi_second *wish, uint64_t word)
 {
     cede_loop *loop = cedi_slot_loop(slot);
-    if ((!visible || !push(slot)) && loop && !CEDI_FAULT(SECOND_RELIES)) {
+    if (loop && !CEDI_FAULT(SECOND_RELIES)) {
         for (unsigned looks = 0; looks < CEDI_PATIENCE; looks++) {
             if (is_through(slot, wish->ticket))
                 return;
@@ -80,7 +114,9 @@ static void dispatch(cedi_slot *slot, const cedi_second *wish, bool visible)
             cede_os_yield();
         }
     }
-    sent(slot, wish->ticket);
+    /* One that overtakes its submission stands nowhere as long as the other's cannot be seen. */
+    if (word & (CEDI_WISH | CEDI_TAKEN))
+        sent(slot, wish->ticket);
 }
 
 /* Sets bits in the word of a ticket that is not stale and carries no wish yet; if it does, sees to
@@ -93,7 +129,7 @@ static bool claim(cedi_slot *slot, const cedi_second *wish, uint64_t bits)
             return false;
         if (word & (CEDI_WISH | CEDI_WRITING)) {
             if (!(word & CEDI_SENT))
-                dispatch(slot, wish, word & CEDI_WISH);
+                follow(slot, wish, word);
             return false;
         }
     } while (!atomic_compare_exchange_weak(&slot->word, &word, word | bits));
@@ -108,14 +144,14 @@ static void written(cedi_slot *slot, const cedi_second *wish)
     do {
         want = (word & ~CEDI_WRITING) | (word & CEDI_ZOMBIE ? 0 : wish->wish);
     } while (!atomic_compare_exchange_weak(&slot->word, &word, want));
-    dispatch(slot, wish, true);
+    dispatch(slot, wish);
 }
 
 static void cancel_remote(cedi_slot *slot, cede_ticket ticket)
 {
     const cedi_second wish = {.ticket = ticket, .wish = CEDI_WISH_CANCEL};
     if (claim(slot, &wish, CEDI_WISH_CANCEL))
-        dispatch(slot, &wish, true);
+        dispatch(slot, &wish);
 }
 
 /* ---- On the loop's thread ------------------------------------------------------------------- */
@@ -151,40 +187,43 @@ void cedi_wish_apply(cede_loop *loop, cedi_slot *slot)
     default:
         return;
     }
-    (void)atomic_fetch_and_explicit(&slot->word, ~(CEDI_WISH | CEDI_EARLY | CEDI_SENT),
-                                    memory_order_acq_rel);
+    (void)atomic_fetch_and_explicit(
+        &slot->word, ~(CEDI_WISH | CEDI_EARLY | CEDI_SENT | CEDI_LINKED), memory_order_acq_rel);
 }
 
 void cedi_wish_arrived(cede_loop *loop, cedi_slot *slot)
 {
-    uint64_t word;
-    atomic_store(&slot->inbox, 0); /* before the look at the word: see push */
-    word = atomic_load(&slot->word);
+    /* Before the link is free: until then nobody else can say that it carries what stands there. */
+    uint64_t word = atomic_load(&slot->word);
     if (CEDI_UNLIKELY(cedi_slot_loop(slot) != loop)) {
-        if (word & CEDI_WISH)
-            push(slot);
+        travel(slot); /* it came to a loop that has the memory of the one that it was sent to */
         return;
     }
-    if (word & CEDI_TAKEN)
-        cedi_wish_apply(loop, slot);
-    else if ((word & (CEDI_ZOMBIE | CEDI_WRITING)) == CEDI_ZOMBIE)
+    atomic_store(&slot->inbox, 0);
+    if ((word & (CEDI_ZOMBIE | CEDI_WRITING)) == CEDI_ZOMBIE)
         cedi_slot_revive(loop, slot);
+    else if (!(word & CEDI_LINKED) && !CEDI_FAULT(LINK_CARRIES_ALL))
+        return;
+    else if (word & CEDI_TAKEN)
+        cedi_wish_apply(loop, slot);
     else if (word & CEDI_WISH)
         (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
 }
 
-/* One that came second; the first may be here too by now, and then this does nothing more. */
+/* One that had no link; one that came before it may be here by now, and then this does nothing. */
 void cedi_second_arrived(cede_loop *loop, cedi_second wish)
 {
     cedi_slot *slot = cedi_slot_find(wish.ticket.id);
     uint64_t word = atomic_load(&slot->word);
-    if (word >> CEDI_GENERATION != wish.ticket.generation || cedi_slot_loop(slot) != loop)
+    if (cedi_slot_loop(slot) != loop)
         return;
-    if (!(word & CEDI_TAKEN)) { /* it overtook its submission, as the first has */
+    if ((word & (CEDI_ZOMBIE | CEDI_WRITING | CEDI_LINKED)) == CEDI_ZOMBIE)
+        cedi_slot_revive(loop, slot);
+    if (word >> CEDI_GENERATION != wish.ticket.generation)
+        return;
+    if (!(word & CEDI_TAKEN)) { /* it overtook its submission */
         if (word & CEDI_WISH)
             (void)atomic_fetch_or(&slot->word, CEDI_EARLY);
-        else /* nor can it stand there: so nobody may rely on it */
-            (void)atomic_fetch_and(&slot->word, ~CEDI_SENT);
     } else if (wish.wish == CEDI_WISH_FAIL) {
         fail_scope(loop, slot, wish.status);
     } else if (wish.wish == CEDI_WISH_COMPLETE) {
@@ -194,18 +233,18 @@ void cedi_second_arrived(cede_loop *loop, cedi_second wish)
     }
 }
 
-/* The slot, if the ticket is one of the calling thread's loop and the loop has taken it. */
-static cedi_slot *local(cedi_slot *slot, cede_ticket ticket, cede_loop **loop)
+/* Whether the ticket is one of the calling thread's loop, which has taken it. */
+static bool is_local(const cedi_slot *slot, cede_ticket ticket, cede_loop **loop)
 {
     uint64_t word = atomic_load_explicit(&slot->word, memory_order_acquire);
     cede_loop *home = cedi_slot_loop(slot);
     bool stale = word >> CEDI_GENERATION != ticket.generation && !CEDI_FAULT(STALE_CANCEL_HITS);
-    if (!home || stale || !(word & CEDI_TAKEN))
-        return NULL;
-    if (atomic_load_explicit(&home->owner, memory_order_relaxed) != cede_os_thread())
-        return NULL;
+    if (!home || stale ||
+        atomic_load_explicit(&home->owner, memory_order_relaxed) != cede_os_thread())
+        return false;
+    cedi_inbox_take(home); /* what this thread sent before comes before */
     *loop = home;
-    return slot;
+    return atomic_load_explicit(&slot->word, memory_order_acquire) & CEDI_TAKEN;
 }
 
 /* ---- The calls ------------------------------------------------------------------------------ */
@@ -224,11 +263,10 @@ void cede_cancel(cede_ticket ticket)
     if (!slot)
         return;
     fork_check(slot, ticket);
-    if (!local(slot, ticket, &loop)) {
+    if (is_local(slot, ticket, &loop))
+        cancel_local(loop, slot);
+    else
         cancel_remote(slot, ticket);
-        return;
-    }
-    cancel_local(loop, slot);
 }
 
 void cede_fail(cede_ticket ticket, cede_status why)
@@ -240,7 +278,7 @@ void cede_fail(cede_ticket ticket, cede_status why)
         return;
     }
     fork_check(slot, ticket);
-    if (local(slot, ticket, &loop)) {
+    if (is_local(slot, ticket, &loop)) {
         fail_scope(loop, slot, why);
     } else {
         const cedi_second wish = {.ticket = ticket, .wish = CEDI_WISH_FAIL, .status = why};
@@ -258,7 +296,7 @@ void cede_complete(cede_ticket ticket, cede_status status, uint64_t count)
     if (ticket.id >> CEDI_TICKET_KIND != CEDI_TICKET_PEND || !slot)
         return;
     fork_check(slot, ticket);
-    if (local(slot, ticket, &loop)) {
+    if (is_local(slot, ticket, &loop)) {
         cedi_req_completed_pend(loop, slot, status, count);
     } else {
         const cedi_second wish = {ticket, CEDI_WISH_COMPLETE, status, count};

@@ -119,6 +119,7 @@ static uint32_t submit(const program *p, uint32_t first)
     uint32_t starved = stage_starved;
     if (head->remote) {
         struct sending sending = {head->home->loop, head->req, {0, 0}};
+        head->home->sent = true;
         if (p->action[first].attr & A_BACKGROUND)
             elsewhere(send_remote, &sending);
         else
@@ -161,10 +162,13 @@ static void drop(void *context)
 
 static void here_or_elsewhere(const action *a, void (*fn)(void *), void *context)
 {
-    if (a->attr & A_ELSEWHERE)
-        elsewhere(fn, context);
-    else
+    if (!(a->attr & A_ELSEWHERE)) {
         fn(context);
+        return;
+    }
+    for (home *h = now.homes; h < now.homes + now.home_count; h++)
+        h->sent = true;
+    elsewhere(fn, context);
 }
 
 static void wish(const action *a)
@@ -187,7 +191,8 @@ static void wish(const action *a)
         cede_pending seen;
         copy.completed_count = a->size;
         if (c->kind->op == CEDE_OP_PEND && !c->dones) {
-            bool sure = here && c->home->bound && !c->completed && laws_pending(c, &seen);
+            bool sure = here && c->home->bound && !c->completed && !laws_may_be_sent(c) &&
+                        laws_pending(c, &seen);
             if (!c->completed)
                 c->completed_count = a->size;
             else if (!c->ended_sure)

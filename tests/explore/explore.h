@@ -271,6 +271,7 @@ typedef struct caller {
 struct home {
     cede_loop *loop;
     bool bound, stop_asked, closing, closed;
+    bool sent;    /* it may have been sent something that it has not taken yet */
     bool keeping; /* its keeper pends: see settle.c */
     cede_req keeper;
 };
@@ -366,6 +367,7 @@ void laws_entered(call *, const cede_result *);
 void laws_returned(call *);
 void laws_item(call *, const cede_result *);
 void laws_asked(call *, cede_status why, bool here); /* before a wish; a scope's reason */
+bool laws_may_be_sent(const call *);
 void laws_closing(thing *, bool sure);
 void laws_named(thing *, const home *);          /* it is bound to it, if it was to none */
 bool call_owns(const call *);                    /* a scope: handles */

@@ -112,14 +112,24 @@ bool call_owns(const call *c)
     return false;
 }
 
-/* By the loop's thread it takes effect in the call; before the loop is bound, as by another's. */
+/* Whether its loop may have been sent what it has not taken yet: by another thread, or a drop by
+ * another loop. */
+bool laws_may_be_sent(const call *c)
+{
+    return c->home->sent || (now.home_count > 1 && now.drops);
+}
+
+/* By the loop's thread it takes effect in the call, behind what was sent before; before the loop is
+ * bound, as by another's. */
 void laws_asked(call *c, cede_status why, bool here)
 {
     cede_pending seen;
     if (c->dones)
         return;
     c->causes |= CEDE_BY_WISH;
-    if (!here || !c->home->bound || c->kind->op == CEDE_OP_CLOSE || !laws_pending(c, &seen))
+    c->home->sent |= here && !c->home->bound;
+    if (!here || !c->home->bound || c->kind->op == CEDE_OP_CLOSE || laws_may_be_sent(c) ||
+        !laws_pending(c, &seen))
         return;
     if (call_owns(c)) /* it may have ended, and only wait for what it owns (1b: Scopes) */
         return;

@@ -347,7 +347,7 @@ static void mix_oracle(void)
         mix(now.reg[i] ? now.reg[i]->serial : 0);
     for (const home *h = now.homes; h < now.homes + now.home_count; h++)
         mix(h->closing | (uint64_t)h->closed << 1 | (uint64_t)h->stop_asked << 2 |
-            (uint64_t)h->bound << 3 | (uint64_t)h->keeping << 4);
+            (uint64_t)h->bound << 3 | (uint64_t)h->keeping << 4 | (uint64_t)h->sent << 5);
     mix(now.drops);
 }
 

@@ -129,6 +129,7 @@ void waits_run(home *h, uint64_t at_most_ns)
     uint32_t held = undelivered(h, false);
     bool stopped = h->stop_asked;
     push(h, NULL);
+    h->sent = h->sent && stopped;
     int64_t ran = cede_run(h->loop, at_most_ns);
     uint32_t callbacks = now.callers[--now.caller_count].callbacks;
     uint64_t took = cede_sim_now(now.world) - start;

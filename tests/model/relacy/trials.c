@@ -272,6 +272,55 @@ static void wish_and_send_2(void)
     wish_and_send(3);
 }
 
+/* ---- A wish into a slot whose link travels for an older request ------------------------------ */
+
+static void on_heir(cede_req *req, cede_result r)
+{
+    on_ended(req, r);
+    TRIAL_CHECK(r.status == CEDE_ECANCELED);
+    if (value[1] && value[3])
+        cede_complete(alive_ticket, CEDE_OK, 0);
+}
+
+static void on_older_gone(cede_req *req, cede_result r)
+{
+    on_ended(req, r);
+    cede_prep_scope(&reqs[1]); /* into the slot of the first, if its link is not taken */
+    tickets[1] = cede_submit(loop, &reqs[1], on_heir);
+    atomic_store_explicit(&flag, 1, memory_order_release);
+}
+
+static void begin_older(void)
+{
+    begin_alive();
+    cede_prep_nop(&reqs[0]);
+    tickets[0] = cede_submit(loop, &reqs[0], on_ended);
+    cede_prep_nop(&reqs[2]);
+    (void)cede_submit(loop, &reqs[2], on_older_gone);
+}
+
+static void run_older(void)
+{
+    run_and_close();
+    TRIAL_CHECK(done_count == 4 && value[1] == 1 && value[3] == 1);
+}
+
+static void wish_older(void)
+{
+    cede_cancel(tickets[0]);
+}
+
+/* Its member is there when the scope ends, so it is ended with it, and not refused. */
+static void send_and_end(void)
+{
+    while (!atomic_load_explicit(&flag, memory_order_acquire))
+        trial_yield();
+    cede_prep_pend(&reqs[3]);
+    cede_in(&reqs[3], tickets[1]);
+    cede_submit_remote(loop, &reqs[3], on_heir, NULL);
+    cede_cancel(tickets[1]);
+}
+
 /* ---- A wish by a ticket that is older than the loop's taking --------------------------------- */
 
 static void on_early(cede_req *req, cede_result r)
@@ -476,6 +525,7 @@ const trial trials[] = {
     {"cancels", begin_cancels, {run_cancels, cancel_both, cancel_and_complete}, 8000},
     {"payloads", begin_payloads, {run_payloads, fail_and_complete, complete_and_fail}, 8000},
     {"seconds", begin_seconds, {run_seconds, wish_and_send_1, wish_and_send_2}, 8000},
+    {"older_links", begin_older, {run_older, wish_older, send_and_end}, 8000},
     {"early_wishes", begin_alive, {run_early, send_early, wish_early}, 8000},
     {"stop_and_post", begin_alive, {run_stopped, stop, post}, 8000},
     {"watched", begin_watched, {run_watched, cancel_0, cancel_1}, 8000},
