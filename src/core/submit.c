@@ -151,21 +151,20 @@ static bool reserve(cede_loop *loop, uint32_t *index)
     return *index;
 }
 
-/* Handles that the arguments name. Any thread. */
+/* All handles that the arguments name, also where one of them, or another argument, will not do.
+ * What the first says that cannot be bound. Any thread. */
 static cede_status bind_others(cede_loop *loop, const cede_req *req)
 {
     cede_status status = CEDE_OK;
     uint32_t index;
-    if (req->attributes_ & CEDI_IS_INVALID)
-        return CEDE_EINVAL;
     if (CEDI_PIN_OPS >> req->op_ & 1)
         return cedi_handle_bind(loop, req->args_.copy.other, &index);
-    if (req->op_ != CEDE_OP_SPAWN)
+    if (req->op_ != CEDE_OP_SPAWN || !req->args_.spawn.how) /* NULL: it will be refused */
         return CEDE_OK;
-    for (unsigned i = 0; i < 3 && !status; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         cede_handle handle = req->args_.spawn.how->stdio[i];
-        if (handle)
-            status = cedi_handle_bind(loop, handle, &index);
+        cede_status its = handle ? cedi_handle_bind(loop, handle, &index) : CEDE_OK;
+        status = status ? status : its;
     }
     return status;
 }
@@ -268,7 +267,7 @@ void cedi_take_close(cede_loop *loop, cedi_slot *slot)
 static void list_refused(cede_loop *loop, cedi_slot *slot, const cede_req *req)
 {
     uint32_t index, other;
-    bool two = (CEDI_PIN_OPS >> slot->op & 1) && !(req->attributes_ & CEDI_IS_INVALID) &&
+    bool two = (CEDI_PIN_OPS >> slot->op & 1) &&
                cedi_handle_bind(loop, req->args_.copy.other, &other) == CEDE_OK;
     slot->at.on.pin = 0;
     if (cedi_handle_bind(loop, req->handle_, &index) != CEDE_OK) {

@@ -88,6 +88,27 @@ CFT_CASE(close_comes_behind_what_its_handle_refused)
     cft_closed(t, file);
 }
 
+CFT_CASE(close_comes_behind_what_was_refused_for_its_arguments)
+{
+    cft_file(t, "f", NULL, 64, 1);
+    for (uint32_t i = 0; i < 4; i++) {
+        cede_handle one = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+        cede_handle other = cft_opened(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+        cft_rec *refused = cft_new(t);
+        if (i < 2)
+            cede_prep_copy(refused->req, one, UINT64_MAX, other, 0, 8);
+        else
+            cede_prep_send_file(refused->req, one, other, UINT64_MAX, 8);
+        cft_submit(refused);
+        cft_rec *close = close_of(t, i % 2 ? one : other);
+        cft_await(t, close);
+        CFT_OK(t, close);
+        if (one && other)
+            expect_before(t, refused, close);
+        cft_closed(t, i % 2 ? other : one);
+    }
+}
+
 CFT_CASE(handle_is_stale_from_the_submit_of_its_close_on)
 {
     cft_file(t, "f", NULL, 64, 1);

@@ -1,9 +1,31 @@
 /* The submit call binds a handle, whatever comes of the request (1b: Handles): refused by an ended
- * scope, of a wrong ticket, or without a slot. Another loop cannot have it then, and its loop's
- * close closes it: it stayed open. */
+ * scope, of a wrong ticket, without a slot, for its arguments, or for another handle. Another loop
+ * cannot have it then, and its loop's close closes it: it stayed open. */
 #include "orphans.h"
 
-enum { NO_SLOT, ENDED_SCOPE, NO_SCOPE, HOWS };
+enum { NO_SLOT, ENDED_SCOPE, NO_SCOPE, COPY, SEND_FILE, SPAWN, OTHER_STREAM, HOWS };
+
+/* From COPY on: that is not the first that the arguments name, and something else is wrong. */
+static void prep(int how, cede_req *req, cede_handle handle)
+{
+    static const char *const arguments[] = {"x", NULL};
+    static cede_spawn spawn;
+    static char byte;
+    spawn = (cede_spawn){.program = "x", .arguments = arguments, .stdio = {0, handle}};
+    if (how == COPY) {
+        cede_prep_copy(req, 0, UINT64_MAX, handle, 0, 1);
+    } else if (how == SEND_FILE) {
+        cede_prep_send_file(req, 0, handle, UINT64_MAX, 1);
+    } else if (how == SPAWN || how == OTHER_STREAM) {
+        if (how == SPAWN)
+            spawn.flags = CEDE_SPAWN_ANY + 1;
+        else
+            spawn.stdio[0] = 12345678;
+        cede_prep_spawn(req, &spawn, NULL);
+    } else {
+        cede_prep_read(req, handle, &byte, 1, 0);
+    }
+}
 
 static void one(int how, bool remote)
 {
@@ -27,8 +49,8 @@ static void one(int how, bool remote)
     }
     if (how == NO_SLOT)
         fill_slots(mine, 1);
-    cede_prep_read(&read.req, handle, &byte, 1, 0);
-    if (how != NO_SLOT)
+    prep(how, &read.req, handle);
+    if (how == ENDED_SCOPE || how == NO_SCOPE)
         cede_in(&read.req, life);
     if (remote)
         cede_submit_remote(mine, &read.req, note_done, NULL);
