@@ -61,7 +61,9 @@ extern "C" {
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
- * CEDE_EBUSY: something that names it is not delivered, or a scope owns it; CEDE_EBADF: stale;
+ * CEDE_EBUSY: a scope owns it, or a request of its loop that names it is not delivered: pending,
+ * refused, or a close or spawn that is yet to begin (without memory for a slot, of two handles the
+ * first, and none of a spawn; of a relay, what its receives and sends name). CEDE_EBADF: stale;
  * CEDE_ENOTSUP: the system cannot detach it (a Windows port), or it names nothing of the system
  * (sim; a listener at a local name on Windows). Windows: one that was used in the port lane has
  * been told to send no packets for what succeeds at once (FILE_SKIP_COMPLETION_PORT_ON_SUCCESS),

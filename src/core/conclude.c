@@ -80,6 +80,8 @@ void cedi_conclude(cede_loop *loop, cedi_slot *slot, cede_result *result)
     }
     if (slot->bits & CEDI_LISTED)
         cedi_order_leave(loop, slot);
+    else if (cedi_order_list_of(slot) == CEDI_LIST_ASIDE)
+        cedi_order_leave_aside(loop, slot);
     if (slot->scope) {
         result->scope = cedi_slot_ticket(cedi_slot_at(slot->scope));
         cedi_scope_leave(slot);

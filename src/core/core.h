@@ -342,6 +342,7 @@ struct cede_loop {
     uint32_t drops, drops_tail;   /* entries to be closed without a request; by owned_next */
     uint64_t dropping;            /* drops that are not over */
     uint32_t unowned;             /* entries that it knows and no scope owns; by owned_next */
+    uint32_t aside;               /* slots that no handle lists, and name some; by at.on.next */
     cede_pool *pools;             /* open ones, and those with buffers out */
     uint64_t zombies;             /* slots that wait for a wish to arrive */
     cede_req *orphans, *orphans_front, *orphans_last; /* without a slot, to be delivered: queue() */
@@ -461,8 +462,7 @@ void cedi_orphan_closed(cede_loop *, uint32_t index, cede_status, int32_t os_err
 /* The one behind `before`, or the first; NULL: a scope, which was set aside. */
 cede_req *cedi_orphan_take(cede_loop *, cede_req *before);
 cede_req *cedi_orphan_next(const cede_req *);
-/* Whether one that is not delivered names that handle. */
-bool cedi_orphan_names(const cede_loop *, uint32_t index);
+bool cedi_orphan_names(const cede_loop *, uint32_t index); /* one that is not delivered */
 
 #include "slot.h"
 

@@ -526,7 +526,8 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
         cedi_inbox_take(loop); /* what was sent before pends on it, too, or is its end */
         if (atomic_load_explicit(&entry->word, memory_order_relaxed) != word)
             return CEDE_EBADF;
-        if (entry->owner || !nothing_pending(loop, entry, index))
+        if (entry->owner || !nothing_pending(loop, entry, index) ||
+            cedi_order_aside_names(loop, handle))
             return CEDE_EBUSY;
         status = entry->flags & CEDI_ATTACHED && loop->backend->detach
                      ? loop->backend->detach(loop->self, entry->native)

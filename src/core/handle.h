@@ -7,7 +7,13 @@
 
 /* ---- handle.c, order.c ----------------------------------------------------------------------- */
 
-enum { CEDI_LIST_FREE, CEDI_LIST_IN, CEDI_LIST_OUT, CEDI_LISTS };
+enum {
+    CEDI_LIST_FREE,
+    CEDI_LIST_IN,
+    CEDI_LIST_OUT,
+    CEDI_LISTS,
+    CEDI_LIST_ASIDE = CEDI_LISTS /* no handle's, its loop's: see cedi_order_aside */
+};
 
 /* entry.flags */
 enum {
@@ -82,6 +88,11 @@ void cedi_order_hold(cedi_slot *);                /* joined: unless all before i
 void cedi_order_gone(cede_loop *, cedi_slot *);   /* lets the next start */
 void cedi_order_sealed(cede_loop *, cedi_slot *); /* the same, and tells it in its turn */
 void cedi_order_leave(cede_loop *, cedi_slot *);
+/* It names handles, which do not wait for it with their close, but are not released: it stands in
+ * the loop's list until it is delivered. A close to come, a spawn. */
+void cedi_order_aside(cede_loop *, cedi_slot *);
+void cedi_order_leave_aside(cede_loop *, cedi_slot *);
+bool cedi_order_aside_names(const cede_loop *, cede_handle);
 /* What is to be delivered before its items, or before it, and is ready; NULL: nothing. */
 cedi_slot *cedi_order_before(const cedi_slot *);
 

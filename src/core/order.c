@@ -136,3 +136,49 @@ cedi_slot *cedi_order_before(const cedi_slot *slot)
     first = cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
     return cedi_req_is_ready(first) ? first : NULL;
 }
+
+/* ---- What no handle lists ------------------------------------------------------------------- */
+
+void cedi_order_aside(cede_loop *loop, cedi_slot *slot)
+{
+    slot->bits |= CEDI_LIST_ASIDE << CEDI_LIST_SHIFT;
+    slot->at.on.next = loop->aside;
+    slot->at.on.prev = 0;
+    if (loop->aside)
+        cedi_slot_at(loop->aside)->at.on.prev = slot->id;
+    loop->aside = slot->id;
+}
+
+void cedi_order_leave_aside(cede_loop *loop, cedi_slot *slot)
+{
+    if (slot->at.on.next)
+        cedi_slot_at(slot->at.on.next)->at.on.prev = slot->at.on.prev;
+    if (slot->at.on.prev)
+        cedi_slot_at(slot->at.on.prev)->at.on.next = slot->at.on.next;
+    else
+        loop->aside = slot->at.on.next;
+    slot->bits &= (uint8_t) ~(CEDI_LIST_ASIDE << CEDI_LIST_SHIFT);
+}
+
+static bool names(const cedi_slot *slot, cede_handle handle)
+{
+    const cede_spawn *how = NULL;
+    bool found = false;
+    cedi_check_touch(slot, true, false);
+    if (slot->op == CEDE_OP_SPAWN)
+        how = slot->req->args_.spawn.how;
+    else
+        found = slot->req->handle_ == handle;
+    cedi_check_touch(slot, false, false);
+    for (unsigned i = 0; i < 3 && how; i++) /* NULL: it was refused */
+        found |= how->stdio[i] == handle;
+    return found;
+}
+
+bool cedi_order_aside_names(const cede_loop *loop, cede_handle handle)
+{
+    uint32_t id = loop->aside;
+    while (id && !names(cedi_slot_at(id), handle))
+        id = cedi_slot_at(id)->at.on.next;
+    return id;
+}

@@ -285,7 +285,9 @@ static void list_refused(cede_loop *loop, cedi_slot *slot, const cede_req *req)
 static void refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t by)
 {
     slot->bits &= (uint8_t)~CEDI_ORDERED;
-    if ((slot->req->attributes_ & CEDI_HAS_HANDLE) && slot->op != CEDE_OP_CLOSE)
+    if (slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_SPAWN)
+        cedi_order_aside(loop, slot);
+    else if (slot->req->attributes_ & CEDI_HAS_HANDLE)
         list_refused(loop, slot, slot->req);
     cedi_req_refuse(loop, slot, status, by);
 }
@@ -328,12 +330,16 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     if (slot->op == CEDE_OP_CLOSE) {
         slot->holds |= CEDI_HOLD_CLOSE; /* until nothing is pending on its handle */
         cedi_req_start(loop, slot);
-        if (held) /* the submit binds, though it takes effect later */
+        if (held) { /* the submit binds, though it takes effect later */
             (void)cedi_handle_bind(loop, req->handle_, &(uint32_t){0});
-        else
+            cedi_order_aside(loop, slot);
+        } else {
             cedi_take_close(loop, slot);
+        }
         return;
     }
+    if (slot->op == CEDE_OP_SPAWN)
+        cedi_order_aside(loop, slot);
     if (slot->op == CEDE_OP_TIMER || (attributes & (CEDI_HAS_WITHIN | CEDI_HAS_UNTIL)))
         arm(loop, slot, req);
     cedi_req_start(loop, slot);

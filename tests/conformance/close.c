@@ -391,6 +391,68 @@ CFT_CASE(release_waits_until_nothing_is_pending)
     CFT_CHECK(t, cede_release(0, &native) == CEDE_EBADF);
 }
 
+static void expect_busy(cft *t, cede_handle handle)
+{
+    intptr_t native = -1;
+    cede_status status = cede_release(handle, &native);
+    CFT_CHECK(t, native == -1);
+    CFT_EXPECT(t, status == CEDE_EBUSY || status == CEDE_ENOTSUP);
+}
+
+/* And taken back. */
+static void expect_released(cft *t, cft_pipe *pipe)
+{
+    intptr_t native = -1;
+    cede_status status = cede_release(pipe->handle, &native);
+    CFT_EXPECT(t, status == CEDE_OK || status == CEDE_ENOTSUP);
+    if (status)
+        return;
+    CFT_CHECK(t, native == pipe->native);
+    pipe->handle = cede_import(native, CEDE_KIND_PIPE, 0);
+    CFT_EXPECT(t, pipe->handle != 0);
+}
+
+/* A close of the handle, or a spawn that is given it. */
+static cft_rec *close_or_spawn(cft *t, bool close, cede_handle handle)
+{
+    const char *words[] = {"exit:0", NULL};
+    cft_rec *rec;
+    if (!close)
+        return cft_prep_child(t, 0, handle, words);
+    rec = cft_new(t);
+    cede_prep_close(rec->req, handle);
+    return rec;
+}
+
+/* It stands in no order of the handle's: refused, or behind a link that is open. */
+CFT_CASE(release_waits_for_a_close_or_spawn_that_has_not_begun)
+{
+    cft_pipe pipe = cft_pipe_reader(t);
+    for (int close = 0; close < 2; close++) {
+        cft_rec *refused = close_or_spawn(t, close, pipe.handle);
+        cede_link(refused->req, NULL, NULL);
+        cft_submit_on(refused, cft_loop(t));
+        expect_busy(t, pipe.handle);
+        cft_await(t, refused);
+        CFT_STATUS(t, refused, CEDE_EINVAL);
+        expect_released(t, &pipe);
+    }
+    for (int close = 0; close < 2; close++) {
+        cft_rec *first = cft_new(t), *held = close_or_spawn(t, close, pipe.handle);
+        cede_prep_pend(first->req);
+        cft_link(first, held);
+        cft_submit_on(first, cft_loop(t));
+        cft_flush(t);
+        expect_busy(t, pipe.handle);
+        cft_complete(t, first->ticket, CEDE_EPIPE, 0); /* only a close goes on then */
+        cft_settle(t);
+        CFT_STATUS(t, held, close ? CEDE_OK : CEDE_ECANCELED);
+        if (!close)
+            expect_released(t, &pipe);
+    }
+    expect_stale(t, pipe.handle);
+}
+
 static void drops_it(void *context)
 {
     cede_drop(*(cede_handle *)context);
