@@ -1,7 +1,7 @@
 /*
  * Relays: stream to stream, made of requests by the public calls. Nothing of the core's inside is
- * used but an attribute's bit and a look of checked builds, and nothing there knows of it, so it
- * keeps the laws because its requests do.
+ * used but an attribute's bit, the binding of its handles and a look of checked builds, and nothing
+ * there knows of it, so it keeps the laws because its requests do.
  *
  * The scope's done is the caller's own. Two halves of a buffer go round: one is filled while the
  * other is sent. A half is received into again when all of it was sent. What ends the relay is
@@ -174,11 +174,14 @@ cede_ticket cede_submit_relay_at(cede_loop *loop, cede_relay *relay, cede_done *
                                  const char *where)
 {
     cede_ticket life;
+    uint32_t index;
     cedi_check_submit(&relay->req, where); /* first: one in flight is poisoned */
     relay->loop_ = loop;
     relay->where_ = where;
     relay->background_ = relay->req.attributes_ & CEDI_IS_BACKGROUND;
     life = relay->life_ = cede_submit_at(loop, &relay->req, done, where);
+    (void)cedi_handle_bind(loop, relay->from_, &index); /* whatever comes of it, as by a submit */
+    (void)cedi_handle_bind(loop, relay->to_, &index);
     if (relay->half_bytes_ == 0 || !relay->half_[0].base) {
         stop(relay, CEDE_EINVAL);
     } else {
