@@ -160,7 +160,8 @@ CEDE_API void cede_complete(cede_ticket pend, cede_status, uint64_t count);
 
 /* Runs callbacks until at_most_ns have passed (0: one turn without waiting), or the loop is idle
  * (nothing undelivered but background requests), or cede_stop was called. Returns the number of
- * callbacks run, or a negative status when the backend is broken beyond use. */
+ * callbacks run, without those that a cede_wait in one of them ran, or a negative status when the
+ * backend is broken beyond use. */
 CEDE_API int64_t cede_run(cede_loop *, uint64_t at_most_ns);
 
 /* Ends one cede_run: the present one, or the next. Remembered once. Any thread, also from a signal
