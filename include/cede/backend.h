@@ -134,8 +134,10 @@ typedef struct cede_backend {
      * promptly, having made what room it can (flushed its queue): the rest may hold what alone ends
      * the works that it took. Where start takes nothing twice running, the core sleeps up to 10 ms
      * between offers while something is in flight, and else fails the first that is no close with
-     * CEDE_EAGAIN. Work whose arguments are bad is taken and reported failed. Must not block (a
-     * file system that blocks inside the kernel's submit aside). */
+     * CEDE_EAGAIN. Work whose arguments are bad is taken and reported failed; so is, with
+     * CEDE_ENOMEM, one for which there is no memory (a close: CEDE_REPORT_PARK), because what is
+     * behind it may need none. Must not block (a file system that blocks inside the kernel's submit
+     * aside). */
     uint32_t (*start)(void *self, const cede_work *batch, uint32_t count);
     /* Asks the kernel to end a work that was taken and not reported. One of CEDE_CANCEL_. The
      * report still comes, exactly once. Where the kernel answers later that it found nothing or

@@ -106,7 +106,8 @@ CEDE_API const char *cede_op_name(uint32_t op);
  *
  * Errors that are found here and delivered: CEDE_EINVAL (not prepared, bad argument or flag, a
  * handle or scope of another loop), CEDE_EBADF (no such handle), CEDE_ENOTSUP, CEDE_EENDED (scope
- * or loop ending), CEDE_ENOMEM. A NULL loop, request or done, and a request in flight, stop the
+ * or loop ending), CEDE_ENOMEM (later, too: no memory for what the backend keeps of it; that holds
+ * up nothing behind it). A NULL loop, request or done, and a request in flight, stop the
  * process (law 17). Whatever comes of it, the handles that it names are the loop's from here.
  * What is submitted in the done of a refused request counts on from there, also if it is another
  * request: who works off a queue so must look for CEDE_EENDED (law 17: a thousand stop it).

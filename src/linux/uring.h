@@ -362,11 +362,13 @@ uint64_t cedi_uring_now_coarse(void *self);
 
 /* ---- uring_job.c ---------------------------------------------------------------------------- */
 
-/* A record for a work; NULL: out of memory. */
+/* A record for a work; NULL: out of memory, which is cedi_uring_no_record's. */
 uring_job *cedi_uring_job_new(uring *, const cede_work *, unsigned kind);
+/* Taken, and reported: there is no memory for what it needs. Returns true. */
+bool cedi_uring_no_record(uring *, const cede_work *);
 uring_job *cedi_uring_job_find(const uring *, uint64_t token);
 void cedi_uring_job_free(uring *, uring_job *);
-bool cedi_uring_to_pool(uring *, const cede_work *); /* false: no room */
+bool cedi_uring_to_pool(uring *, const cede_work *); /* returns true */
 /* With a child's streams, which are the work's from here, whatever comes of it. */
 bool cedi_uring_to_pool_with(uring *, const cede_work *, const int streams[3]);
 void cedi_uring_take_finished(uring *);

@@ -36,7 +36,7 @@ bool cedi_uring_start_child_wait(uring *self, const cede_work *work)
     struct io_uring_sqe *sqe;
     uring_job *job = cedi_uring_job_new(self, work, URING_CHILD);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     sqe = cedi_uring_sqe(self);
     if (!sqe) {
         cedi_uring_job_free(self, job);

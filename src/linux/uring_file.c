@@ -141,8 +141,8 @@ static void join_waiting(uring *self, uring_job *job)
     self->files.last = job;
 }
 
-/* With a buffer, sooner or later. False: there is no room for the entry, or memory for the first
- * buffer. */
+/* With a buffer, sooner or later. False: there is no room for the entry, or, if it has no buffer, no
+ * memory for the first. */
 static bool begin_piece(uring *self, uring_job *job)
 {
     if (!self->files.first && take_buffer(self, job))
@@ -210,6 +210,7 @@ static void over(uring *self, uring_job *job, cede_status status, int32_t error)
 bool cedi_uring_start_send_file(uring *self, const cede_work *work)
 {
     uring_job *job;
+    bool starved;
     if (work->kind != CEDE_KIND_STREAM &&
         (fcntl((int)work->native, F_GETFL) & O_ACCMODE) == O_RDONLY)
         return cedi_uring_failed(self, work, EBADF); /* where nothing goes there is never room */
@@ -217,7 +218,7 @@ bool cedi_uring_start_send_file(uring *self, const cede_work *work)
         return cedi_uring_finished(self, work, 0);
     job = cedi_uring_job_new(self, work, URING_FILE);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     job->file.buffer = NULL;
     job->file.moved = 0;
     job->file.piece_bytes = PIECE_BYTES;
@@ -228,9 +229,10 @@ bool cedi_uring_start_send_file(uring *self, const cede_work *work)
     /* Only sockets can be told not to wait: of others, first that there is room. */
     if (job->file.socket ? begin_piece(self, job) : wait_for_room(self, job))
         return true;
+    starved = job->file.socket && !job->file.buffer;
     (void)cedi_uring_file_left(self, job);
     cedi_uring_job_free(self, job);
-    return false;
+    return starved && cedi_uring_no_record(self, work);
 }
 
 /* A stream that took less than it was offered is offered about so much the next time, so that not
@@ -280,6 +282,10 @@ void cedi_uring_file_completed(uring *self, uring_job *job, int result)
         return;
     } else if (job->file.step == POLLING) {
         going = begin_piece(self, job);
+        if (!going && !job->file.buffer) {
+            over(self, job, CEDE_ENOMEM, ENOMEM);
+            return;
+        }
     } else if (result == 0) {
         over(self, job, CEDE_OK, 0); /* the file's end */
         return;

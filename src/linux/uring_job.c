@@ -68,8 +68,8 @@ static bool grow(uring *self)
     return true;
 }
 
-/* A close that lingers needs no memory (law 15): there is one record for that, and whoever comes
- * while it is taken waits. It does not stand in the table: nothing cancels it. */
+/* A close that lingers needs no memory (law 15): there is one record for that, and another that
+ * comes while it is taken is put off. It does not stand in the table: nothing cancels it. */
 static uring_job *reserve(uring *self, const cede_work *work)
 {
     if (work->op != CEDE_OP_CLOSE || self->reserve_taken)
@@ -108,6 +108,16 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     *bucket = job;
     self->jobs_live++;
     return job;
+}
+
+/* An answer, not a reason to keep back what is behind it (law 15). A close needs a record where it
+ * lingers: it is put off, and does not fail (law 10). */
+bool cedi_uring_no_record(uring *self, const cede_work *work)
+{
+    self->works--; /* start counts it */
+    cede_core_done(self->core, work->token,
+                   work->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM, ENOMEM, 0);
+    return true;
 }
 
 uring_job *cedi_uring_job_find(const uring *self, uint64_t token)
@@ -160,7 +170,7 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
     if (!job) {
         if (streams)
             cedi_child_streams_close(streams);
-        return false;
+        return cedi_uring_no_record(self, work);
     }
     if (streams)
         memcpy(job->work.streams, streams, sizeof job->work.streams);

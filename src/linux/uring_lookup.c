@@ -89,11 +89,11 @@ bool cedi_uring_start_lookup(uring *self, const cede_work *work)
         self->strays = cedi_strays_open(self->pool);
     job = self->strays ? cedi_uring_job_new(self, work, URING_LOOKUP) : NULL;
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     lookup = lookup_new(self, work);
     if (!lookup) {
         cedi_uring_job_free(self, job);
-        return false;
+        return cedi_uring_no_record(self, work);
     }
     job->lookup = lookup;
     lookup->job = job;

@@ -166,7 +166,8 @@ bool cedi_uring_start_send_all(uring *self, const cede_work *work)
 
 /* ---- With a record -------------------------------------------------------------------------- */
 
-/* An entry whose structures lie in the record. NULL: no room, for the one or the other. */
+/* An entry whose structures lie in the record. NULL: no room for it, or, if *out is NULL, no memory
+ * for the record. */
 static struct io_uring_sqe *job_entry(uring *self, const cede_work *work, int opcode,
                                       uring_job **out)
 {
@@ -184,6 +185,12 @@ static struct io_uring_sqe *job_entry(uring *self, const cede_work *work, int op
     }
     sqe->user_data |= URING_JOB;
     return sqe;
+}
+
+/* There was none. */
+static bool no_entry(uring *self, const cede_work *work, const uring_job *job)
+{
+    return !job && cedi_uring_no_record(self, work);
 }
 
 static struct io_uring_sqe *message_entry(uring *self, const cede_work *work, int opcode, int flags,
@@ -219,7 +226,7 @@ bool cedi_uring_start_sendv(uring *self, const cede_work *work)
         return piece(self, work, true, (uintptr_t)vec->base + (uintptr_t)moved,
                      vec->length_bytes - moved, MSG_WAITALL);
     if (!message_entry(self, work, IORING_OP_SENDMSG, MSG_NOSIGNAL | MSG_WAITALL, &job))
-        return false;
+        return no_entry(self, work, job);
     job->net.message.msg_iov = (struct iovec *)(uintptr_t)vec;
     job->net.message.msg_iovlen = count;
     return true;
@@ -240,7 +247,7 @@ bool cedi_uring_start_recvfrom(uring *self, const cede_work *work)
 {
     uring_job *job;
     if (!message_entry(self, work, IORING_OP_RECVMSG, MSG_TRUNC, &job))
-        return false;
+        return no_entry(self, work, job);
     one_piece(job, work);
     job->net.message.msg_namelen = sizeof job->net.name;
     return true;
@@ -250,7 +257,7 @@ bool cedi_uring_start_sendto(uring *self, const cede_work *work)
 {
     uring_job *job;
     if (!message_entry(self, work, IORING_OP_SENDMSG, MSG_NOSIGNAL, &job))
-        return false;
+        return no_entry(self, work, job);
     one_piece(job, work);
     job->net.message.msg_namelen =
         cedi_net_to_system(&work->args->datagram.address, &job->net.name);
@@ -269,7 +276,7 @@ bool cedi_uring_start_connect(uring *self, const cede_work *work)
     sqe = job_entry(self, work, IORING_OP_CONNECT, &job);
     if (!sqe) {
         (void)close(fd);
-        return false;
+        return no_entry(self, work, job);
     }
     job->net.native = fd;
     sqe->fd = fd;
@@ -304,19 +311,16 @@ bool cedi_uring_start_accept(uring *self, const cede_work *work)
     int error = cedi_uring_fault(self, "accept");
     if (error)
         return cedi_uring_failed(self, work, error);
-    if (!work->args->net.out) {
+    if (!work->args->net.out)
         return accept_entry(self, work, 0);
-    } else {
-        sqe = job_entry(self, work, IORING_OP_ACCEPT, &job);
-        if (sqe) {
-            job->net.name_bytes = sizeof job->net.name;
-            sqe->addr = (uint64_t)(uintptr_t)&job->net.name;
-            sqe->addr2 = (uint64_t)(uintptr_t)&job->net.name_bytes;
-        }
-    }
-    if (sqe)
-        sqe->accept_flags = SOCK_CLOEXEC;
-    return sqe != NULL;
+    sqe = job_entry(self, work, IORING_OP_ACCEPT, &job);
+    if (!sqe)
+        return no_entry(self, work, job);
+    job->net.name_bytes = sizeof job->net.name;
+    sqe->addr = (uint64_t)(uintptr_t)&job->net.name;
+    sqe->addr2 = (uint64_t)(uintptr_t)&job->net.name_bytes;
+    sqe->accept_flags = SOCK_CLOEXEC;
+    return true;
 }
 
 /* What the kernel wrote into the record goes to the caller. */

@@ -3,8 +3,9 @@
  * ops.def, so that an operation without its function does not compile.
  *
  * A function fills its entry completely and at once: after the next entry is asked for, the kernel
- * may have this one. It returns false when there is no room (for an entry, a record); then nothing
- * was taken. The core holds the arguments open during start, so they are read without a bracket.
+ * may have this one. It returns false when there is no room for an entry; then nothing was taken,
+ * and what is behind it waits, too. Where there is no memory, for a record or what else it needs,
+ * that is the outcome of this work alone (cedi_uring_no_record). The core holds the arguments open during start, so they are read without a bracket.
  * The loop's thread.
  */
 #include "uring.h"
@@ -230,7 +231,7 @@ static bool start_open(uring *self, const cede_work *work)
             system |= O_NONBLOCK;
         job = cedi_uring_job_new(self, work, URING_OPEN);
         if (!job)
-            return false;
+            return cedi_uring_no_record(self, work);
         job->fifo.flags = system;
     }
     sqe = path_entry(self, work, IORING_OP_OPENAT, work->args->path.path, work->args->path.mode,
@@ -309,7 +310,7 @@ static bool stat_entry(uring *self, const cede_work *work, int directory, const 
     uring_job *job = cedi_uring_job_new(self, work, URING_STAT);
     struct io_uring_sqe *sqe;
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     sqe = entry(self, work, IORING_OP_STATX, path, STATX_BASIC_STATS | STATX_BTIME,
                 (uint64_t)(uintptr_t)work->args->path.out);
     if (!sqe) {
@@ -507,7 +508,7 @@ URING_COLD static bool start_wait(uring *self, const cede_work *work)
     }
     job = cedi_uring_job_new(self, work, URING_POLL);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     sqe = entry(self, work, IORING_OP_POLL_ADD, NULL, 0, 0);
     if (!sqe) {
         cedi_uring_job_free(self, job);
@@ -529,7 +530,7 @@ static bool start_poll(uring *self, const cede_work *work)
     uring_job *job = cedi_uring_job_new(self, work, URING_POLLED);
     struct io_uring_sqe *sqe;
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     sqe = entry(self, work, IORING_OP_POLL_ADD, NULL, 0, 0);
     if (!sqe) {
         cedi_uring_job_free(self, job);

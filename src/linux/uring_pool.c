@@ -146,7 +146,7 @@ static bool start_steps(uring *self, const cede_work *work)
         return cedi_uring_failed(self, work, EBADF);
     job = cedi_uring_job_new(self, work, URING_PICK);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     job->picked.kind = work->kind;
     job->picked.view = cede_core_pool(work);
     job->picked.number = UINT32_MAX;

@@ -22,7 +22,7 @@ bool cedi_uring_start_signal_many(uring *self, const cede_work *work)
         self->listener = cedi_signals_listen(cedi_uring_wake, self);
     job = self->listener ? cedi_uring_job_new(self, work, URING_SIGNAL) : NULL;
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     job->work.args.many.credit = cedi_signals_heeded(job->work.args.many.credit);
     cedi_uring_signals_came(self);
     job->signal.next = self->signals;

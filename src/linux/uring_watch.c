@@ -116,7 +116,7 @@ bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
         return cedi_uring_failed(self, work, error);
     job = cedi_uring_job_new(self, work, URING_WATCH);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     job->watch.view = cede_core_pool(work);
     job->watch.borrowed = work->how & CEDE_WORK_BORROWED;
     job->watch.reading = false;

@@ -44,7 +44,7 @@ bool cedi_uring_start_send_zero_copy(uring *self, const cede_work *work)
         return cedi_uring_start_send_all(self, work);
     job = cedi_uring_job_new(self, work, URING_ZERO);
     if (!job)
-        return false;
+        return cedi_uring_no_record(self, work);
     job->zero.told = job->zero.wished = false;
     if (rest(self, work->args, work->moved, (int)work->native, work->token, URING_OP_SEND_ZC))
         return true;

@@ -122,6 +122,15 @@ static bool take(sim_loop *loop, const cede_work *given)
     return true;
 }
 
+/* No memory for a record is that work's outcome, and keeps back nothing behind it (law 15). */
+static void starved(sim_loop *loop, const cede_work *given)
+{
+    sim_unlock(loop->world);
+    cede_core_done(loop->core, given->token,
+                   given->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM, 0, 0);
+    sim_lock(loop->world);
+}
+
 /* Reports one work of the list to the core, with the lock let go meanwhile. */
 static void report(sim_loop *loop, sim_work *work)
 {
@@ -167,8 +176,10 @@ static uint32_t backend_start(void *self, const cede_work *batch, uint32_t count
     uint32_t taken = 0;
     sim_lock(loop->world);
     uint32_t limit = limit_batch(loop, count);
-    while (taken < limit && take(loop, &batch[taken]))
-        taken++;
+    for (; taken < limit; taken++) {
+        if (!take(loop, &batch[taken]))
+            starved(loop, &batch[taken]);
+    }
     if (loop->world->config.immediate_permille > 0) {
         for (sim_work *work = loop->done.first, *next; work; work = next) {
             next = work->next;

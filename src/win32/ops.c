@@ -2,8 +2,9 @@
  * From work to what carries it out: one function an operation, found by a table that expands from
  * ops.def, so that an operation without its function does not compile.
  *
- * A function returns false when there is no room for a record; then nothing was taken. The core
- * holds the arguments open during start, so they are read without a bracket. The loop's thread.
+ * A function returns false when there is no memory for what the work needs; then it has reported
+ * nothing and keeps nothing of it. The core holds the arguments open during start, so they are read
+ * without a bracket. The loop's thread.
  */
 #include "net.h"
 
@@ -194,13 +195,23 @@ bool cedi_win_supports(void *self, uint32_t op)
     return op < CEDE_OP_COUNT && starters[op];
 }
 
+/* An answer to that work alone, not a reason to keep back what is behind it (law 15). A close does
+ * not fail for it (law 10). */
+static void starved(win *self, const cede_work *work)
+{
+    cede_core_done(self->core, work->token,
+                   work->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM,
+                   ERROR_NOT_ENOUGH_MEMORY, 0);
+}
+
 uint32_t cedi_win_start(void *context, const cede_work *batch, uint32_t count)
 {
     win *self = context;
-    uint32_t taken = 0;
-    while (taken < count && starters[batch[taken].op](self, &batch[taken]))
-        taken++;
-    return taken;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!starters[batch[i].op](self, &batch[i]))
+            starved(self, &batch[i]);
+    }
+    return count;
 }
 
 int cedi_win_cancel(void *context, uint64_t token)
