@@ -21,7 +21,8 @@
  *                                       cancel or its deadline; count is what has gone
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
  *                                       stream; an empty datagram is sent and received as one. At
- *                                       the wrong end of a pipe CEDE_EBADF, as of any bytes
+ *                                       the wrong end of a pipe, or of a terminal that is not open
+ *                                       for it, CEDE_EBADF, as of any bytes
  *   connect                             CEDE_ECONNREFUSED (also of a local name that is not there),
  *                                       CEDE_EHOSTUNREACH, CEDE_ENETUNREACH,
  *                                       CEDE_ETIMEDOUT (the system's own limit, not a deadline)

@@ -327,6 +327,8 @@ uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
 /* Taken, and reported: what the kernel need not be asked. Returns true. */
 bool cedi_uring_failed(uring *, const cede_work *, int error);
 bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
+/* Of a stream or terminal, where nothing is asked for. */
+bool cedi_uring_nothing(uring *, const cede_work *, bool writes);
 /* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that
  * is no socket. */
 bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);

@@ -87,6 +87,23 @@ void cedi_uring_might_signal(uring *self, struct io_uring_sqe *sqe, unsigned fla
     might_signal(self, sqe, flags);
 }
 
+/* Nothing was asked for, of a stream or terminal, which the kernel would look at all the same: it
+ * would tell the end or the error of the one, and wait for input of the other. Only whether it may
+ * be asked for it is looked at, where there is such a thing. */
+bool cedi_uring_nothing(uring *self, const cede_work *work, bool writes)
+{
+    int flags = work->kind == CEDE_KIND_TTY ? fcntl((int)work->native, F_GETFL) : O_RDWR;
+    if (flags >= 0 && (flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
+        return cedi_uring_failed(self, work, EBADF);
+    return cedi_uring_finished(self, work, 0);
+}
+
+static bool is_nothing_of_a_terminal(const cede_work *work)
+{
+    return work->kind == CEDE_KIND_TTY && work->args->io.length_bytes == 0 &&
+           work->args->io.offset == CEDE_CURRENT;
+}
+
 bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
 {
     const cede_args *args = work->args;
@@ -94,6 +111,8 @@ bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_
     int64_t offset = args->io.offset;
     if (work->kind == CEDE_KIND_STREAM)
         return cedi_uring_socket_transfer(self, work, opcode == IORING_OP_WRITE, 0);
+    if (URING_UNLIKELY(is_nothing_of_a_terminal(work)))
+        return cedi_uring_nothing(self, work, opcode == IORING_OP_WRITE);
     const void *at = (const void *)((uintptr_t)args->io.buffer + (uintptr_t)moved);
     if (length > ROUND_BYTES)
         length = ROUND_BYTES;
@@ -128,11 +147,11 @@ static bool start_write_all(uring *self, const cede_work *work)
     return cedi_uring_transfer(self, work, IORING_OP_WRITE, work->moved);
 }
 
-/* Of nothing, the kernel would look at the stream, and tell its end or its error. */
 static bool is_nothing_of_a_stream(const cede_work *work)
 {
     uint64_t at = 0;
-    if (work->kind != CEDE_KIND_STREAM)
+    if (work->kind != CEDE_KIND_STREAM &&
+        (work->kind != CEDE_KIND_TTY || work->args->vec.offset != CEDE_CURRENT))
         return false;
     while (at < work->args->vec.count && work->args->vec.vec[at].length_bytes == 0)
         at++;
@@ -142,7 +161,7 @@ static bool is_nothing_of_a_stream(const cede_work *work)
 static bool start_readv(uring *self, const cede_work *work)
 {
     if (is_nothing_of_a_stream(work))
-        return cedi_uring_finished(self, work, 0);
+        return cedi_uring_nothing(self, work, false);
     return entry(self, work, IORING_OP_READV, work->args->vec.vec, work->args->vec.count,
                  (uint64_t)work->args->vec.offset) != NULL;
 }
@@ -150,7 +169,7 @@ static bool start_readv(uring *self, const cede_work *work)
 static bool start_writev(uring *self, const cede_work *work)
 {
     if (is_nothing_of_a_stream(work))
-        return cedi_uring_finished(self, work, 0);
+        return cedi_uring_nothing(self, work, true);
     struct io_uring_sqe *sqe = entry(self, work, IORING_OP_WRITEV, work->args->vec.vec,
                                      work->args->vec.count, (uint64_t)work->args->vec.offset);
     if (!sqe)
@@ -179,8 +198,11 @@ bool cedi_uring_stream_vector(uring *self, const cede_work *work, const cede_vec
 static bool start_append(uring *self, const cede_work *work)
 {
     uint64_t length = work->args->io.length_bytes;
-    struct io_uring_sqe *sqe = entry(self, work, IORING_OP_WRITE, work->args->io.buffer,
-                                     length < ROUND_BYTES ? length : ROUND_BYTES, 0);
+    struct io_uring_sqe *sqe;
+    if (URING_UNLIKELY(is_nothing_of_a_terminal(work)))
+        return cedi_uring_nothing(self, work, true);
+    sqe = entry(self, work, IORING_OP_WRITE, work->args->io.buffer,
+                length < ROUND_BYTES ? length : ROUND_BYTES, 0);
     if (!sqe)
         return false;
     might_signal(self, sqe, RWF_APPEND);

@@ -124,3 +124,96 @@ CFT_CASE(import_asks_the_system_what_it_is)
     CFT_STATUS(t, read_from(t, event, 8, 0), CEDE_ESPIPE);
     cft_closed(t, event);
 }
+
+enum { READ, READV, READV_EMPTY, READ_ALL, RECV, RECV_ALL, WRITE, WRITEV, WRITEV_EMPTY, WRITE_ALL };
+enum { APPEND = WRITE_ALL + 1, SEND, SEND_ALL, SENDV, SEND_ZERO_COPY, NOTHINGS };
+
+static cft_rec *ask_for_nothing(cft *t, cede_handle h, int how)
+{
+    static const cede_vec empty[2];
+    cft_rec *rec = cft_new(t);
+    cede_req *req = rec->req;
+    switch (how) {
+    case READ:
+        cede_prep_read(req, h, NULL, 0, CEDE_CURRENT);
+        break;
+    case READV:
+    case READV_EMPTY:
+        cede_prep_readv(req, h, empty, how == READV ? 0 : 2, CEDE_CURRENT);
+        break;
+    case READ_ALL:
+        cede_prep_read_all(req, h, NULL, 0, CEDE_CURRENT);
+        break;
+    case RECV:
+        cede_prep_recv(req, h, NULL, 0);
+        break;
+    case RECV_ALL:
+        cede_prep_recv_all(req, h, NULL, 0);
+        break;
+    case WRITE:
+        cede_prep_write(req, h, NULL, 0, CEDE_CURRENT);
+        break;
+    case WRITEV:
+    case WRITEV_EMPTY:
+        cede_prep_writev(req, h, empty, how == WRITEV ? 0 : 2, CEDE_CURRENT);
+        break;
+    case WRITE_ALL:
+        cede_prep_write_all(req, h, NULL, 0, CEDE_CURRENT);
+        break;
+    case APPEND:
+        cede_prep_append(req, h, NULL, 0);
+        break;
+    case SEND:
+        cede_prep_send(req, h, NULL, 0);
+        break;
+    case SEND_ALL:
+        cede_prep_send_all(req, h, NULL, 0);
+        break;
+    case SENDV:
+        cede_prep_sendv(req, h, empty, 2);
+        break;
+    default:
+        cede_prep_send_zero_copy(req, h, NULL, 0);
+        break;
+    }
+    cft_submit(rec);
+    return rec;
+}
+
+/* Who looks at it may have typed nothing yet, and may read nothing. */
+CFT_CASE(terminal_asked_for_nothing_waits_for_nothing)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0)
+        return; /* there are none here */
+    for (int access = O_RDONLY; access <= O_RDWR; access++) {
+        cede_handle tty = import(t, open(ptsname(terminal), access | O_NOCTTY | O_CLOEXEC));
+        for (int how = 0; how < NOTHINGS; how++) {
+            int wrong_end = how < WRITE ? O_WRONLY : O_RDONLY;
+            cft_rec *rec = ask_for_nothing(t, tty, how);
+            cft_await(t, rec);
+            if (access == wrong_end)
+                CFT_STATUS(t, rec, CEDE_EBADF);
+            else
+                CFT_MOVED(t, rec, 0);
+        }
+        cft_closed(t, tty);
+    }
+
+    /* On its turn, all the same. */
+    cede_handle tty = import(t, open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    cft_rec *line = cft_new(t);
+    cede_prep_read(line->req, tty, cft_buffer(line, 16), 16, CEDE_CURRENT);
+    cft_submit(line);
+    cft_rec *nothing = ask_for_nothing(t, tty, READ);
+    cft_flush(t);
+    cft_flush(t);
+    CFT_EXPECT(t, line->done == 0 && nothing->done == 0);
+    CFT_CHECK(t, write(terminal, "line\n", 5) == 5);
+    cft_await(t, nothing);
+    CFT_MOVED(t, line, 5);
+    CFT_MOVED(t, nothing, 0);
+    CFT_EXPECT(t, line->done_at < nothing->done_at);
+    cft_closed(t, tty);
+    CFT_CHECK(t, close(terminal) == 0);
+}
