@@ -107,7 +107,10 @@ CEDE_API void cede_prep_pair(cede_req *, uint32_t what, cede_handle *second);
  * 6724). The first `room` addresses are written to out (ceded), with `port`; count is how many
  * there are, which may be more than room. CEDE_ENONAME: it has no address (of this family), or is
  * no name; CEDE_EAGAIN: no name server answered. Cancelled, or at its deadline, it ends at once;
- * what the system has asked already goes on unheard (law 7's table).
+ * what the system has asked already goes on unheard (law 7's table). On Linux
+ * a loop asks on 16 threads at most, each of which one that hangs keeps, also unheard, until the
+ * system gives it up: while all of them are kept, later look-ups of names wait, until their
+ * deadline. (On Windows the system sees to that; where it does not, a process has 64 such threads.)
  * A number address is understood too, as cede_address_parse reads it, without port and brackets.
  * Whatever else looks like one (numbers and dots alone, like "127.1", "0x7f.0.0.1", "010.0.0.1", or
  * with a colon, like "fe80::1%eth0") is no name on any system, though some would read it: so what a

@@ -31,8 +31,11 @@ extern "C" {
 /* Makes a pool of `count` buffers of `bytes` bytes each, with `headroom` bytes before each buffer.
  * Buffers and their headroom are aligned to 64 bytes (the headroom's begins at buffer - headroom,
  * rounded up to 64). CEDE_EINVAL: a count of 0 or above CEDE_POOL_MOST, bytes of 0, bytes or
- * headroom above 1 GiB. CEDE_ENOMEM: no memory, *out untouched. The loop's thread. All memory is
- * had here: nothing that comes later allocates. */
+ * headroom above 1 GiB. CEDE_ENOMEM: no memory, *out untouched. The loop's thread. The
+ * buffers and all that the core keeps of them are had here. A backend may want some memory more at
+ * the first receive from the pool, once (io_uring: a record, which a later pool takes over, and
+ * pages for a ring that its kernel picks from); without it, or beyond 65,536 such pools of a loop,
+ * the library picks. */
 CEDE_API cede_status cede_pool_open(cede_loop *, uint32_t count, uint32_t bytes, uint32_t headroom,
                                     cede_pool **out);
 

@@ -31,6 +31,7 @@ static void release(uring *self)
 {
     cedi_uring_signals_leave(self);
     cedi_uring_lookups_free(self);
+    cedi_uring_pools_free(self);
     cedi_pool_close(self->pool);
     leave_descriptors(self);
     cedi_uring_files_free(self);

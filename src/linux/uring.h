@@ -209,7 +209,6 @@ typedef struct uring {
     uint64_t timeout_at;
     struct __kernel_timespec timeout_spec; /* read by the kernel when the entry is submitted */
     uint64_t timeouts;
-    uint16_t next_group; /* of buffers: uring_pool.c */
     uint32_t failures;   /* enters that failed for want of room, running */
 
     /* cold */
@@ -223,6 +222,8 @@ typedef struct uring {
     uint32_t signal_works;             /* so many */
     struct cedi_strays *strays;        /* NULL: no name was looked up yet */
     struct uring_lookup *lookups_free; /* records */
+    struct uring_pool *pools_free;     /* records, each with the number of a group of buffers */
+    uint32_t groups;                   /* that have a record */
     cede_uring_config config;
     uint64_t opcodes; /* bit n: the kernel has opcode n */
     unsigned no_ring; /* 0: what a ring that could not be had points to */
@@ -412,6 +413,7 @@ void cedi_uring_shot(uring *, uint64_t token, int result, unsigned flags);
 void cedi_uring_pool_give(void *self, cede_pool_view *, uint32_t number);
 int cedi_uring_pool_group(const cede_pool_view *); /* -1: the kernel has none of its buffers */
 void cedi_uring_pool_close(void *self, cede_pool_view *);
+void cedi_uring_pools_free(uring *);
 
 /* ---- uring_file.c --------------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ typedef struct uring_pool {
     struct io_uring_buf_ring *ring;
     size_t ring_bytes;
     uint16_t group, mask, tail;
+    struct uring_pool *next_free;
 } uring_pool;
 
 /* What a pool that cannot be registered has instead. */
@@ -49,30 +50,46 @@ void cedi_uring_pool_give(void *self, cede_pool_view *view, uint32_t number)
         put(view->self, view, number);
 }
 
+/* A group's number is 16 bits wide: so many rings there are at most, and pools beyond them have
+ * none. A number is its record's for good, and both are used again. */
+static uring_pool *record_new(uring *self)
+{
+    uring_pool *pool = self->pools_free;
+    if (pool) {
+        self->pools_free = pool->next_free;
+        return pool;
+    }
+    if (self->groups > UINT16_MAX)
+        return NULL;
+    pool = cedi_memory_get(sizeof *pool);
+    if (pool)
+        pool->group = (uint16_t)self->groups++;
+    return pool;
+}
+
+static void record_free(uring *self, uring_pool *pool)
+{
+    pool->next_free = self->pools_free;
+    self->pools_free = pool;
+}
+
 static int register_ring(uring *self, uring_pool *pool, uint32_t entries)
 {
-    struct io_uring_buf_reg wanted = {.ring_entries = entries};
+    struct io_uring_buf_reg wanted = {.ring_entries = entries, .bgid = pool->group};
     int error = -cedi_uring_fault(self, "register");
     wanted.ring_addr = (uint64_t)(uintptr_t)pool->ring;
-    for (unsigned tries = 0; !error && tries <= UINT16_MAX; tries++) {
-        wanted.bgid = self->next_group++;
-        error = io_uring_register_buf_ring(&self->ring, &wanted, 0);
-        if (error != -EEXIST)
-            break;
-        error = 0; /* another pool's, from before the numbers wrapped */
-    }
-    pool->group = wanted.bgid;
-    return error;
+    return error ? error : io_uring_register_buf_ring(&self->ring, &wanted, 0);
 }
 
 static uring_pool *pool_new(uring *self, const cede_pool_view *view)
 {
-    uring_pool *pool = cedi_memory_get(sizeof *pool);
+    uring_pool *pool = record_new(self);
     uint32_t entries = 1;
     if (!pool)
         return NULL;
     while (entries < view->count)
         entries *= 2;
+    pool->tail = 0;
     pool->mask = (uint16_t)(entries - 1);
     pool->ring_bytes = entries * sizeof(struct io_uring_buf);
     pool->ring =
@@ -82,7 +99,7 @@ static uring_pool *pool_new(uring *self, const cede_pool_view *view)
             return pool;
         (void)munmap(pool->ring, pool->ring_bytes);
     }
-    cedi_memory_free(pool);
+    record_free(self, pool);
     return NULL;
 }
 
@@ -94,7 +111,16 @@ void cedi_uring_pool_close(void *context, cede_pool_view *view)
         return;
     (void)io_uring_unregister_buf_ring(&self->ring, pool->group);
     (void)munmap(pool->ring, pool->ring_bytes);
-    cedi_memory_free(pool);
+    record_free(self, pool);
+}
+
+void cedi_uring_pools_free(uring *self)
+{
+    while (self->pools_free) {
+        uring_pool *next = self->pools_free->next_free;
+        cedi_memory_free(self->pools_free);
+        self->pools_free = next;
+    }
 }
 
 /* The kernel's side of it; NULL: there is none. */
