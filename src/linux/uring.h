@@ -209,7 +209,7 @@ typedef struct uring {
     uint64_t timeout_at;
     struct __kernel_timespec timeout_spec; /* read by the kernel when the entry is submitted */
     uint64_t timeouts;
-    uint32_t failures;   /* enters that failed for want of room, running */
+    uint32_t failures; /* enters that failed for want of room, running */
 
     /* cold */
     struct {
@@ -328,8 +328,6 @@ uint32_t cedi_uring_start(void *self, const cede_work *batch, uint32_t count);
 /* Taken, and reported: what the kernel need not be asked. Returns true. */
 bool cedi_uring_failed(uring *, const cede_work *, int error);
 bool cedi_uring_finished(uring *, const cede_work *, uint64_t count);
-/* Of a stream or terminal, where nothing is asked for. */
-bool cedi_uring_nothing(uring *, const cede_work *, bool writes);
 /* Of args.io on anything; of a vector, from `moved` bytes of its first piece on, on a stream that
  * is no socket. */
 bool cedi_uring_transfer(uring *, const cede_work *, int opcode, uint64_t moved);
@@ -338,7 +336,6 @@ bool cedi_uring_stream_vector(uring *, const cede_work *, const cede_vec *, uint
 /* A write to a stream that is no socket, with these flags: it raises no signal. */
 void cedi_uring_might_signal(uring *, struct io_uring_sqe *, unsigned flags);
 unsigned cedi_uring_signal_flags(uring *, struct io_uring_sqe *); /* without stream_flags */
-int cedi_uring_polled(const uring_job *, int result);
 bool cedi_uring_supports(void *self, uint32_t op);
 
 /* ---- uring_reap.c --------------------------------------------------------------------------- */
@@ -401,6 +398,8 @@ bool cedi_uring_start_set_option(uring *, const cede_work *);
 bool cedi_uring_start_get_option(uring *, const cede_work *);
 bool cedi_uring_start_accept_many(uring *, const cede_work *);
 bool cedi_uring_socket_transfer(uring *, const cede_work *, bool sends, int flags);
+/* Of a stream or terminal, where nothing is asked for. */
+bool cedi_uring_nothing(uring *, const cede_work *, bool writes);
 void cedi_uring_net_completed(uring *, uring_job *, int result);
 
 /* ---- uring_pool.c --------------------------------------------------------------------------- */

@@ -141,8 +141,8 @@ static void join_waiting(uring *self, uring_job *job)
     self->files.last = job;
 }
 
-/* With a buffer, sooner or later. False: there is no room for the entry, or, if it has no buffer, no
- * memory for the first. */
+/* With a buffer, sooner or later. False: there is no room for the entry, or, if it has no buffer,
+ * no memory for the first. */
 static bool begin_piece(uring *self, uring_job *job)
 {
     if (!self->files.first && take_buffer(self, job))

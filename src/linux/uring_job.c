@@ -11,6 +11,7 @@
 #include "uring.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -285,6 +286,24 @@ void cedi_uring_stat_convert(cede_stat *stat)
     stat->preferred_bytes = from.stx_blksize;
 }
 
+/* Of a completion's events. IN and OUT are told only to whom they were asked by; after a hang-up or
+ * an error neither waits. */
+static int polled(const uring_job *job, int result)
+{
+    uint32_t told = 0, asked = job->work.args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
+    if (result < 0)
+        return result;
+    if (result & (POLLIN | POLLHUP | POLLERR))
+        told |= CEDE_POLL_IN;
+    if (result & (POLLOUT | POLLHUP | POLLERR))
+        told |= CEDE_POLL_OUT;
+    if (result & POLLHUP)
+        told |= CEDE_POLL_HANGUP;
+    if (result & POLLERR)
+        told |= CEDE_POLL_ERROR;
+    return (int)(told & asked);
+}
+
 void cedi_uring_job_completed(uring *self, uint64_t token, int result)
 {
     uring_job *job = cedi_uring_job_find(self, token);
@@ -318,7 +337,7 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
         }
         break;
     case URING_POLLED:
-        result = cedi_uring_polled(job, result);
+        result = polled(job, result);
         break;
     default: /* URING_POLL */
         if (result >= 0) {

@@ -9,6 +9,7 @@
 #include "uring.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,6 +110,17 @@ static struct io_uring_sqe *entry(uring *self, const cede_work *work, int opcode
     sqe->flags = self->work_flags;
     sqe->msg_flags = (uint32_t)flags;
     return sqe;
+}
+
+/* Nothing was asked for, of a stream or terminal, which the kernel would look at all the same: it
+ * would tell the end or the error of the one, and wait for input of the other. Only whether it may
+ * be asked for it is looked at, where there is such a thing. */
+bool cedi_uring_nothing(uring *self, const cede_work *work, bool writes)
+{
+    int flags = work->kind == CEDE_KIND_TTY ? fcntl((int)work->native, F_GETFL) : O_RDWR;
+    if (flags >= 0 && (flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
+        return cedi_uring_failed(self, work, EBADF);
+    return cedi_uring_finished(self, work, 0);
 }
 
 static bool piece(uring *self, const cede_work *work, bool sends, uintptr_t at, uint64_t length,

@@ -5,8 +5,8 @@
  * A function fills its entry completely and at once: after the next entry is asked for, the kernel
  * may have this one. It returns false when there is no room for an entry; then nothing was taken,
  * and what is behind it waits, too. Where there is no memory, for a record or what else it needs,
- * that is the outcome of this work alone (cedi_uring_no_record). The core holds the arguments open during start, so they are read without a bracket.
- * The loop's thread.
+ * that is the outcome of this work alone (cedi_uring_no_record). The core holds the arguments open
+ * during start, so they are read without a bracket. The loop's thread.
  */
 #include "uring.h"
 
@@ -87,17 +87,7 @@ void cedi_uring_might_signal(uring *self, struct io_uring_sqe *sqe, unsigned fla
     might_signal(self, sqe, flags);
 }
 
-/* Nothing was asked for, of a stream or terminal, which the kernel would look at all the same: it
- * would tell the end or the error of the one, and wait for input of the other. Only whether it may
- * be asked for it is looked at, where there is such a thing. */
-bool cedi_uring_nothing(uring *self, const cede_work *work, bool writes)
-{
-    int flags = work->kind == CEDE_KIND_TTY ? fcntl((int)work->native, F_GETFL) : O_RDWR;
-    if (flags >= 0 && (flags & O_ACCMODE) == (writes ? O_RDONLY : O_WRONLY))
-        return cedi_uring_failed(self, work, EBADF);
-    return cedi_uring_finished(self, work, 0);
-}
-
+/* Its read would wait for input. */
 static bool is_nothing_of_a_terminal(const cede_work *work)
 {
     return work->kind == CEDE_KIND_TTY && work->args->io.length_bytes == 0 &&
@@ -562,24 +552,6 @@ static bool start_poll(uring *self, const cede_work *work)
     sqe->flags = 0;
     sqe->user_data = work->token | URING_JOB;
     return true;
-}
-
-/* Of a completion's events. IN and OUT are told only to whom they were asked by; after a hang-up or
- * an error neither waits. */
-int cedi_uring_polled(const uring_job *job, int result)
-{
-    uint32_t told = 0, asked = job->work.args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
-    if (result < 0)
-        return result;
-    if (result & (POLLIN | POLLHUP | POLLERR))
-        told |= CEDE_POLL_IN;
-    if (result & (POLLOUT | POLLHUP | POLLERR))
-        told |= CEDE_POLL_OUT;
-    if (result & POLLHUP)
-        told |= CEDE_POLL_HANGUP;
-    if (result & POLLERR)
-        told |= CEDE_POLL_ERROR;
-    return (int)(told & asked);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* On io_uring a pool's buffers are a group of the ring's, whose number is 16 bits wide. The 65,537th
- * pool of a loop took another's group for its own, and its receives brought that one's buffers
- * (law 16). Pools beyond the groups do without; a group that was let go of serves again. */
+/* On io_uring a pool's buffers are a group of the ring's, whose number is 16 bits wide. Pool 65,537
+ * of a loop took another's group for its own, and its receives brought that one's buffers (law 16).
+ * Pools beyond the groups do without; a group that was let go of serves again. */
 #include "fake.h"
 
 #include "cede/net.h"
