@@ -67,7 +67,8 @@ extern "C" {
  * to close; opened just as a cancel came, it is delivered all the same (law 8). Descriptors are
  * never inherited by child processes. `mode` are permission bits for a new file (0644), less the
  * process's mask. Opening a named pipe waits for the other end without blocking the loop, and a
- * cancel ends that wait where the system can. A pipe of Windows (\\.\pipe\name) is there as long as
+ * cancel ends that wait where the system can; a writer that came before it ended is not lost: then
+ * the open is delivered (law 7's table). A pipe of Windows (\\.\pipe\name) is there as long as
  * its server is (else CEDE_ENOENT), so its open waits for nothing: CEDE_EBUSY says that others have
  * all of its instances just now; try again later. (A connect to a local address, net.h, waits for
  * one.) Its server learns whose program this is, but cannot act in its name. */

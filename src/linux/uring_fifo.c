@@ -11,6 +11,14 @@
  * left before the second open began to wait. Whichever is first ends the wait; the first descriptor
  * is delivered.
  *
+ * A writer that has come may have written, and who ends the last reader loses that (laws 7, 8). So
+ * a cancelled open for reading ends in steps: the poll goes; if nobody has come by then, the first
+ * descriptor is closed while the second open still waits; then that is cancelled. The kernel looks
+ * in one whether a writer has come since it began to wait, and takes its reader away if not
+ * (docs/facts-linux.md): for whoever came it is delivered, and whoever comes later finds no reader.
+ * What is left is a writer that comes between the look and the first close, where the second open
+ * does not wait: its worker was held up, or there was no descriptor for its path.
+ *
  * An open that waits must be one that can be cancelled, so the kernel's workers make it. But not
  * the loop's own: those are few and everybody's, and on 6.18 a call that waits for ever can leave
  * others behind it in their queue for 5 s, though workers idle (measured on a busy machine: one
@@ -35,30 +43,46 @@
 
 /* ---- On the thread -------------------------------------------------------------------------- */
 
-enum { OPEN = 1, POLL = 2, WISH = 4, CANCEL = 8 };
+enum { OPEN = 1, POLL = 2, WISH = 4, CANCEL = 8, BEGUN = 16 };
 
 typedef struct waiter {
     struct io_uring ring;
     uring_job *job;
+    int native;       /* for reading: the first descriptor, while it is kept; else -1 */
+    int path;         /* leads to the pipe, without being a reader of it; or -1 */
     char again[32];   /* the path of the second open, for reading */
     int opened;       /* by the open that waits, or -1 */
     int error;        /* why not */
-    unsigned pending; /* entries that the kernel has: OPEN, POLL, WISH */
+    unsigned pending; /* entries that the kernel has: OPEN, POLL, WISH, BEGUN */
     bool came;        /* the other end is, or was, there */
     bool wished;      /* a cancel */
+    bool over;        /* it is not opened again */
+    bool broken;      /* the ring is beyond use */
 } waiter;
 
+/* Whether a writer is there who has written, or was there. */
+static bool has_come(int native)
+{
+    struct pollfd pipe = {.fd = native, .events = POLLIN};
+    return poll(&pipe, 1, 0) > 0;
+}
+
+/* Behind a no-op, which the worker that will make it does first: so there is a worker. */
 static void send_open(waiter *self)
 {
     const cede_args *args = &self->job->work.args;
+    struct io_uring_sqe *before = io_uring_get_sqe(&self->ring);
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
-    bool writes = self->job->fifo.native < 0;
+    bool writes = self->job->fifo.native < 0; /* no reader was made */
     unsigned kept = (unsigned)self->job->fifo.flags & (O_APPEND | O_NOFOLLOW);
+    io_uring_prep_nop(before);
+    before->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
+    before->user_data = BEGUN;
     io_uring_prep_rw(IORING_OP_OPENAT, sqe, AT_FDCWD, writes ? args->path.path : self->again, 0, 0);
     sqe->open_flags = O_CLOEXEC | O_NOCTTY | (writes ? O_WRONLY | kept : O_RDONLY);
     sqe->flags = IOSQE_ASYNC;
     sqe->user_data = OPEN;
-    self->pending |= OPEN;
+    self->pending |= OPEN | BEGUN;
 }
 
 static void send_poll(waiter *self, int fd, unsigned kind)
@@ -69,11 +93,11 @@ static void send_poll(waiter *self, int fd, unsigned kind)
     self->pending |= kind;
 }
 
-static void send_cancels(waiter *self)
+static void send_cancels(waiter *self, unsigned kinds)
 {
     for (unsigned kind = OPEN; kind < CANCEL; kind *= 2) {
         struct io_uring_sqe *sqe;
-        if (!(self->pending & kind) || !(sqe = io_uring_get_sqe(&self->ring)))
+        if (!(self->pending & kinds & kind) || !(sqe = io_uring_get_sqe(&self->ring)))
             continue;
         io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, NULL, 0, 0);
         sqe->addr = kind;
@@ -89,7 +113,7 @@ static void completed(waiter *self, unsigned kind, int result)
         if (result >= 0) {
             self->opened = result;
             self->came = true;
-        } else if (cedi_error_status(result) == CEDE_REPORT_AGAIN && !self->wished && !self->came) {
+        } else if (cedi_error_status(result) == CEDE_REPORT_AGAIN && !self->wished && !self->over) {
             send_open(self);
         } else if (self->error == 0) {
             self->error = -result;
@@ -101,7 +125,7 @@ static void completed(waiter *self, unsigned kind, int result)
     case WISH:
         self->wished = self->wished || result > 0;
         break;
-    default: /* a cancel's own answer tells nothing (uring_reap.c) */
+    default: /* BEGUN; a cancel's own answer tells nothing (uring_reap.c) */
         break;
     }
 }
@@ -124,49 +148,93 @@ static bool take_completions(waiter *self, int patience_ms)
     return error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY;
 }
 
-/* Waits for the other end or a wish, then until the kernel has let go of everything: a poll that
- * is left to the ring's end keeps the pipe open for a while after the descriptor is closed, and the
- * next writer finds a reader that is not there (measured). */
-static void wait_for_other_end(waiter *self)
+/* Until the kernel has let go of these: a poll that is left to the ring's end keeps the pipe open
+ * for a while after the descriptor is closed, and the next writer finds a reader that is not there
+ * (measured). */
+static void end(waiter *self, unsigned kinds)
 {
     int patience = FIRST_PATIENCE_MS;
-    send_open(self);
-    send_poll(self, self->job->fifo.cancel_fd, WISH);
-    if (self->job->fifo.native >= 0)
-        send_poll(self, self->job->fifo.native, POLL);
-    while (!self->came && !self->wished && (self->pending & (OPEN | POLL))) {
-        if (!take_completions(self, -1))
-            self->wished = true;
-    }
-    while (self->pending) {
-        send_cancels(self);
-        if (!take_completions(self, patience))
-            break;
+    while ((self->pending & kinds) && !self->broken) {
+        send_cancels(self, kinds);
+        self->broken = !take_completions(self, patience);
         patience = patience < LONGEST_PATIENCE_MS ? patience * 2 : patience;
     }
+}
+
+/* A wish that came early: there is hardly a moment more until the open waits. Not for ever. */
+static void wait_for_worker(waiter *self)
+{
+    for (int patience = FIRST_PATIENCE_MS; patience < LONGEST_PATIENCE_MS; patience *= 2) {
+        if (self->came || self->broken || !(self->pending & BEGUN))
+            return;
+        self->broken = !take_completions(self, patience);
+    }
+}
+
+static void wait_for_other_end(waiter *self)
+{
+    send_open(self);
+    send_poll(self, self->job->fifo.cancel_fd, WISH);
+    if (self->native >= 0)
+        send_poll(self, self->native, POLL);
+    while (!self->came && !self->wished && !self->broken && (self->pending & (OPEN | POLL)))
+        self->broken = !take_completions(self, -1);
+    self->over = true;
+    wait_for_worker(self);
+    end(self, POLL | WISH);
+    if (!self->came && self->native >= 0)
+        self->came = has_come(self->native);
+    if (!self->came && self->path >= 0 && (self->pending & OPEN) && !self->broken) {
+        (void)close(self->native);
+        self->native = -1;
+    }
+    end(self, OPEN | BEGUN);
+}
+
+/* The way to the pipe for the second open, which the first descriptor's number might not be for
+ * long enough. */
+static void find_again(waiter *self)
+{
+    (void)snprintf(self->again, sizeof self->again, "/proc/self/fd/%d", self->native);
+    self->path = cedi_own_fd(open(self->again, O_PATH | O_CLOEXEC));
+    if (self->path >= 0)
+        (void)snprintf(self->again, sizeof self->again, "/proc/self/fd/%d", self->path);
+}
+
+/* Of two that were opened one is delivered, of one that nobody came to none. */
+static int choose(waiter *self)
+{
+    int one = self->native >= 0 ? self->native : self->opened;
+    if (self->native >= 0 && self->opened >= 0)
+        (void)close(self->opened);
+    if (one >= 0 && one == self->opened && self->job->fifo.native >= 0)
+        (void)fcntl(one, F_SETFL, self->job->fifo.flags & (O_APPEND | O_DIRECT));
+    if (self->came || (self->native >= 0 && has_come(self->native)))
+        return one;
+    if (one >= 0)
+        (void)close(one);
+    return -1;
 }
 
 static void wait_on_thread(cedi_pool_job *pool_job, void *thread)
 {
     uring_job *job = (uring_job *)pool_job;
-    waiter self = {.job = job, .opened = -1};
-    int native = job->fifo.native;
+    waiter self = {.job = job, .native = job->fifo.native, .path = -1, .opened = -1};
     struct io_uring_params params = {0};
-    int error = -cedi_uring_ring_make(&self.ring, 8, &params);
+    int error = -cedi_uring_ring_make(&self.ring, 8, &params), native;
     (void)thread;
     if (error == 0) {
-        if (native >= 0)
-            (void)snprintf(self.again, sizeof self.again, "/proc/self/fd/%d", native);
+        if (self.native >= 0)
+            find_again(&self);
         wait_for_other_end(&self);
         cedi_uring_ring_leave(&self.ring);
-        error = self.came ? 0 : self.wished || !self.error ? ECANCELED : self.error;
+        error = self.wished || !self.error ? ECANCELED : self.error;
+        if (self.path >= 0)
+            (void)close(self.path);
     }
-    if (native < 0)
-        native = self.opened;
-    else if (self.opened >= 0)
-        (void)close(self.opened);
-    if (error && native >= 0)
-        (void)close(native);
+    native = choose(&self);
+    if (native >= 0)
+        error = 0;
     job->work.status = cedi_error_final(error);
     job->work.os_error = error;
     job->work.count = error ? 0 : (uint64_t)native;
@@ -193,13 +261,15 @@ static void start_waiting(uring *self, uring_job *job, int native)
         self->pool_live++;
         return;
     }
-    if (native >= 0)
+    if (native >= 0 && has_come(native))
+        error = 0; /* there is nothing to wait for */
+    else if (native >= 0)
         (void)close(native);
     if (job->fifo.cancel_fd >= 0)
         (void)close(job->fifo.cancel_fd);
     cedi_uring_job_free(self, job);
     self->works--;
-    cede_core_done(self->core, token, cedi_error_final(error), error, 0);
+    cede_core_done(self->core, token, cedi_error_final(error), error, error ? 0 : (uint64_t)native);
 }
 
 /* A seek is three times cheaper than asking what it is, and fails on few things. */
