@@ -64,8 +64,9 @@ typedef struct cede_work {
  *
  * PARK: the work is offered again on the loop's next turns, which come when something has been
  * reported, and else every 10 ms. While nothing is in flight, ready or staged, nobody will make
- * room: at the fourth report of a work in that state the core gives up, with CEDE_EAGAIN (law 15).
- * A close it offers for ever. */
+ * room: at the fourth report of a work in that state, without progress of that work in between (a
+ * part of a whole transfer, an item), the core gives up, with CEDE_EAGAIN (law 15). A close it
+ * offers for ever. */
 #define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
 #define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL */
 #define CEDE_REPORT_PARK  (-1002) /* out of room: later */

@@ -325,6 +325,7 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
         taken->taker = cedi_slot_ticket(slot);
         slot->at.on.out++;
     }
+    slot->tries = 0;
     slot->count += count;
     cedi_item_push(loop, slot, &taken->item, CEDI_ITEM_BUFFER, number);
 }

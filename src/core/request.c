@@ -346,8 +346,9 @@ void cedi_req_starve(cede_loop *loop)
 
 /* ---- From the kernel ------------------------------------------------------------------------ */
 
-/* Out of room while nothing is under way that could make any, and after some tries: that is the
- * outcome (law 15). A close keeps trying, and an accept waits for as long as it takes. */
+/* Out of room while nothing is under way that could make any, and after some tries without
+ * progress: that is the outcome (law 15). A close keeps trying, and an accept waits for as long as
+ * it takes. */
 static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 {
     if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
@@ -378,6 +379,8 @@ void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t
         return;
     }
     loop->counts.restarted++;
+    if (why == CEDE_OK)
+        slot->tries = 0; /* it went on: what found no room before is over */
     if (why == CEDE_REPORT_PARK) {
         if (waits_for_nobody(loop, slot)) {
             cedi_req_seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
