@@ -241,8 +241,7 @@ static void report_signalled(win *self)
     while (oldest) {
         io = oldest;
         oldest = io->next;
-        cedi_win_completed(self, io, cedi_win_error_of(io->overlapped.Internal),
-                           (uint32_t)io->overlapped.InternalHigh);
+        cedi_win_completed(self, io, cedi_win_io_error(io), (uint32_t)io->overlapped.InternalHigh);
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * The table of Win32 errors and statuses. A number that is not in it has no portable name. Numbers
- * stand in digits where older headers lack the name.
+ * The tables: of Win32 errors and statuses, where a number that is missing has no portable name,
+ * and of what the kernel's statuses are to Winsock. Numbers stand in digits where older headers
+ * lack the name.
  */
 #include "error.h"
 
@@ -161,6 +162,7 @@ static const row rows[] = {
     {ERROR_CONNECTION_ABORTED, CEDE_ECONNABORTED},
     {ERROR_RETRY, CEDE_EAGAIN},
     {ERROR_CONNECTION_COUNT_LIMIT, CEDE_EAGAIN},
+    {ERROR_HOST_DOWN, CEDE_EHOSTUNREACH},
     {1260, CEDE_EACCES}, /* ERROR_ACCESS_DISABLED_BY_POLICY */
     {1295, CEDE_EDQUOT}, /* ERROR_DISK_QUOTA_EXCEEDED */
     {ERROR_NOT_ALL_ASSIGNED, CEDE_EPERM},
@@ -186,6 +188,7 @@ static const row rows[] = {
     {ERROR_NOT_ENOUGH_QUOTA, CEDE_EAGAIN},
     {ERROR_PASSWORD_MUST_CHANGE, CEDE_EACCES},
     {ERROR_ACCOUNT_LOCKED_OUT, CEDE_EACCES},
+    {1920, CEDE_EACCES}, /* ERROR_CANT_ACCESS_FILE: nobody serves its kind of reparse point */
     {ERROR_CANT_RESOLVE_FILENAME, CEDE_ELOOP},
     {4350, CEDE_EIO}, /* ERROR_FILE_OFFLINE */
     {ERROR_NOT_A_REPARSE_POINT, CEDE_EINVAL},
@@ -272,6 +275,75 @@ cede_status cedi_error_status(uint32_t error)
             high = middle;
     }
     return CEDI_FAULT(UNKNOWN_IS_OK) ? CEDE_OK : CEDE_EUNKNOWN;
+}
+
+/*
+ * What a socket's transfer ended with, as Winsock calls it. RtlNtStatusToDosError, which speaks of
+ * files, calls many of these otherwise, some by the same number: an address in use a name that is
+ * there twice, a datagram that is too large a shortage. Missing are those that it calls by what has
+ * the same status, or a better one, and the warning (STATUS_BUFFER_OVERFLOW).
+ */
+typedef struct socket_row {
+    uint32_t status;
+    uint16_t error;
+} socket_row;
+
+static const socket_row socket_rows[] = {
+    {0xC0000007, WSAENOBUFS},       /* STATUS_PAGEFILE_QUOTA */
+    {0xC000000E, WSAENETDOWN},      /* STATUS_NO_SUCH_DEVICE */
+    {0xC000000F, WSAENETDOWN},      /* STATUS_NO_SUCH_FILE */
+    {0xC0000017, WSAENOBUFS},       /* STATUS_NO_MEMORY */
+    {0xC0000018, WSAENOBUFS},       /* STATUS_CONFLICTING_ADDRESSES */
+    {0xC0000022, WSAEACCES},        /* STATUS_ACCESS_DENIED */
+    {0xC0000023, WSAEFAULT},        /* STATUS_BUFFER_TOO_SMALL */
+    {0xC0000034, WSAENETDOWN},      /* STATUS_OBJECT_NAME_NOT_FOUND */
+    {0xC000003A, WSAENETDOWN},      /* STATUS_OBJECT_PATH_NOT_FOUND */
+    {0xC0000043, WSAEADDRINUSE},    /* STATUS_SHARING_VIOLATION */
+    {0xC0000044, WSAENOBUFS},       /* STATUS_QUOTA_EXCEEDED */
+    {0xC0000097, WSAENOBUFS},       /* STATUS_TOO_MANY_PAGING_FILES */
+    {0xC000009A, WSAENOBUFS},       /* STATUS_INSUFFICIENT_RESOURCES */
+    {0xC00000A1, WSAENOBUFS},       /* STATUS_WORKING_SET_QUOTA */
+    {0xC00000B0, WSAESHUTDOWN},     /* STATUS_PIPE_DISCONNECTED */
+    {0xC00000B5, WSAETIMEDOUT},     /* STATUS_IO_TIMEOUT */
+    {0xC00000BC, WSAECONNREFUSED},  /* STATUS_REMOTE_NOT_LISTENING */
+    {0xC00000BE, WSAENETUNREACH},   /* STATUS_BAD_NETWORK_PATH */
+    {0xC00000BF, WSAENETDOWN},      /* STATUS_NETWORK_BUSY */
+    {0xC00000C3, WSAENETDOWN},      /* STATUS_INVALID_NETWORK_RESPONSE */
+    {0xC00000C4, WSAENETDOWN},      /* STATUS_UNEXPECTED_NETWORK_ERROR */
+    {0xC000012D, WSAENOBUFS},       /* STATUS_COMMITMENT_LIMIT */
+    {0xC000013B, WSAECONNABORTED},  /* STATUS_LOCAL_DISCONNECT */
+    {0xC000013C, WSAECONNRESET},    /* STATUS_REMOTE_DISCONNECT */
+    {0xC000013D, WSAENOBUFS},       /* STATUS_REMOTE_RESOURCES */
+    {0xC000013E, WSAECONNRESET},    /* STATUS_LINK_FAILED */
+    {0xC000013F, WSAETIMEDOUT},     /* STATUS_LINK_TIMEOUT */
+    {0xC0000140, WSAENOTCONN},      /* STATUS_INVALID_CONNECTION */
+    {0xC0000141, WSAEADDRNOTAVAIL}, /* STATUS_INVALID_ADDRESS */
+    {0xC0000206, WSAEMSGSIZE},      /* STATUS_INVALID_BUFFER_SIZE */
+    {0xC0000207, WSAEADDRNOTAVAIL}, /* STATUS_INVALID_ADDRESS_COMPONENT */
+    {0xC0000209, WSAENOBUFS},       /* STATUS_TOO_MANY_ADDRESSES: ports are what lacks */
+    {0xC000020A, WSAEADDRINUSE},    /* STATUS_ADDRESS_ALREADY_EXISTS */
+    {0xC000020C, WSAECONNRESET},    /* STATUS_CONNECTION_DISCONNECTED */
+    {0xC000020D, WSAECONNRESET},    /* STATUS_CONNECTION_RESET */
+    {0xC000020F, WSAECONNABORTED},  /* STATUS_TRANSACTION_ABORTED */
+    {0xC0000236, WSAECONNREFUSED},  /* STATUS_CONNECTION_REFUSED */
+    {0xC0000237, WSAEDISCON},       /* STATUS_GRACEFUL_DISCONNECT */
+    {0xC000023B, WSAEISCONN},       /* STATUS_CONNECTION_ACTIVE */
+    {0xC000023C, WSAENETUNREACH},   /* STATUS_NETWORK_UNREACHABLE */
+    {0xC000023D, WSAEHOSTUNREACH},  /* STATUS_HOST_UNREACHABLE */
+    {0xC000023E, WSAENETUNREACH},   /* STATUS_PROTOCOL_UNREACHABLE */
+    {0xC000023F, WSAECONNRESET},    /* STATUS_PORT_UNREACHABLE */
+    {0xC0000241, WSAECONNABORTED},  /* STATUS_CONNECTION_ABORTED */
+    {0xC0000350, WSAEHOSTDOWN},     /* STATUS_HOST_DOWN */
+    {0xC000A012, WSAENETRESET},     /* STATUS_HOPLIMIT_EXCEEDED */
+};
+
+uint32_t cedi_error_of_socket(uint32_t status)
+{
+    for (size_t i = 0; i < sizeof socket_rows / sizeof socket_rows[0]; i++) {
+        if (socket_rows[i].status == status)
+            return socket_rows[i].error;
+    }
+    return 0;
 }
 
 bool cedi_error_is_shortage(uint32_t error)

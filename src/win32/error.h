@@ -1,5 +1,5 @@
 /*
- * Win32 errors to statuses: one table for everything here that hears the system's numbers.
+ * The system's numbers to statuses: the tables for everything here that hears them.
  * Stateless; any thread.
  */
 #ifndef CEDE_WIN32_ERROR_H
@@ -9,6 +9,9 @@
 
 /* The status of a Win32 error. 0: CEDE_OK. A number without a portable name: CEDE_EUNKNOWN. */
 cede_status cedi_error_status(uint32_t error);
+
+/* What Winsock calls an NTSTATUS that a transfer of a socket ended with. 0: as everybody does. */
+uint32_t cedi_error_of_socket(uint32_t status);
 
 /* Whether an error says that the system has no room just now for what was asked of it: worth asking
  * again when something else has completed. */

@@ -19,7 +19,7 @@ static bool is_end(uint32_t error)
     if (CEDI_FAULT(END_IS_AN_ERROR))
         return false;
     return error == ERROR_HANDLE_EOF || error == ERROR_BROKEN_PIPE ||
-           error == ERROR_PIPE_NOT_CONNECTED;
+           error == ERROR_PIPE_NOT_CONNECTED || error == WSAESHUTDOWN;
 }
 
 /* Where a write that is refused so far out was too far, file systems find many words for it. */
@@ -132,6 +132,14 @@ static void position_leave(win *self, win_file *file)
 
 /* ---- The end of a transfer ------------------------------------------------------------------ */
 
+uint32_t cedi_win_io_error(const win_io *io)
+{
+    uint32_t error = cedi_win_error_of(io->overlapped.Internal), winsocks = 0;
+    if (error && io->file && io->file->socket)
+        winsocks = cedi_error_of_socket((uint32_t)io->overlapped.Internal);
+    return winsocks ? winsocks : error;
+}
+
 void cedi_win_io_left(win *self, win_io *io)
 {
     win_file *file = io->file;
@@ -185,10 +193,9 @@ void cedi_win_arrived(win *self, win_io *io)
         return;
     }
     self->owed--;
-    if (CEDI_FAULT(FAILURE_IS_DROPPED) && cedi_win_error_of(io->overlapped.Internal))
+    if (CEDI_FAULT(FAILURE_IS_DROPPED) && cedi_win_io_error(io))
         return;
-    cedi_win_completed(self, io, cedi_win_error_of(io->overlapped.Internal),
-                       (uint32_t)io->overlapped.InternalHigh);
+    cedi_win_completed(self, io, cedi_win_io_error(io), (uint32_t)io->overlapped.InternalHigh);
 }
 
 /* ---- Issue ---------------------------------------------------------------------------------- */
@@ -249,8 +256,7 @@ static void settle(win *self, win_io *io, uint32_t error)
     }
     io->stage = WIN_STAGE_IDLE;
     if (success)
-        cedi_win_completed(self, io, cedi_win_error_of(io->overlapped.Internal),
-                           (uint32_t)io->overlapped.InternalHigh);
+        cedi_win_completed(self, io, cedi_win_io_error(io), (uint32_t)io->overlapped.InternalHigh);
     else
         cedi_win_completed(self, io, error, 0);
 }

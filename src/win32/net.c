@@ -314,6 +314,7 @@ static bool start_connect(win *self, const cede_work *work, SOCKET made)
     }
     file->native = (intptr_t)made;
     file->lane = WIN_LANE_EVENT;
+    file->socket = true;
     file->closed = true;
     io->net->made = made;
     io->net->name_bytes = cedi_win_name_to_system(to, cedi_win_family_of(to), &io->net->name);
@@ -430,9 +431,8 @@ static bool start_datagram(win *self, const cede_work *work, win_io *io)
 /* What became of a datagram that was sent earlier is nobody's affair here. */
 static bool is_of_another(uint32_t error)
 {
-    return error == WSAECONNRESET || error == WSAENETRESET || error == ERROR_NETNAME_DELETED ||
-           error == ERROR_PORT_UNREACHABLE || error == ERROR_HOST_UNREACHABLE ||
-           error == ERROR_NETWORK_UNREACHABLE || error == ERROR_PROTOCOL_UNREACHABLE;
+    return error == WSAECONNRESET || error == WSAENETRESET || error == WSAENETUNREACH ||
+           error == WSAEHOSTUNREACH;
 }
 
 static cede_status datagram_status(uint32_t error)

@@ -322,6 +322,8 @@ bool cedi_win_transfer_vec(win *, const cede_work *, const cede_vec *, uint64_t 
 bool cedi_win_append(win *, const cede_work *);
 bool cedi_win_roundtrip(win *, const cede_work *);
 int cedi_win_io_cancel(win *, win_io *);
+/* The error of what its OVERLAPPED holds; of a socket, in Winsock's numbers. */
+uint32_t cedi_win_io_error(const win_io *);
 /* Starts it in its lane; what the call says is settled. */
 void cedi_win_issue(win *, win_io *);
 /* In the queue of its file; a cancel ends it there. */

@@ -63,9 +63,9 @@ static void CALLBACK run_routine(ULONG_PTR context)
 }
 
 /* The system's word about what was called last. */
-static void tell(uint32_t bytes)
+static void tell(uint32_t status, uint32_t bytes)
 {
-    called.overlapped->Internal = STATUS_OF_A_WARNING;
+    called.overlapped->Internal = status;
     called.overlapped->InternalHigh = bytes;
     if (called.routine)
         QueueUserAPC(run_routine, GetCurrentThread(), (ULONG_PTR)&called);
@@ -99,7 +99,7 @@ CFT_CASE(warning_about_a_datagram_owes_its_packet)
     cft_rec *recv = recvfrom_on(t, loop, handle);
     hooks_look(t, loop);
     CFT_CHECK(t, !cft_is_done(recv));
-    tell(8);
+    tell(STATUS_OF_A_WARNING, 8);
     hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 8);
     CFT_CHECK(t, recv->result.flags & CEDE_TRUNCATED);
@@ -123,11 +123,29 @@ CFT_CASE(warning_about_a_send_owes_its_packet)
         CFT_CHECK(t, answer_once == 0);
         CFT_CHECK(t, cft_is_done(send) == (statuses[i] != STATUS_OF_A_WARNING));
         if (!cft_is_done(send))
-            tell(0);
+            tell(STATUS_OF_A_WARNING, 0);
         hooks_await(t, loop, send);
         CFT_STATUS(t, send, CEDE_EMSGSIZE);
         CFT_CHECK(t, send->result.count == 0);
     }
+}
+
+/* Too large, and only its end says so: not as WriteFile does that has too many pending. */
+CFT_CASE(datagram_may_be_found_too_large_at_its_end)
+{
+    cede_address at;
+    cede_loop *loop = hooks_open(t, &oddly, 0, 0);
+    cede_handle handle = datagrams(t, loop, &at);
+    cft_rec *send = cft_new(t);
+    answer_once = ERROR_IO_PENDING, status_once = 0;
+    cede_prep_sendto(send->req, handle, cft_input(send, "self", 4), 4, &at);
+    cft_submit_on(send, loop);
+    hooks_look(t, loop);
+    CFT_CHECK(t, answer_once == 0 && !cft_is_done(send));
+    tell(STATUS_OF_AN_ERROR, 0);
+    hooks_await(t, loop, send);
+    CFT_STATUS(t, send, CEDE_EMSGSIZE);
+    CFT_CHECK(t, send->result.count == 0);
 }
 
 /* That an earlier one was not taken is not the receiver's affair. */

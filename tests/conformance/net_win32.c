@@ -373,6 +373,10 @@ static const struct {
     {0xC00000B5, WSAETIMEDOUT, CEDE_ETIMEDOUT},       /* STATUS_IO_TIMEOUT */
     {0xC000023C, WSAENETUNREACH, CEDE_ENETUNREACH},   /* STATUS_NETWORK_UNREACHABLE */
     {0xC000023D, WSAEHOSTUNREACH, CEDE_EHOSTUNREACH}, /* STATUS_HOST_UNREACHABLE */
+    {0xC0000350, WSAEHOSTDOWN, CEDE_EHOSTUNREACH},    /* STATUS_HOST_DOWN */
+    {0xC00000BE, WSAENETUNREACH, CEDE_ENETUNREACH},   /* STATUS_BAD_NETWORK_PATH */
+    {0xC000013F, WSAETIMEDOUT, CEDE_ETIMEDOUT},       /* STATUS_LINK_TIMEOUT */
+    {0xC0000140, WSAENOTCONN, CEDE_ENOTCONN},         /* STATUS_INVALID_CONNECTION */
 };
 
 CFT_CASE(packet_of_a_failed_receive_is_delivered)
@@ -393,6 +397,43 @@ CFT_CASE(packet_of_a_failed_receive_is_delivered)
             real()->post_completion(hooks_port, 0, 1, called.overlapped);
         hooks_await(t, loop, recv);
         CFT_STATUS(t, recv, failures[i].expected);
+        CFT_CHECK(t, recv->result.os_error == (int32_t)failures[i].error);
+    }
+}
+
+/* Of a connect, which comes by an event on both lanes. */
+static const struct {
+    uint32_t status;
+    cede_status expected;
+} refusals[] = {
+    {0xC0000236, CEDE_ECONNREFUSED},  /* STATUS_CONNECTION_REFUSED */
+    {0xC00000BC, CEDE_ECONNREFUSED},  /* STATUS_REMOTE_NOT_LISTENING */
+    {0xC000020A, CEDE_EADDRINUSE},    /* STATUS_ADDRESS_ALREADY_EXISTS */
+    {0xC0000207, CEDE_EADDRNOTAVAIL}, /* STATUS_INVALID_ADDRESS_COMPONENT */
+};
+
+static uint32_t connect_status;
+
+static uint32_t connect_to_nobody(uintptr_t socket, const void *name, int name_bytes,
+                                  void *overlapped)
+{
+    OVERLAPPED *told = overlapped;
+    (void)socket, (void)name, (void)name_bytes;
+    told->Internal = connect_status;
+    SetEvent((HANDLE)((uintptr_t)told->hEvent & ~(uintptr_t)1));
+    return ERROR_IO_PENDING;
+}
+
+CFT_CASE(connect_that_fails_says_why)
+{
+    static const cede_win32_calls calls = {.connect_ex = connect_to_nobody};
+    cede_address at = cede_address_loopback(CEDE_ADDRESS_IPV4, 9);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    for (uint32_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        connect_status = refusals[i].status;
+        cft_rec *connect = connect_on(t, loop, &at);
+        hooks_await(t, loop, connect);
+        CFT_STATUS(t, connect, refusals[i].expected);
     }
 }
 
