@@ -285,6 +285,8 @@ static void connected(win *self, win_io *io, uint32_t error, uint32_t bytes)
 {
     (void)bytes;
     error = update(self, io, error, SO_UPDATE_CONNECT_CONTEXT, NULL);
+    if (error == WSAENOTCONN)
+        error = WSAECONNRESET; /* it was, and is no more */
     if (error == 0 && cedi_win_socket_met_itself(io->net->made)) {
         (void)self->calls.close_socket(io->net->made);
         error = WSAECONNREFUSED;

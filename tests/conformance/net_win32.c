@@ -92,6 +92,7 @@ static struct {
     uintptr_t socket, listener;
     uint32_t accepts, connects;
     uint32_t refusals;
+    bool refuses_connects;
 } updates;
 
 static uint32_t note_updates(uintptr_t socket, int level, int option, const void *value, int bytes)
@@ -111,6 +112,8 @@ static uint32_t note_updates(uintptr_t socket, int level, int option, const void
         updates.connects++;
         if (bytes != 0)
             return WSAEFAULT;
+        if (updates.refuses_connects)
+            return WSAENOTCONN;
     }
     return real()->set_socket_option(socket, level, option, value, bytes);
 }
@@ -158,6 +161,21 @@ CFT_CASE(client_that_is_gone_at_the_update_is_passed_over)
     hooks_await(t, loop, accept);
     CFT_OK(t, accept);
     talk(t, loop, second->result.handle, accept->result.handle);
+}
+
+/* The other way round: its peer has reset it by then. */
+CFT_CASE(connection_that_is_gone_at_the_update_was_reset)
+{
+    static const cede_win32_calls calls = {.set_socket_option = note_updates};
+    cede_address at;
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    (void)listening(t, loop, &at);
+    memset(&updates, 0, sizeof updates);
+    updates.refuses_connects = true;
+    cft_rec *connect = connect_on(t, loop, &at);
+    hooks_await(t, loop, connect);
+    CFT_STATUS(t, connect, CEDE_ECONNRESET);
+    CFT_CHECK(t, updates.connects == 1);
 }
 
 /* ---- Results at once ------------------------------------------------------------------------- */
