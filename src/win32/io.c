@@ -48,13 +48,14 @@ static bool is_nothing(const win_file *file, bool writes, uint32_t error, uint64
 void cedi_win_report_transfer(win *self, const win_record *record, const win_file *file,
                               bool writes, uint32_t error, uint64_t bytes)
 {
+    bool lacks_room = cedi_win_lacks_room(writes, error, bytes);
     cede_status status = CEDE_OK;
     if (is_nothing(file, writes, error, bytes))
         status = CEDE_REPORT_AGAIN;
-    if ((bytes > 0 && !CEDI_FAULT(ABORT_MOVES_NOTHING)) || error == ERROR_MORE_DATA ||
-        (!writes && is_end(error)))
+    if ((bytes > 0 && !CEDI_FAULT(ABORT_MOVES_NOTHING)) ||
+        (error == ERROR_MORE_DATA && !lacks_room) || (!writes && is_end(error)))
         error = 0; /* what moved is the truth; the reason comes again if it lasts */
-    if (cedi_error_is_shortage(error))
+    if (lacks_room)
         status = CEDE_REPORT_PARK;
     else if (error == ERROR_ACCESS_DENIED)
         status = CEDE_EBADF; /* it was not opened for this */
@@ -175,6 +176,7 @@ void cedi_win_completed(win *self, win_io *io, uint32_t error, uint32_t bytes)
     if (io->bounce && !writes)
         scatter(self, io, bytes);
     cedi_win_picked(self, &io->record, bytes);
+    cedi_win_size_learn(file, writes, io->length, error, bytes);
     cedi_win_io_free(self, io);
     cedi_win_report_transfer(self, &record, file, writes, error, bytes);
     if (at_position)
@@ -293,14 +295,6 @@ typedef struct wish {
     bool append;
 } wish;
 
-static uint32_t most_at_once(const wish *wish)
-{
-    uint64_t most = WIN_ROUND_BYTES;
-    if (wish->writes && wish->file->quota)
-        most = wish->file->quota;
-    return (uint32_t)(wish->length < most ? wish->length : most);
-}
-
 /* The right, where it is known: so that a transfer of nothing says it, too. */
 static bool allowed(const wish *wish)
 {
@@ -324,7 +318,7 @@ static bool start_io(win *self, const cede_work *work, const wish *wish, win_bou
     io->writes = wish->writes;
     io->buffer = wish->buffer;
     io->bounce = bounce;
-    io->asked = most_at_once(wish);
+    io->asked = io->length = cedi_win_most_at_once(file, wish->writes, wish->length);
     io->overlapped.Offset = io->overlapped.OffsetHigh = 0;
     file->pending++;
     if (wish->append && has_positions) {
@@ -355,7 +349,7 @@ static bool start_wish(win *self, const cede_work *work, wish *wish)
     if (wish->file->socket && wish->file->lane != WIN_LANE_SYNC)
         return cedi_win_socket_piece(self, work, wish->buffer, wish->length, wish->writes);
     if (wish->file->lane == WIN_LANE_SYNC) {
-        wish->length = most_at_once(wish);
+        wish->length = cedi_win_most_at_once(wish->file, wish->writes, wish->length);
         if (wish->file->console && !wish->writes)
             return cedi_win_console_read(self, work, wish->file, wish->buffer,
                                          (uint32_t)wish->length, NULL);

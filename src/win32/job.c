@@ -336,10 +336,12 @@ void cedi_win_job_report(win *self, win_job *job)
         win_file *file = job->file;
         win_record record = job->record;
         bool writes = job->args.io.offset != 0;
+        uint32_t asked = job->asked;
         if (job->console)
             file->part = job->part;
         cedi_win_picked(self, &job->record, count);
         cedi_win_job_free(self, job);
+        cedi_win_size_learn(file, writes, asked, error, count);
         cedi_win_report_transfer(self, &record, file, writes, error, count);
         file->pending--;
         cedi_win_file_left(self, file);

@@ -181,16 +181,16 @@ win_io *cedi_win_net_io_in(win *self, const cede_work *work, win_file *file, uin
 /* ---- Streams -------------------------------------------------------------------------------- */
 
 /* Winsock keeps no array of WSABUFs beyond the call. */
-static bool start_pieces(win *self, const cede_work *work, WSABUF *pieces, uint32_t count,
-                         bool writes)
+static bool start_pieces(win *self, const cede_work *work, win_file *file, WSABUF *pieces,
+                         uint32_t count, uint32_t length, bool writes)
 {
-    win_file *file = cedi_win_file_find(self, work->native);
     win_io *io = new_io(self, work, file, file->lane, false);
     if (!io)
         return false;
     io->writes = writes;
     io->buffer = pieces;
     io->asked = count;
+    io->length = length;
     io->call = call_transfer;
     cedi_win_issue(self, io);
     return true;
@@ -199,16 +199,18 @@ static bool start_pieces(win *self, const cede_work *work, WSABUF *pieces, uint3
 bool cedi_win_socket_piece(win *self, const cede_work *work, void *buffer, uint64_t length,
                            bool writes)
 {
-    WSABUF piece = {length < WIN_ROUND_BYTES ? (ULONG)length : WIN_ROUND_BYTES, buffer};
-    return start_pieces(self, work, &piece, 1, writes);
+    win_file *file = cedi_win_file_find(self, work->native);
+    WSABUF piece = {cedi_win_most_at_once(file, writes, length), buffer};
+    return start_pieces(self, work, file, &piece, 1, piece.len, writes);
 }
 
 bool cedi_win_socket_vec(win *self, const cede_work *work, const cede_vec *vec, uint64_t count,
                          bool writes)
 {
     WSABUF pieces[PIECES_MOST];
-    uint64_t room = WIN_ROUND_BYTES;
-    uint32_t used = 0;
+    win_file *file = cedi_win_file_find(self, work->native);
+    uint32_t most = cedi_win_most_at_once(file, writes, UINT64_MAX), used = 0;
+    uint64_t room = most;
     for (uint64_t i = 0; i < count && room > 0 && used < PIECES_MOST; i++) {
         uint64_t part = vec[i].length_bytes < room ? vec[i].length_bytes : room;
         if (part == 0)
@@ -217,7 +219,7 @@ bool cedi_win_socket_vec(win *self, const cede_work *work, const cede_vec *vec, 
         pieces[used++].len = (ULONG)part;
         room -= part;
     }
-    return start_pieces(self, work, pieces, used, writes);
+    return start_pieces(self, work, file, pieces, used, most - (uint32_t)room, writes);
 }
 
 bool cedi_win_start_recv(win *self, const cede_work *work)

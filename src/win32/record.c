@@ -145,6 +145,7 @@ win_io *cedi_win_io_new(win *self, const cede_work *work)
     io->over = NULL;
     io->stop = NULL;
     io->owner = NULL;
+    io->length = 0;
     io->writes = io->wished = false;
     return io;
 }

@@ -5,6 +5,7 @@
  *     calls.c    the seam for injection: every system call whose odd results matter
  *     ops.c      from work to what carries it out: one function an operation; cancel
  *     io.c       transfers: issued, settled in ONE place, reported
+ *     size.c         how much one call is asked for
  *     console.c      terminals
  *     pick.c         receives into buffers of a pool
  *     sendfile.c     files to streams
@@ -104,6 +105,7 @@ typedef struct win_file {
     uint32_t pending;      /* transfers */
     uint32_t access;       /* granted rights; 0: not known */
     uint32_t quota;        /* pipes: what a write may have pending, see file.c */
+    uint32_t most;         /* what a call is asked for, see size.c; 0: no less than the quota */
     uint32_t keep_idle_ms; /* a socket's, where its system cannot be asked: see socket.c */
     uint32_t keep_between_ms;
     struct win_local *local;    /* a listener at a local name */
@@ -186,7 +188,8 @@ struct win_io {
     int (*stop)(win *, win_io *); /* a cancel; NULL: by the system, of the file's operation */
     void *owner;                  /* what these three share */
     uint32_t asked;
-    uint32_t error; /* of one that has fired */
+    uint32_t length; /* of a transfer by the caller's memory: its bytes */
+    uint32_t error;  /* of one that has fired */
     uint32_t bytes;
     DWORD flags;               /* of a receive: Winsock's, in and out */
     cede_pool_view *waits_for; /* pick.c */
@@ -338,6 +341,15 @@ void cedi_win_completed(win *, win_io *, uint32_t error, uint32_t bytes);
 void cedi_win_report_transfer(win *, const win_record *, const win_file *, bool writes,
                               uint32_t error, uint64_t bytes);
 uint32_t cedi_win_too_far(uint32_t error, uint64_t end);
+
+/* ---- size.c --------------------------------------------------------------------------------- */
+
+uint32_t cedi_win_most_at_once(const win_file *, bool writes, uint64_t length);
+/* What came of a transfer that was asked for so many. */
+void cedi_win_size_learn(win_file *, bool writes, uint32_t asked, uint32_t error, uint64_t bytes);
+/* Nothing moved, for want of room: just now, or ever for so much. A write that ends as one does
+ * whose message is longer than what it was to lie in is such a one. */
+bool cedi_win_lacks_room(bool writes, uint32_t error, uint64_t bytes);
 
 /* ---- console.c, pick.c ---------------------------------------------------------------------- */
 
