@@ -73,6 +73,7 @@ CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t back
  * is delivered all the same (law 8); cancelled before, the socket is closed, but the peer may have
  * seen it (law 7's table). A socket whose own port happens to be the one it goes to meets itself
  * where nobody listens (RFC 9293, 3.5): that is CEDE_ECONNREFUSED, as it nearly always is there.
+ * The any-address leads to this machine, by its loopback address; so it does in sendto.
  * flags: 0. */
 CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t flags);
 

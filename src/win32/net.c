@@ -321,7 +321,7 @@ static bool start_connect(win *self, const cede_work *work, SOCKET made)
     file->socket = true;
     file->closed = true;
     io->net->made = made;
-    io->net->name_bytes = cedi_win_name_to_system(to, cedi_win_family_of(to), &io->net->name);
+    io->net->name_bytes = cedi_win_destination(to, cedi_win_family_of(to), &io->net->name);
     io->call = call_connect;
     io->over = connected;
     cedi_win_issue(self, io);
@@ -496,7 +496,7 @@ bool cedi_win_start_sendto(win *self, const cede_work *work)
         return true;
     if (!file || file->lane == WIN_LANE_SYNC)
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
-    name_bytes = cedi_win_name_to_system(&work->args->datagram.address, file->family, &name);
+    name_bytes = cedi_win_destination(&work->args->datagram.address, file->family, &name);
     if (name_bytes == 0)
         return cedi_win_done_now(self, work, WSAEAFNOSUPPORT, 0);
     io = new_io(self, work, file, file->lane, true);

@@ -52,6 +52,8 @@ uint32_t cedi_win_socket_look(intptr_t native, uint32_t *kind, uint16_t *family,
 /* How long it is. `family` is that of the socket: IPv6 takes IPv4 as well, in its own form. 0: the
  * socket has no such addresses. */
 int cedi_win_name_to_system(const cede_address *, uint16_t family, win_name *);
+/* The same of where something is to go to: the any-address leads to this machine, as elsewhere. */
+int cedi_win_destination(const cede_address *, uint16_t family, win_name *);
 void cedi_win_name_from_system(const win_name *, int bytes, cede_address *);
 uint16_t cedi_win_family_of(const cede_address *);
 uint32_t cedi_win_socket_make(const win *, uint16_t family, int type, SOCKET *);

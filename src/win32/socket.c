@@ -59,6 +59,13 @@ uint16_t cedi_win_family_of(const cede_address *address)
     return address->family == CEDE_ADDRESS_IPV6 ? AF_INET6 : AF_INET;
 }
 
+/* ::ffff:a.b.c.d, which is IPv4's. */
+static bool is_mapped(const cede_address *address)
+{
+    static const uint8_t before[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return address->family == CEDE_ADDRESS_IPV6 && memcmp(address->ip, before, sizeof before) == 0;
+}
+
 int cedi_win_name_to_system(const cede_address *from, uint16_t family, win_name *to)
 {
     memset(to, 0, sizeof *to);
@@ -81,6 +88,20 @@ int cedi_win_name_to_system(const cede_address *from, uint16_t family, win_name 
         memcpy(ip + 12, from->ip, 4);
     }
     return sizeof to->v6;
+}
+
+/* Winsock refuses it (WSAEADDRNOTAVAIL, the page of connect). */
+int cedi_win_destination(const cede_address *to, uint16_t family, win_name *name)
+{
+    static const uint8_t none[16];
+    cede_address here = *to;
+    if (to->family == CEDE_ADDRESS_IPV4 && memcmp(to->ip, none, 4) == 0)
+        here = cede_address_loopback(CEDE_ADDRESS_IPV4, to->port);
+    else if (to->family == CEDE_ADDRESS_IPV6 && memcmp(to->ip, none, 16) == 0)
+        here = cede_address_loopback(CEDE_ADDRESS_IPV6, to->port);
+    else if (is_mapped(to) && memcmp(to->ip + 12, none, 4) == 0)
+        memcpy(here.ip + 12, cede_address_loopback(CEDE_ADDRESS_IPV4, 0).ip, 4);
+    return cedi_win_name_to_system(&here, family, name);
 }
 
 void cedi_win_name_from_system(const win_name *from, int bytes, cede_address *out)
@@ -115,13 +136,6 @@ static uint32_t bind_to(const win *self, SOCKET socket, const win_name *name, in
 {
     uint32_t error = cedi_win_fault(self, "bind");
     return error ? error : answer(bind(socket, &name->any, bytes));
-}
-
-/* ::ffff:a.b.c.d, which is IPv4's. */
-static bool is_mapped(const cede_address *address)
-{
-    static const uint8_t before[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return address->family == CEDE_ADDRESS_IPV6 && memcmp(address->ip, before, sizeof before) == 0;
 }
 
 /* Of its own family alone, or of both. */
