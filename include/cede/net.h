@@ -65,7 +65,9 @@ extern "C" {
  * the system's most). The address can be had again at once after a listener is closed (on Windows
  * once no connection that it accepted is open any more: SO_EXCLUSIVEADDRUSE), and not as
  * long as another has it (CEDE_EADDRINUSE); CEDE_EADDRNOTAVAIL: it is not this machine's;
- * CEDE_EACCES: not allowed to. A local listener's name is not removed by its close. */
+ * CEDE_EACCES: not allowed to. Windows says that also where another has every address of the port
+ * for itself, as a listener at the any-address does. A local listener's name is not removed by its
+ * close. */
 CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t backlog,
                                uint32_t flags);
 
@@ -182,7 +184,9 @@ CEDE_API void cede_prep_shutdown(cede_req *, cede_handle);
 #define CEDE_DATAGRAM_DUAL   0x2u /* IPv6, the any-address: IPv4 too */
 #define CEDE_DATAGRAM_ANY    0x3u
 
-/* Makes a datagram socket bound to an IP address (port 0: the system picks one); result.handle. */
+/* Makes a datagram socket bound to an IP address (port 0: the system picks one); result.handle.
+ * CEDE_EADDRINUSE, CEDE_EADDRNOTAVAIL, CEDE_EACCES: see cede_prep_listen; a shared one, where
+ * another is not, is CEDE_EACCES on Windows. */
 CEDE_API void cede_prep_datagram(cede_req *, const cede_address *at, uint32_t flags);
 
 /* Receives one datagram into buffer (ceded), and its sender's address into *from (ceded; NULL: not
