@@ -13,7 +13,8 @@
  */
 #include "net.h"
 
-#define QUOTA_UNKNOWN 4096u /* also of a pipe that has none */
+#define QUOTA_UNKNOWN 4096u  /* also of a pipe that has none */
+#define REMOTE_MOST   65535u /* what goes into a pipe over a network at once: WriteFile's page */
 
 /* ---- The table ------------------------------------------------------------------------------ */
 
@@ -141,6 +142,13 @@ bool cedi_win_is_synchronous(HANDLE handle)
     return !query(handle, &mode, sizeof mode, CEDI_NT_MODE) || (mode & synchronous);
 }
 
+/* A handle that leads to no other machine has no such information. */
+static bool is_remote(HANDLE handle)
+{
+    uint64_t room[32]; /* some 180 bytes, of two versions */
+    return GetFileInformationByHandleEx(handle, FileRemoteProtocolInfo, room, sizeof room);
+}
+
 /* A pipe that never waits has results of its own ("nothing there", "nothing written") and none that
  * comes later: it cannot be used. */
 static cede_status look_at_pipe(win_file *file)
@@ -155,6 +163,8 @@ static cede_status look_at_pipe(win_file *file)
         file->quota = info[info[IS_SERVER] ? OUTBOUND_QUOTA : INBOUND_QUOTA];
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
+    if (file->quota > REMOTE_MOST && is_remote((HANDLE)file->native))
+        file->quota = REMOTE_MOST;
     if (file->is_pipe &&
         GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) &&
         (state & PIPE_NOWAIT))
