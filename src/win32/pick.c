@@ -105,19 +105,20 @@ static void give_up(win *self, win_job *job, cede_status status)
 void cedi_win_data_for_job(win *self, win_job *job)
 {
     cede_pool_view *pool = job->waits_for;
+    bool is_there = job->count > 0;
     void *memory;
     job->waits_for = NULL;
+    job->count = 0; /* nothing has moved */
     if (job->error == 0 && job->wished)
         job->error = ERROR_OPERATION_ABORTED;
     if (job->error && job->error != ERROR_MORE_DATA) {
         cedi_win_job_report(self, job);
         return;
     }
-    if (job->error == 0 && job->count == 0) {
+    if (job->error == 0 && !is_there) {
         give_up(self, job, CEDE_REPORT_AGAIN);
         return;
     }
-    job->count = 0;
     memory = cedi_win_pick(&job->record, pool);
     if (memory) {
         cedi_win_sync_into(self, job, memory, pool->buffer_bytes);

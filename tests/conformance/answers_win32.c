@@ -6,6 +6,7 @@
 #include "hooks_win32.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const cede_win32_calls *real(void)
@@ -292,6 +293,49 @@ CFT_CASE(cancel_after_a_threads_call_is_over_stops_nothing)
     CFT_MOVED(t, read, 1);
     CFT_CHECK(t, (read->result.flags & CEDE_CANCEL_ASKED) && stops == 0);
     clear_up(&stage);
+}
+
+/* There is data, and nobody has taken it: the wish is the result, or a buffer with all of it. */
+static void wish_for_pool(cft *t, cede_item *item)
+{
+    struct stage stage;
+    cede_pool *pool;
+    DWORD count;
+    set_up(t, &stage);
+    cede_loop *loop = hooks_open_failing(t, NULL, stand_before_the_call, &stage);
+    CFT_CHECK(t, cede_pool_open(loop, 1, 64, 0, &pool) == CEDE_OK);
+    cede_handle handle = cede_import((intptr_t)stage.in, CEDE_KIND_AUTO, 0);
+    cft_rec *recv = cft_new(t);
+    if (item)
+        cede_prep_recv_many(recv->req, handle, pool, CEDE_CREDIT_ALL, item);
+    else
+        cede_prep_recv_pool(recv->req, handle, pool);
+    cft_submit_on(recv, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) == 0);
+    arrive(t, &stage);
+    CFT_CHECK(t, WriteFile(stage.out, "hello", 5, &count, NULL) && count == 5);
+    SetEvent(stage.go);
+    CFT_CHECK(t, WaitForSingleObject(stage.thread, 10000) == WAIT_OBJECT_0);
+    cede_cancel(recv->ticket);
+    hooks_await(t, loop, recv);
+    CFT_ENDED(t, recv, CEDE_ECANCELED, CEDE_BY_WISH);
+    CFT_CHECK(t, recv->result.count == 0 && !recv->result.buffer && cede_pool_out(pool) == 0);
+    CFT_CHECK(t, PeekNamedPipe(stage.in, NULL, 0, NULL, &count, NULL) && count == 5);
+    cede_pool_close(pool);
+    clear_up(&stage);
+}
+
+static void no_item(cede_req *req, cede_result item)
+{
+    (void)req;
+    (void)item;
+    abort();
+}
+
+CFT_CASE(wish_before_the_data_is_fetched_fetches_none)
+{
+    wish_for_pool(t, NULL);
+    wish_for_pool(t, no_item);
 }
 
 /* A call that no cancel could reach would be a wish that is lost. */
