@@ -3,8 +3,8 @@
  *
  * A start blocks (it reads the program), so it is a thread's affair. What it needs of the loop is
  * taken in the call that starts it: duplicates of the three handles, which may be closed at once by
- * their owner, and the position of files. The child inherits those three and nothing else, by a
- * list; they can be inherited from just before the call until just after it.
+ * their owner, and the position of files that it uses. The child inherits those three and nothing
+ * else, by a list; they can be inherited from just before the call until just after it.
  *
  * A file that was made for overlapped I/O is no use to a program that knows nothing of it: it is
  * opened anew, with the same rights, at the position that ours has.
@@ -15,6 +15,8 @@
 #include "net.h"
 
 #include "cede/system.h"
+
+#define AS_THE_SYSTEM_HAS_IT UINT64_MAX /* what this loop has not used has its position there */
 
 struct win_spawn {
     HANDLE stdio[3];      /* ours; NULL: the null device */
@@ -44,20 +46,21 @@ static HANDLE inherited(uint32_t which)
 static uint32_t take(const win *self, const cede_spawn *how, uint32_t which,
                      struct win_spawn *spawn)
 {
+    const win_file *file;
     HANDLE from = NULL;
     uint32_t error;
     if (how->stdio[which]) {
         intptr_t native = cede_core_native(self->core, how->stdio[which]);
-        const win_file *file = native == -1 ? NULL : cedi_win_file_find(self, native);
         if (native == -1)
             return ERROR_INVALID_HANDLE;
         if (cedi_win_is_local(native))
             return ERROR_INVALID_PARAMETER;
         from = (HANDLE)native;
-        spawn->position[which] = file ? file->position : 0;
     } else if (how->flags & (CEDE_SPAWN_INHERIT_INPUT << which)) {
         from = inherited(which);
     }
+    file = cedi_win_file_find(self, (intptr_t)from);
+    spawn->position[which] = file ? file->position : AS_THE_SYSTEM_HAS_IT;
     error = from ? duplicate(self, from, &spawn->stdio[which]) : 0;
     if (error == ERROR_INVALID_HANDLE && !how->stdio[which])
         return 0; /* ours is set, and closed: as good as none */
@@ -109,13 +112,16 @@ static uint32_t access_of(HANDLE handle)
 static uint32_t make_plain(struct win_spawn *spawn, uint32_t which)
 {
     HANDLE *handle = &spawn->stdio[which], plain;
-    LARGE_INTEGER at;
+    LARGE_INTEGER at = {0};
     if (GetFileType(*handle) != FILE_TYPE_DISK || cedi_win_is_synchronous(*handle))
         return 0;
+    if (spawn->position[which] != AS_THE_SYSTEM_HAS_IT)
+        at.QuadPart = (LONGLONG)spawn->position[which];
+    else if (!SetFilePointerEx(*handle, at, &at, FILE_CURRENT))
+        at.QuadPart = 0;
     plain = ReOpenFile(*handle, access_of(*handle), WIN_SHARE_ALL, 0);
     if (plain == INVALID_HANDLE_VALUE)
         return GetLastError();
-    at.QuadPart = (LONGLONG)spawn->position[which];
     (void)SetFilePointerEx(plain, at, NULL, FILE_BEGIN);
     (void)CloseHandle(*handle);
     *handle = plain;

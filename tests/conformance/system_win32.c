@@ -226,6 +226,56 @@ CFT_CASE(spawn_inherits_no_handle_that_is_closed)
     }
 }
 
+static int64_t input_at;
+
+static uint32_t look_at_position(cede_win32_process *how)
+{
+    LARGE_INTEGER at = {.QuadPart = 0};
+    if (!SetFilePointerEx(how->stdio[0], at, &at, FILE_CURRENT))
+        at.QuadPart = -1;
+    input_at = at.QuadPart;
+    return ERROR_ACCESS_DENIED;
+}
+
+/* Used here or not, or inherited: the child goes on where it is. */
+CFT_CASE(child_reads_on_in_a_file_that_nobody_here_has_used)
+{
+    static const cede_win32_calls calls = {.create_process = look_at_position};
+    const char *path = cft_file(t, "f", "hello world", 11, 0);
+    const char *arguments[] = {"x", NULL};
+    char self[MAX_PATH];
+    CFT_CHECK(t, GetModuleFileNameA(NULL, self, sizeof self) > 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        bool inherits = i & 1, used = i & 2;
+        LARGE_INTEGER six = {.QuadPart = 6};
+        HANDLE ours = GetStdHandle(STD_INPUT_HANDLE);
+        HANDLE native = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+                                    FILE_FLAG_OVERLAPPED, NULL);
+        cede_loop *loop = hooks_open(t, &calls, 0, 0);
+        CFT_CHECK(t, SetFilePointerEx(native, six, NULL, FILE_BEGIN));
+        cede_handle file = cede_import((intptr_t)native, CEDE_KIND_AUTO, 0);
+        cede_spawn how = {.program = self, .arguments = arguments, .stdio = {inherits ? 0 : file}};
+        if (used) {
+            cft_rec *read = cft_new(t);
+            cede_prep_read(read->req, file, cft_buffer(read, 2), 2, CEDE_CURRENT);
+            hooks_do(t, loop, read);
+            CFT_MOVED(t, read, 2);
+        }
+        if (inherits) {
+            how.flags = CEDE_SPAWN_INHERIT_INPUT;
+            SetStdHandle(STD_INPUT_HANDLE, native);
+        }
+        cft_rec *rec = cft_new(t);
+        input_at = -2;
+        cede_prep_spawn(rec->req, &how, NULL);
+        hooks_do(t, loop, rec);
+        SetStdHandle(STD_INPUT_HANDLE, ours);
+        CFT_CHECK(t, rec->result.status == CEDE_EACCES && input_at == (used ? 8 : 6));
+        cede_drop(file);
+        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    }
+}
+
 /* ---- Objects --------------------------------------------------------------------------------- */
 
 static cft_rec *poll_on(cft *t, cede_loop *loop, cede_handle handle, uint32_t events)
