@@ -32,8 +32,9 @@ extern "C" {
  * pidfd; CEDE_KIND_AUTO takes them for pipes, which can be read, too), on Windows a waitable object
  * that stays signalled (an event or timer reset by hand, a process), which is IN when it is, and
  * never OUT (CEDE_EINVAL). One that a wait resets is reset by this wait, if it is told as ready,
- * and only then: what a cancel or a deadline has ended has taken no signal. Not a mutex, which the
- * system's thread pool, that waits here, does not take.
+ * and only then: what a cancel or a deadline has ended has taken no signal. What cannot be waited
+ * for, or not by this handle (it lacks SYNCHRONIZE), is CEDE_EBADF; a mutex, which the system's
+ * thread pool, that waits here, does not take, CEDE_EINVAL.
  * Windows: CEDE_ENOTSUP for pipes, terminals and local streams. A socket that was only polled is
  * bound to no port. Files: CEDE_EINVAL; they are always ready. */
 CEDE_API void cede_prep_poll(cede_req *, cede_handle, uint32_t events);

@@ -399,6 +399,8 @@ static BOOL CALLBACK nt_find(INIT_ONCE *once, void *parameter, void **context)
                                     int))look_for(module, "NtQueryInformationFile");
     nt.set_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
                                   int))look_for(module, "NtSetInformationFile");
+    nt.query_object = (LONG(WINAPI *)(HANDLE, int, void *, unsigned long, unsigned long *))look_for(
+        module, "NtQueryObject");
     return TRUE;
 }
 

@@ -145,6 +145,8 @@ typedef struct cedi_nt {
     (HANDLE, cedi_nt_status_block *, void *out, unsigned long bytes, int what);
     LONG(WINAPI *set_file)
     (HANDLE, cedi_nt_status_block *, void *in, unsigned long bytes, int what);
+    LONG(WINAPI *query_object)
+    (HANDLE, int what, void *out, unsigned long bytes, unsigned long *got);
 } cedi_nt;
 
 const cedi_nt *cedi_win_nt(void); /* never NULL */
@@ -170,6 +172,15 @@ uint32_t cedi_win_error_of(ULONG_PTR internal);
 #define CEDI_NT_PIPE    24 /* FilePipeLocalInformation */
 #define CEDI_NT_NOTIFY  41 /* FileIoCompletionNotificationInformation */
 #define CEDI_NT_REPLACE 61 /* FileReplaceCompletionInformation, 8.1 */
+
+#define CEDI_NT_OBJECT_TYPE 2 /* of NtQueryObject: a PUBLIC_OBJECT_TYPE_INFORMATION, and the name */
+
+typedef struct cedi_nt_object_type {
+    uint16_t name_bytes, name_room;
+    const wchar_t *name; /* into `rest` */
+    uint32_t reserved[22];
+    wchar_t rest[64];
+} cedi_nt_object_type;
 
 /* What the headers of programs lack ([MS-FSCC], 2.3.45): how many bytes a pipe has for its reader,
  * and how many messages, if it was made for those. */

@@ -353,6 +353,59 @@ CFT_CASE(poll_cancelled_as_its_event_is_set_takes_it_or_leaves_it)
     CloseHandle(event);
 }
 
+static HANDLE without_the_right(void)
+{
+    HANDLE event = CreateEventW(NULL, TRUE, TRUE, NULL), weak = NULL;
+    (void)DuplicateHandle(GetCurrentProcess(), event, GetCurrentProcess(), &weak,
+                          EVENT_MODIFY_STATE, FALSE, 0);
+    CloseHandle(event);
+    return weak;
+}
+
+static HANDLE token(void)
+{
+    HANDLE made = NULL;
+    (void)OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &made);
+    return made;
+}
+
+/* Who else waits, in the same pool of threads, is told as if it had not been asked for. */
+CFT_CASE(what_cannot_be_waited_for_is_refused_alone)
+{
+    cede_loop *loop = cft_loop(t);
+    HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
+    const struct {
+        HANDLE native;
+        cede_status status;
+    } bad[] = {
+        {without_the_right(), CEDE_EBADF},
+        {CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4096, NULL), CEDE_EBADF},
+        {token(), CEDE_EBADF},
+        {CreateMutexW(NULL, FALSE, NULL), CEDE_EINVAL},
+        {OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, GetCurrentProcessId()), CEDE_EBADF}};
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t kind = i < 4 ? CEDE_KIND_OBJECT : CEDE_KIND_CHILD;
+        cede_handle handle = cede_import((intptr_t)bad[i].native, kind, 0);
+        cede_handle good = cede_import((intptr_t)event, CEDE_KIND_OBJECT, CEDE_IMPORT_BORROW);
+        cft_rec *refused = cft_new(t), *waits = poll_on(t, loop, good, CEDE_POLL_IN);
+        CFT_CHECK(t, bad[i].native && handle && good);
+        if (kind == CEDE_KIND_CHILD)
+            cede_prep_child_wait(refused->req, handle);
+        else
+            cede_prep_poll(refused->req, handle, CEDE_POLL_IN);
+        hooks_do(t, loop, refused);
+        CFT_STATUS(t, refused, bad[i].status);
+        SetEvent(event);
+        hooks_await(t, loop, waits);
+        CFT_OK(t, waits);
+        ResetEvent(event);
+        cede_drop(handle);
+        cede_drop(good);
+        CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    }
+    CloseHandle(event);
+}
+
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
 /* Its owner may bind it to a port of his own, which can be done once. */
