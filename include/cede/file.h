@@ -206,7 +206,7 @@ CEDE_API void cede_prep_readdir(cede_req *, cede_handle directory, void *buffer,
 /* Entries lie behind each other and are only as long as their names: do not copy one as a struct.
  * */
 typedef struct cede_entry {
-    uint64_t file_id;
+    uint64_t file_id;           /* as in cede_stat; 0 where the file system does not say */
     uint16_t entry_bytes;       /* from this entry to the next; a multiple of 8 */
     uint8_t type;               /* CEDE_FILE_..., UNKNOWN if the file system does not say */
     char name[CEDE_NAME_BYTES]; /* NUL-terminated */

@@ -66,6 +66,10 @@ typedef struct cede_win32_calls {
     uint32_t (*create_file)(const wchar_t *path, uint32_t access, uint32_t share,
                             uint32_t disposition, uint32_t flags, void **out);
     uint32_t (*close_handle)(void *handle);
+    /* GetFileAttributesW; GetFileInformationByHandleEx, `what` a FILE_INFO_BY_HANDLE_CLASS. */
+    uint32_t (*get_path_attributes)(const wchar_t *path, uint32_t *attributes);
+    uint32_t (*get_file_info)(void *file, int what, void *out, uint32_t bytes);
+    uint32_t (*move_file)(const wchar_t *from, const wchar_t *to, uint32_t flags);
     /* Sockets are SOCKETs, `buffers` an array of WSABUF, `name` a sockaddr. A `routine` of NULL: by
      * packet or event. `flags` is written until the transfer is over. */
     uint32_t (*make_socket)(int family, int type, uintptr_t *out);

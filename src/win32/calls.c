@@ -85,6 +85,23 @@ static uint32_t close_handle(void *handle)
     return error_unless(CloseHandle(handle));
 }
 
+static uint32_t get_path_attributes(const wchar_t *path, uint32_t *attributes)
+{
+    *attributes = GetFileAttributesW(path);
+    return *attributes == INVALID_FILE_ATTRIBUTES ? GetLastError() : 0;
+}
+
+static uint32_t get_file_info(void *file, int what, void *out, uint32_t bytes)
+{
+    return error_unless(
+        GetFileInformationByHandleEx(file, (FILE_INFO_BY_HANDLE_CLASS)what, out, bytes));
+}
+
+static uint32_t move_file(const wchar_t *from, const wchar_t *to, uint32_t flags)
+{
+    return error_unless(MoveFileExW(from, to, flags));
+}
+
 /* ---- Winsock -------------------------------------------------------------------------------- */
 
 #define PIPE_BYTES 65536u /* the quota of each direction of a pipe of ours */
@@ -310,6 +327,9 @@ static const cede_win32_calls system_calls = {read_file,
                                               set_notification_modes,
                                               create_file,
                                               close_handle,
+                                              get_path_attributes,
+                                              get_file_info,
+                                              move_file,
                                               make_socket,
                                               close_socket,
                                               set_socket_option,
@@ -354,6 +374,9 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(set_notification_modes);
     CHOOSE(create_file);
     CHOOSE(close_handle);
+    CHOOSE(get_path_attributes);
+    CHOOSE(get_file_info);
+    CHOOSE(move_file);
     CHOOSE(make_socket);
     CHOOSE(close_socket);
     CHOOSE(set_socket_option);

@@ -60,6 +60,26 @@ static inline uint32_t cedi_win_create_file(const win *self, const wchar_t *path
                  : self->calls.create_file(path, access, WIN_SHARE_ALL, disposition, flags, out);
 }
 
+/* A link is what the system follows by its name, itself: not whatever else is a reparse point, like
+ * a file that a server or a cloud has the data of. */
+static inline bool cedi_win_is_link(uint32_t attributes, uint32_t tag)
+{
+    return (attributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
+           (tag == IO_REPARSE_TAG_SYMLINK || tag == IO_REPARSE_TAG_MOUNT_POINT);
+}
+
+/* Of a handle that was opened with FILE_FLAG_OPEN_REPARSE_POINT. False: it cannot be asked. */
+static inline bool cedi_win_attributes(const win *self, HANDLE file, uint32_t *attributes,
+                                       uint32_t *tag)
+{
+    FILE_ATTRIBUTE_TAG_INFO info;
+    if (self->calls.get_file_info(file, FileAttributeTagInfo, &info, sizeof info))
+        return false;
+    *attributes = info.FileAttributes;
+    *tag = info.ReparseTag;
+    return true;
+}
+
 /* ---- Sockets and local streams --------------------------------------------------------------- */
 
 static inline uint32_t cedi_win_make_socket(const win *self, int family, int type, SOCKET *out)

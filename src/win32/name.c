@@ -42,10 +42,28 @@ static uint32_t refuse_separator(const win_path *path)
                                                                      : ERROR_FILE_EXISTS;
 }
 
-/* A link to a directory counts as what it is, a link. */
-static bool is_plain_directory(DWORD attributes)
+static uint32_t look(const win_job *job, const win_path *path, HANDLE *out)
 {
-    return (attributes & FILE_ATTRIBUTE_DIRECTORY) && !(attributes & FILE_ATTRIBUTE_REPARSE_POINT);
+    return cedi_win_open_path(job->self, path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
+                              FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, out);
+}
+
+/* As whoever names it sees it: a link to a directory is a link, and no directory. What may be one
+ * is opened; where that cannot be done, it counts as one. */
+static uint32_t attributes_of(const win_job *job, const win_path *path)
+{
+    uint32_t attributes, now, tag;
+    HANDLE file;
+    bool link = true;
+    if (job->self->calls.get_path_attributes(path->text, &attributes))
+        return INVALID_FILE_ATTRIBUTES;
+    if (!(attributes & FILE_ATTRIBUTE_DIRECTORY) || !(attributes & FILE_ATTRIBUTE_REPARSE_POINT))
+        return attributes;
+    if (look(job, path, &file) == 0) {
+        link = !cedi_win_attributes(job->self, file, &now, &tag) || cedi_win_is_link(now, tag);
+        (void)CloseHandle(file);
+    }
+    return link ? attributes & ~(uint32_t)FILE_ATTRIBUTE_DIRECTORY : attributes;
 }
 
 /* As most file systems here see it: letters have no case. */
@@ -105,29 +123,25 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
 }
 
 /* Over what is there this way puts files only, and those only that are not read-only. */
-static uint32_t rename_old(const win_path *from, const win_path *to, bool replace)
+static uint32_t rename_old(const win_job *job, const win_path *from, const win_path *to,
+                           bool replace)
 {
-    DWORD flags = replace ? MOVEFILE_REPLACE_EXISTING : 0;
-    DWORD now = replace ? GetFileAttributesW(to->text) : INVALID_FILE_ATTRIBUTES;
+    const cede_win32_calls *calls = &job->self->calls;
+    uint32_t flags = replace ? MOVEFILE_REPLACE_EXISTING : 0;
+    uint32_t now = replace ? attributes_of(job, to) : INVALID_FILE_ATTRIBUTES;
     bool there = now != INVALID_FILE_ATTRIBUTES && !is_same_name(from, to);
     uint32_t error;
-    if (there && is_plain_directory(now) && !RemoveDirectoryW(to->text))
+    if (there && (now & FILE_ATTRIBUTE_DIRECTORY) && !RemoveDirectoryW(to->text))
         return GetLastError();
-    error = error_unless(MoveFileExW(from->text, to->text, flags));
+    error = calls->move_file(from->text, to->text, flags);
     if (error != ERROR_ACCESS_DENIED || !there || !(now & FILE_ATTRIBUTE_READONLY) ||
-        is_plain_directory(now))
+        (now & FILE_ATTRIBUTE_DIRECTORY))
         return error;
     (void)SetFileAttributesW(to->text, now & ~(DWORD)FILE_ATTRIBUTE_READONLY);
-    error = error_unless(MoveFileExW(from->text, to->text, flags));
+    error = calls->move_file(from->text, to->text, flags);
     if (error)
         (void)SetFileAttributesW(to->text, now);
     return error;
-}
-
-static uint32_t look(const win_job *job, const win_path *path, HANDLE *out)
-{
-    return cedi_win_open_path(job->self, path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
-                              FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, out);
 }
 
 static bool is_same_file(const win_job *job, const win_path *from, const win_path *to)
@@ -149,11 +163,11 @@ static bool is_same_file(const win_job *job, const win_path *from, const win_pat
 static uint32_t check_target(const win_job *job, const win_path *from, const win_path *to,
                              bool replace, bool *nothing)
 {
-    DWORD old = GetFileAttributesW(from->text), now = GetFileAttributesW(to->text);
+    uint32_t old = attributes_of(job, from), now = attributes_of(job, to);
     *nothing = false;
     if (old == INVALID_FILE_ATTRIBUTES)
         return 0; /* which the rename will say */
-    if (is_plain_directory(old) && is_below(from, to))
+    if ((old & FILE_ATTRIBUTE_DIRECTORY) && is_below(from, to))
         return ERROR_INVALID_PARAMETER;
     if (now == INVALID_FILE_ATTRIBUTES)
         return 0;
@@ -162,9 +176,9 @@ static uint32_t check_target(const win_job *job, const win_path *from, const win
     if (!replace)
         return ERROR_FILE_EXISTS;
     *nothing = is_same_file(job, from, to);
-    if (*nothing || is_plain_directory(old) == is_plain_directory(now))
+    if (*nothing || !((old ^ now) & FILE_ATTRIBUTE_DIRECTORY))
         return 0;
-    return is_plain_directory(now) ? ERROR_IS_A_DIRECTORY : ERROR_DIRECTORY;
+    return now & FILE_ATTRIBUTE_DIRECTORY ? ERROR_IS_A_DIRECTORY : ERROR_DIRECTORY;
 }
 
 uint32_t cedi_win_do_rename(win_job *job)
@@ -185,7 +199,7 @@ uint32_t cedi_win_do_rename(win_job *job)
     if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_RENAME))
         error = rename_posix(job, &from, &to);
     if (is_unknown(error))
-        error = rename_old(&from, &to, replace);
+        error = rename_old(job, &from, &to, replace);
     if (error == ERROR_PATH_NOT_FOUND)
         return cedi_win_path_why(
             GetFileAttributesW(from.text) == INVALID_FILE_ATTRIBUTES ? &from : &to, error);
@@ -207,12 +221,13 @@ static uint32_t delete_old(HANDLE file)
     return error_unless(SetFileInformationByHandle(file, FileDispositionInfo, &info, sizeof info));
 }
 
-static uint32_t refuse_directory(HANDLE file)
+static uint32_t refuse_directory(const win_job *job, HANDLE file)
 {
-    FILE_ATTRIBUTE_TAG_INFO info;
-    if (!GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info))
+    uint32_t attributes, tag;
+    if (!cedi_win_attributes(job->self, file, &attributes, &tag) ||
+        cedi_win_is_link(attributes, tag))
         return 0;
-    return is_plain_directory(info.FileAttributes) ? ERROR_IS_A_DIRECTORY : 0;
+    return attributes & FILE_ATTRIBUTE_DIRECTORY ? ERROR_IS_A_DIRECTORY : 0;
 }
 
 /* The old way does not delete what is read-only. */
@@ -235,7 +250,7 @@ uint32_t cedi_win_do_unlink(win_job *job)
                                FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, &file);
     if (error)
         return cedi_win_path_why(&path, error);
-    error = refuse_directory(file);
+    error = refuse_directory(job, file);
     if (error == 0) {
         error = ERROR_INVALID_LEVEL;
         if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_DELETE))
@@ -264,13 +279,10 @@ uint32_t cedi_win_do_mkdir(win_job *job)
 uint32_t cedi_win_do_rmdir(win_job *job)
 {
     win_path path;
-    DWORD attributes;
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
         return error;
-    attributes = GetFileAttributesW(path.text);
-    if (attributes != INVALID_FILE_ATTRIBUTES &&
-        (!(attributes & FILE_ATTRIBUTE_DIRECTORY) || (attributes & FILE_ATTRIBUTE_REPARSE_POINT)))
+    if (!(attributes_of(job, &path) & FILE_ATTRIBUTE_DIRECTORY))
         return ERROR_DIRECTORY;
     error = error_unless(RemoveDirectoryW(path.text));
     return error == ERROR_DIRECTORY ? error : cedi_win_path_why(&path, error);

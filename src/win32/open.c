@@ -41,13 +41,11 @@ static manner manner_of(uint32_t flags, uint32_t mode)
     return how;
 }
 
-static bool is_link(HANDLE file)
+static bool is_link(const win_job *job, HANDLE file)
 {
-    FILE_ATTRIBUTE_TAG_INFO info;
-    return GetFileInformationByHandleEx(file, FileAttributeTagInfo, &info, sizeof info) &&
-           (info.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
-           (info.ReparseTag == IO_REPARSE_TAG_SYMLINK ||
-            info.ReparseTag == IO_REPARSE_TAG_MOUNT_POINT);
+    uint32_t attributes, tag;
+    return cedi_win_attributes(job->self, file, &attributes, &tag) &&
+           cedi_win_is_link(attributes, tag);
 }
 
 static uint32_t truncate(const win_job *job, HANDLE file, uint32_t flags)
@@ -72,7 +70,7 @@ static uint32_t check(const win_job *job, HANDLE file, uint32_t flags, bool *dir
     *directory = false;
     if (GetFileType(file) != FILE_TYPE_DISK || !GetFileInformationByHandle(file, &info))
         return flags & CEDE_OPEN_DIRECTORY ? ERROR_DIRECTORY : 0;
-    if ((flags & CEDE_OPEN_NOFOLLOW) && is_link(file))
+    if ((flags & CEDE_OPEN_NOFOLLOW) && is_link(job, file))
         return ERROR_CANT_RESOLVE_FILENAME;
     *directory = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
     if (*directory)

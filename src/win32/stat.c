@@ -119,8 +119,7 @@ uint32_t cedi_win_do_readlink(win_job *job)
 
 static uint32_t type_of(DWORD attributes, DWORD tag)
 {
-    if ((attributes & FILE_ATTRIBUTE_REPARSE_POINT) &&
-        (tag == IO_REPARSE_TAG_SYMLINK || tag == IO_REPARSE_TAG_MOUNT_POINT))
+    if (cedi_win_is_link(attributes, tag))
         return CEDE_FILE_SYMLINK;
     return attributes & FILE_ATTRIBUTE_DIRECTORY ? CEDE_FILE_DIRECTORY : CEDE_FILE_REGULAR;
 }

@@ -1,0 +1,187 @@
+/*
+ * What file systems of Windows answer that are not Wine's: reparse points that are no links, empty
+ * volumes, questions that they do not know, renames that fail half way. Cases of the Windows lanes.
+ */
+#include "hooks_win32.h"
+
+#include <string.h>
+
+static const cede_win32_calls *real(void)
+{
+    return cede_win32_system_calls();
+}
+
+static cede_loop *at; /* the loop that the helpers use */
+
+static cede_status did(cft *t, cft_rec *rec)
+{
+    hooks_do(t, at, rec);
+    return rec->result.status;
+}
+
+static cede_status do_unlink(cft *t, const char *name)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_unlink(rec->req, cft_path(t, name));
+    return did(t, rec);
+}
+
+static cede_status do_rmdir(cft *t, const char *name)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_rmdir(rec->req, cft_path(t, name));
+    return did(t, rec);
+}
+
+static cede_status do_rename(cft *t, const char *from, const char *to)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_rename(rec->req, cft_path(t, from), cft_path(t, to), 0);
+    return did(t, rec);
+}
+
+static DWORD attributes_of(cft *t, const char *name)
+{
+    return GetFileAttributesA(cft_path(t, name));
+}
+
+static void make_directory(cft *t, const char *name)
+{
+    CFT_CHECK(t, CreateDirectoryA(cft_path(t, name), NULL));
+}
+
+/* ---- Reparse points -------------------------------------------------------------------------- */
+
+static uint32_t tag; /* of all that has "point" in its name, or is asked by its handle */
+
+static uint32_t point_by_name(const wchar_t *path, uint32_t *attributes)
+{
+    uint32_t error = real()->get_path_attributes(path, attributes);
+    if (error == 0 && wcsstr(path, L"point"))
+        *attributes |= FILE_ATTRIBUTE_REPARSE_POINT;
+    return error;
+}
+
+static uint32_t point_by_handle(void *file, int what, void *out, uint32_t bytes)
+{
+    uint32_t error = real()->get_file_info(file, what, out, bytes);
+    FILE_ATTRIBUTE_TAG_INFO *info = out;
+    if (error == 0 && what == FileAttributeTagInfo) {
+        info->FileAttributes |= FILE_ATTRIBUTE_REPARSE_POINT;
+        info->ReparseTag = tag;
+    }
+    return error;
+}
+
+static const cede_win32_calls points = {.get_path_attributes = point_by_name,
+                                        .get_file_info = point_by_handle};
+
+#define PROJECTED 0x9000001cu /* IO_REPARSE_TAG_PROJFS: a directory that a program provides */
+
+CFT_CASE(directory_that_is_no_link_is_one)
+{
+    at = hooks_open(t, &points, 0, 0);
+    tag = PROJECTED;
+    make_directory(t, "point");
+    make_directory(t, "other point");
+    cft_file(t, "f", "x", 1, 0);
+    CFT_CHECK(t, do_rename(t, "f", "point") == CEDE_EISDIR);
+    CFT_CHECK(t, do_rename(t, "point", "f") == CEDE_ENOTDIR);
+    CFT_CHECK(t, do_rename(t, "point", "point/below") == CEDE_EINVAL);
+    CFT_CHECK(t, do_unlink(t, "point") == CEDE_EISDIR);
+    CFT_CHECK(t, do_rename(t, "point", "other point") == CEDE_OK);
+    CFT_CHECK(t, do_rmdir(t, "other point") == CEDE_OK);
+    CFT_CHECK(t, attributes_of(t, "other point") == INVALID_FILE_ATTRIBUTES);
+}
+
+CFT_CASE(directory_that_is_a_link_is_none)
+{
+    static const uint32_t tags[] = {IO_REPARSE_TAG_SYMLINK, IO_REPARSE_TAG_MOUNT_POINT};
+    at = hooks_open(t, &points, 0, 0);
+    for (size_t i = 0; i < 2; i++) {
+        tag = tags[i];
+        make_directory(t, "point");
+        make_directory(t, "d");
+        CFT_CHECK(t, do_rmdir(t, "point") == CEDE_ENOTDIR);
+        CFT_CHECK(t, do_rename(t, "d", "point") == CEDE_ENOTDIR);
+        CFT_CHECK(t, do_rename(t, "point", "d") == CEDE_EISDIR);
+        CFT_CHECK(t, do_unlink(t, "point") == CEDE_OK);
+        CFT_CHECK(t, attributes_of(t, "point") == INVALID_FILE_ATTRIBUTES);
+        RemoveDirectoryA(cft_path(t, "d"));
+    }
+}
+
+/* ---- Entries --------------------------------------------------------------------------------- */
+
+static uint32_t without; /* what a directory is not asked for */
+static uint32_t said;    /* instead */
+static uint32_t times;   /* so often */
+
+static uint32_t refuse_entries(void *file, int what, void *out, uint32_t bytes)
+{
+    if (times > 0 && (uint32_t)what == without) {
+        times--;
+        return said;
+    }
+    return real()->get_file_info(file, what, out, bytes);
+}
+
+static const cede_win32_calls refusing = {.get_file_info = refuse_entries};
+
+static cft_rec *read_entries(cft *t, cede_handle *directory)
+{
+    cft_rec *open = cft_new(t), *read = cft_new(t);
+    cede_prep_open(open->req, cft_path(t, "d"), CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, 0);
+    CFT_CHECK(t, did(t, open) == CEDE_OK);
+    *directory = open->result.handle;
+    cede_prep_readdir(read->req, *directory, cft_buffer(read, CEDE_READDIR_BYTES),
+                      CEDE_READDIR_BYTES);
+    hooks_do(t, at, read);
+    return read;
+}
+
+/* Its root has no dots either. */
+CFT_CASE(volume_that_is_empty_has_no_entries)
+{
+    cede_handle directory;
+    at = hooks_open(t, &refusing, 0, 0);
+    make_directory(t, "d");
+    without = FileIdBothDirectoryInfo;
+    said = ERROR_FILE_NOT_FOUND;
+    times = 1;
+    cft_rec *read = read_entries(t, &directory);
+    CFT_OK(t, read);
+    CFT_CHECK(t, read->result.count == 0 && times == 0);
+    cede_drop(directory);
+    CFT_CHECK(t, cft_run_on(at, 0) >= 0);
+}
+
+CFT_CASE(directory_without_file_numbers_is_read_all_the_same)
+{
+    static const uint32_t words[] = {ERROR_INVALID_PARAMETER, ERROR_NOT_SUPPORTED};
+    at = hooks_open(t, &refusing, 0, 0);
+    make_directory(t, "d");
+    cft_file(t, "d/one", "x", 1, 0);
+    make_directory(t, "d/two");
+    without = FileIdBothDirectoryInfo;
+    for (size_t i = 0; i < 2; i++) {
+        cede_handle directory;
+        uint64_t position = 0;
+        uint32_t seen = 0;
+        said = words[i];
+        times = UINT32_MAX;
+        cft_rec *read = read_entries(t, &directory);
+        CFT_OK(t, read);
+        for (const cede_entry *entry;
+             (entry = cede_next_entry(read->bytes, read->result.count, &position));) {
+            bool is_one = strcmp(entry->name, "one") == 0;
+            CFT_CHECK(t, is_one || strcmp(entry->name, "two") == 0);
+            CFT_CHECK(t, entry->type == (is_one ? CEDE_FILE_REGULAR : CEDE_FILE_DIRECTORY));
+            CFT_CHECK(t, entry->file_id == 0);
+            seen |= is_one ? 1 : 2;
+        }
+        CFT_CHECK(t, seen == 3);
+        cede_drop(directory);
+        CFT_CHECK(t, cft_run_on(at, 0) >= 0);
+    }
+}
