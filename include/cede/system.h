@@ -45,7 +45,7 @@ CEDE_API void cede_prep_poll(cede_req *, cede_handle, uint32_t events);
  * never comes. */
 enum {
     CEDE_SIGNAL_INTERRUPT = 1, /* SIGINT, ctrl-C [CTRL_C_EVENT] */
-    CEDE_SIGNAL_TERMINATE,     /* SIGTERM [CTRL_SHUTDOWN_EVENT, CTRL_LOGOFF_EVENT] */
+    CEDE_SIGNAL_TERMINATE,     /* SIGTERM [CTRL_SHUTDOWN_EVENT; CTRL_LOGOFF_EVENT, see below] */
     CEDE_SIGNAL_HANGUP,        /* SIGHUP: its terminal is gone [CTRL_CLOSE_EVENT] */
     CEDE_SIGNAL_QUIT,          /* SIGQUIT, ctrl-\ [CTRL_BREAK_EVENT] */
     CEDE_SIGNAL_USER_1,        /* SIGUSR1 [] */
@@ -74,7 +74,8 @@ enum {
  * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.
  * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
  * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and
- * exit. */
+ * exit. A service (session 0) is sent CTRL_LOGOFF_EVENT when any user leaves, and goes on: there it
+ * is no signal, and is not passed on to other handlers while CEDE_SIGNAL_TERMINATE is taken. */
 CEDE_API void cede_prep_signal_many(cede_req *, uint32_t signals, cede_item *item);
 
 /* ---- Child processes ------------------------------------------------------------------------ */

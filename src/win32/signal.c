@@ -7,7 +7,7 @@
  *
  * When a handler of the last three events returns, the process is over. So it does not, as long as
  * somebody still takes the event: who has been told cleans up, and exits, or lets go of it; or the
- * system's patience ends, after some seconds.
+ * system's patience ends, after some seconds. A user's leaving is nothing to a service.
  *
  * Threads: `all` and what loops take is under the lock, which no loop's thread holds for long, and
  * nobody while he wakes a loop.
@@ -85,6 +85,16 @@ static void await_their_end(uint32_t bit)
     ReleaseSRWLockShared(&lock);
 }
 
+/* Services, which are in session 0, are told of any user's leaving, and go on. Where it cannot be
+ * asked, this may be one. With the lock; somebody takes it. */
+static bool is_of_others(DWORD event)
+{
+    DWORD session = 0;
+    return event == CTRL_LOGOFF_EVENT &&
+           (cedi_win_fault(all, "ProcessIdToSessionId") ||
+            !ProcessIdToSessionId(GetCurrentProcessId(), &session) || session == 0);
+}
+
 static BOOL CALLBACK handle(DWORD event)
 {
     uint32_t bit = bit_of(event);
@@ -92,6 +102,10 @@ static BOOL CALLBACK handle(DWORD event)
     if (!is_taken(bit)) {
         ReleaseSRWLockShared(&lock);
         return FALSE;
+    }
+    if (is_of_others(event)) {
+        ReleaseSRWLockShared(&lock);
+        return TRUE; /* else the next handler may end the process */
     }
     tell_all(bit);
     if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT && !CEDI_FAULT(LAST_EVENT_RETURNS))
