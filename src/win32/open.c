@@ -48,6 +48,51 @@ static bool is_link(const win_job *job, HANDLE file)
            cedi_win_is_link(attributes, tag);
 }
 
+/* NtCreateFile takes no FILE_APPEND_DATA with FILE_FLAG_NO_BUFFERING, but by GENERIC_WRITE, which
+ * has it in it. What a write may do is its handle's to say: so one that only appends is made of
+ * such a one. */
+static uint32_t open_file(const win_job *job, const win_path *path, const manner *how, HANDLE *file)
+{
+    HANDLE here = GetCurrentProcess(), whole;
+    bool appends = (how->access & FILE_APPEND_DATA) && (how->flags & FILE_FLAG_NO_BUFFERING);
+    uint32_t access = how->access, error;
+    if (appends)
+        access = (access & GENERIC_READ) | GENERIC_WRITE;
+    error = cedi_win_open_path(job->self, path, access, how->disposition, how->flags, file);
+    if (error || !appends)
+        return error;
+    whole = *file;
+    if (!DuplicateHandle(here, whole, here, file, how->access, FALSE, 0)) {
+        error = GetLastError();
+        *file = INVALID_HANDLE_VALUE;
+    }
+    (void)CloseHandle(whole);
+    return error;
+}
+
+/* What was opened as a reparse point and is no link is a file whose data some filter has, which
+ * minds only who opens it by way of it. If that leads to another file, somebody has put a link
+ * there meanwhile: then it stays as it is. */
+static void open_through(const win_job *job, const win_path *path, manner how, HANDLE *file)
+{
+    uint32_t attributes, tag;
+    HANDLE other;
+    if (!(how.flags & FILE_FLAG_OPEN_REPARSE_POINT) ||
+        !cedi_win_attributes(job->self, *file, &attributes, &tag) ||
+        !(attributes & FILE_ATTRIBUTE_REPARSE_POINT) || cedi_win_is_link(attributes, tag))
+        return;
+    how.disposition = OPEN_EXISTING;
+    how.flags &= ~(uint32_t)FILE_FLAG_OPEN_REPARSE_POINT;
+    if (open_file(job, path, &how, &other))
+        return;
+    if (cedi_win_is_same_file(*file, other)) {
+        HANDLE first = *file;
+        *file = other;
+        other = first;
+    }
+    (void)CloseHandle(other);
+}
+
 static uint32_t truncate(const win_job *job, HANDLE file, uint32_t flags)
 {
     FILE_END_OF_FILE_INFO end = {0};
@@ -103,14 +148,18 @@ uint32_t cedi_win_do_open(win_job *job)
         return ERROR_IS_A_DIRECTORY; /* no file can be made by this name */
     if (error)
         return error;
-    error = cedi_win_open_path(job->self, &path, how.access, how.disposition, how.flags, &file);
+    error = open_file(job, &path, &how, &file);
     if (error)
         return refused(&path, flags, error);
+    open_through(job, &path, how, &file);
     error = check(job, file, flags, &directory);
     if (error == 0 && directory && (how.flags & FILE_FLAG_OVERLAPPED)) {
         (void)CloseHandle(file);
-        error = cedi_win_open_path(job->self, &path, how.access, OPEN_EXISTING,
-                                   how.flags & ~(uint32_t)FILE_FLAG_OVERLAPPED, &file);
+        how.disposition = OPEN_EXISTING;
+        how.flags &= ~(uint32_t)FILE_FLAG_OVERLAPPED;
+        error = open_file(job, &path, &how, &file);
+        if (error == 0)
+            open_through(job, &path, how, &file);
     }
     if (error) {
         if (file != INVALID_HANDLE_VALUE)

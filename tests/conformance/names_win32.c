@@ -4,6 +4,7 @@
  */
 #include "hooks_win32.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 static const cede_win32_calls *real(void)
@@ -109,6 +110,87 @@ CFT_CASE(directory_that_is_a_link_is_none)
         CFT_CHECK(t, attributes_of(t, "point") == INVALID_FILE_ATTRIBUTES);
         RemoveDirectoryA(cft_path(t, "d"));
     }
+}
+
+static uint32_t opens, last_flags;
+static const wchar_t *another; /* is there, when the name is used again */
+
+static uint32_t note_opens(const wchar_t *path, uint32_t access, uint32_t share,
+                           uint32_t disposition, uint32_t flags, void **out)
+{
+    last_flags = flags;
+    return real()->create_file(opens++ > 0 && another ? another : path, access, share, disposition,
+                               flags, out);
+}
+
+static bool holds(cft *t, cede_handle file, const char *byte)
+{
+    cft_rec *read = cft_new(t);
+    cede_prep_read(read->req, file, cft_buffer(read, 8), 8, 0);
+    hooks_do(t, at, read);
+    CFT_MOVED(t, read, 1);
+    return read->bytes[0] == *byte;
+}
+
+/* Its data is not there for who opens it as a reparse point. */
+CFT_CASE(file_that_is_no_link_is_opened_through)
+{
+    static wchar_t link[1024];
+    cede_win32_calls calls = points;
+    calls.create_file = note_opens;
+    at = hooks_open(t, &calls, 0, 0);
+    MultiByteToWideChar(CP_UTF8, 0, cft_file(t, "f", "f", 1, 0), -1, link, 1024);
+    cft_file(t, "point", "p", 1, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        tag = i & 1 ? IO_REPARSE_TAG_SYMLINK : PROJECTED;
+        another = i & 2 ? link : NULL;
+        opens = 0;
+        cft_rec *open = cft_new(t);
+        cede_prep_open(open->req, cft_path(t, "point"), CEDE_OPEN_READ | CEDE_OPEN_NOFOLLOW, 0);
+        CFT_CHECK(t, did(t, open) == (i & 1 ? CEDE_ELOOP : CEDE_OK));
+        CFT_CHECK(t, opens == (i & 1 ? 1 : 2));
+        if (i & 1)
+            continue;
+        CFT_CHECK(t, !(last_flags & FILE_FLAG_OPEN_REPARSE_POINT));
+        CFT_CHECK(t, holds(t, open->result.handle, "p"));
+        cede_drop(open->result.handle);
+        CFT_CHECK(t, cft_run_on(at, 0) >= 0);
+    }
+}
+
+/* ---- Opened and closed ----------------------------------------------------------------------- */
+
+static uint32_t refuse_as_nt_does(const wchar_t *path, uint32_t access, uint32_t share,
+                                  uint32_t disposition, uint32_t flags, void **out)
+{
+    *out = INVALID_HANDLE_VALUE;
+    if ((access & FILE_APPEND_DATA) && (flags & FILE_FLAG_NO_BUFFERING))
+        return ERROR_INVALID_PARAMETER;
+    return real()->create_file(path, access, share, disposition, flags, out);
+}
+
+CFT_CASE(file_that_only_appends_may_be_unbuffered)
+{
+    static const cede_win32_calls calls = {.create_file = refuse_as_nt_does};
+    static unsigned char page[4096];
+    cft_rec *open = cft_new(t);
+    at = hooks_open(t, &calls, 0, 0);
+    cft_file(t, "f", NULL, 4096, 1);
+    cede_prep_open(open->req, cft_path(t, "f"),
+                   CEDE_OPEN_WRITE | CEDE_OPEN_APPEND | CEDE_OPEN_DIRECT, 0);
+    CFT_CHECK(t, did(t, open) == CEDE_OK);
+    for (uint32_t i = 0; i < 2; i++) {
+        cft_rec *write = cft_new(t);
+        cft_fill(page, sizeof page, 2, i * sizeof page);
+        cede_prep_write(write->req, open->result.handle, cft_input(write, page, 4096), 4096, 0);
+        hooks_do(t, at, write);
+        CFT_MOVED(t, write, 4096);
+        CFT_CHECK(t, cft_file_read(t, "f", page, 4096, 4096 * (i + 1)) == 4096);
+        CFT_CHECK(t, cft_filled(page, 4096, 2, 4096 * i));
+    }
+    CFT_CHECK(t, cft_file_read(t, "f", page, 4096, 0) == 4096 && cft_filled(page, 4096, 1, 0));
+    cede_drop(open->result.handle);
+    CFT_CHECK(t, cft_run_on(at, 0) >= 0);
 }
 
 /* ---- Entries --------------------------------------------------------------------------------- */
