@@ -64,12 +64,13 @@ static bool may_linger(const cede_work *work, const win_file *file, bool is_sock
 {
     if (is_socket)
         return cedi_win_socket_lingers(work->native);
-    return file && (file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK);
+    return !file || file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK;
 }
 
 /* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), so
- * may that of a socket that was told to linger, and goes to a thread; other closes never do. Nor is
- * a close put off for want of memory (law 10). */
+ * may that of a socket that was told to linger, and goes to a thread; what nobody has used may be a
+ * file. Other closes never do. Nor is a close put off for want of memory (law
+ * 10). */
 static bool start_close(win *self, const cede_work *work)
 {
     const win_file *file = cedi_win_file_find(self, work->native);

@@ -193,6 +193,27 @@ CFT_CASE(file_that_only_appends_may_be_unbuffered)
     CFT_CHECK(t, cft_run_on(at, 0) >= 0);
 }
 
+static _Atomic DWORD closed_by;
+
+static uint32_t note_who_closes(void *handle)
+{
+    atomic_store(&closed_by, GetCurrentThreadId());
+    return real()->close_handle(handle);
+}
+
+/* It may be a file, whose server takes its time. */
+CFT_CASE(close_of_what_nobody_has_used_holds_up_no_loop)
+{
+    static const cede_win32_calls calls = {.close_handle = note_who_closes};
+    cft_rec *close = cft_new(t);
+    at = hooks_open(t, &calls, 0, 0);
+    cede_handle file = hooks_open_file(t, at);
+    atomic_store(&closed_by, 0);
+    cede_prep_close(close->req, file);
+    CFT_CHECK(t, did(t, close) == CEDE_OK);
+    CFT_CHECK(t, atomic_load(&closed_by) != 0 && atomic_load(&closed_by) != GetCurrentThreadId());
+}
+
 /* ---- Entries --------------------------------------------------------------------------------- */
 
 static uint32_t without; /* what a directory is not asked for */
