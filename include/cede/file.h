@@ -177,7 +177,9 @@ CEDE_API void cede_prep_set_mode(cede_req *, cede_handle, uint32_t mode);
 
 #define CEDE_RENAME_NOREPLACE 0x1u /* CEDE_EEXIST if `to` is there */
 
-/* Renames or moves within one file system (another: CEDE_EXDEV), replacing `to` in one step. */
+/* Renames or moves within one file system (another: CEDE_EXDEV), replacing `to` in one step. (On
+ * Windows it takes more to replace a directory where the file system has no renames of POSIX's
+ * kind; one that fails leaves both.) */
 CEDE_API void cede_prep_rename(cede_req *, const char *from, const char *to, uint32_t flags);
 /* Removes a name that is not a directory's. */
 CEDE_API void cede_prep_unlink(cede_req *, const char *path);

@@ -122,6 +122,60 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
     return error;
 }
 
+/* Also of what cannot be asked: whoever removes it will be told. */
+static bool is_empty(const win_path *directory)
+{
+    wchar_t all[WIN_PATH_UNITS + 2];
+    WIN32_FIND_DATAW entry;
+    bool empty = true;
+    HANDLE search;
+    wcscpy(all, directory->text);
+    wcscat(all, L"\\*");
+    search = FindFirstFileW(all, &entry);
+    if (search == INVALID_HANDLE_VALUE)
+        return true;
+    do {
+        empty = wcscmp(entry.cFileName, L".") == 0 || wcscmp(entry.cFileName, L"..") == 0;
+    } while (empty && FindNextFileW(search, &entry));
+    (void)FindClose(search);
+    return empty;
+}
+
+/* A name in its directory that nobody has. */
+static void name_beside(wchar_t *beside, const win_path *path)
+{
+    wchar_t unique[WIN_PIPE_UNITS];
+    const wchar_t *separator = wcsrchr(path->text, L'\\');
+    size_t units = separator ? (size_t)(separator - path->text) + 1 : 0;
+    cedi_win_pipe_name(unique, 0);
+    memcpy(beside, path->text, units * sizeof *beside);
+    wcscpy(beside + units, wcsrchr(unique, L'\\') + 1);
+}
+
+/* In this order what is likely to fail (somebody has a file below `from` open) comes before what is
+ * there is touched. */
+static uint32_t rename_over_directory(const win_job *job, const win_path *from, const win_path *to)
+{
+    const cede_win32_calls *calls = &job->self->calls;
+    wchar_t beside[WIN_PATH_UNITS + WIN_PIPE_UNITS];
+    uint32_t error;
+    if (!is_empty(to))
+        return ERROR_DIR_NOT_EMPTY;
+    name_beside(beside, to);
+    error = calls->move_file(from->text, beside, 0);
+    if (error)
+        return error;
+    error = error_unless(RemoveDirectoryW(to->text));
+    if (error == 0) {
+        error = calls->move_file(beside, to->text, 0);
+        if (error)
+            (void)CreateDirectoryW(to->text, NULL);
+    }
+    if (error)
+        (void)calls->move_file(beside, from->text, 0);
+    return error;
+}
+
 /* Over what is there this way puts files only, and those only that are not read-only. */
 static uint32_t rename_old(const win_job *job, const win_path *from, const win_path *to,
                            bool replace)
@@ -131,11 +185,10 @@ static uint32_t rename_old(const win_job *job, const win_path *from, const win_p
     uint32_t now = replace ? attributes_of(job, to) : INVALID_FILE_ATTRIBUTES;
     bool there = now != INVALID_FILE_ATTRIBUTES && !is_same_name(from, to);
     uint32_t error;
-    if (there && (now & FILE_ATTRIBUTE_DIRECTORY) && !RemoveDirectoryW(to->text))
-        return GetLastError();
+    if (there && (now & FILE_ATTRIBUTE_DIRECTORY))
+        return rename_over_directory(job, from, to);
     error = calls->move_file(from->text, to->text, flags);
-    if (error != ERROR_ACCESS_DENIED || !there || !(now & FILE_ATTRIBUTE_READONLY) ||
-        (now & FILE_ATTRIBUTE_DIRECTORY))
+    if (error != ERROR_ACCESS_DENIED || !there || !(now & FILE_ATTRIBUTE_READONLY))
         return error;
     (void)SetFileAttributesW(to->text, now & ~(DWORD)FILE_ATTRIBUTE_READONLY);
     error = calls->move_file(from->text, to->text, flags);
@@ -230,12 +283,19 @@ static uint32_t refuse_directory(const win_job *job, HANDLE file)
     return attributes & FILE_ATTRIBUTE_DIRECTORY ? ERROR_IS_A_DIRECTORY : 0;
 }
 
-/* The old way does not delete what is read-only. */
-static void allow_delete(const win_path *path)
+/* The old way does not delete what is read-only; what could not be deleted is so again. */
+static uint32_t delete_by_path(const win_path *path, HANDLE file)
 {
     DWORD attributes = GetFileAttributesW(path->text);
-    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY))
+    bool read_only =
+        attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY);
+    uint32_t error;
+    if (read_only)
         (void)SetFileAttributesW(path->text, attributes & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+    error = delete_old(file);
+    if (error && read_only)
+        (void)SetFileAttributesW(path->text, attributes);
+    return error;
 }
 
 uint32_t cedi_win_do_unlink(win_job *job)
@@ -255,10 +315,8 @@ uint32_t cedi_win_do_unlink(win_job *job)
         error = ERROR_INVALID_LEVEL;
         if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_DELETE))
             error = delete_posix(file);
-        if (is_unknown(error)) {
-            allow_delete(&path);
-            error = delete_old(file);
-        }
+        if (is_unknown(error))
+            error = delete_by_path(&path, file);
     }
     (void)CloseHandle(file);
     return error;

@@ -214,6 +214,38 @@ CFT_CASE(close_of_what_nobody_has_used_holds_up_no_loop)
     CFT_CHECK(t, atomic_load(&closed_by) != 0 && atomic_load(&closed_by) != GetCurrentThreadId());
 }
 
+/* ---- Renames the old way --------------------------------------------------------------------- */
+
+static uint32_t moves, refused; /* how often; which one is refused, from 1 */
+
+static uint32_t refuse_a_move(const wchar_t *from, const wchar_t *to, uint32_t flags)
+{
+    return ++moves == refused ? ERROR_ACCESS_DENIED : real()->move_file(from, to, flags);
+}
+
+static const cede_win32_calls moving = {.move_file = refuse_a_move};
+
+/* Whichever step fails, both are there. */
+CFT_CASE(rename_over_a_directory_that_fails_leaves_both)
+{
+    at = hooks_open(t, &moving, 0, CEDE_WIN32_NO_POSIX_RENAME);
+    make_directory(t, "from");
+    make_directory(t, "to");
+    cft_file(t, "from/f", "x", 1, 0);
+    for (refused = 1; refused <= 3; refused++) {
+        moves = 0;
+        CFT_CHECK(t, do_rename(t, "from", "to") == (refused <= 2 ? CEDE_EACCES : CEDE_OK));
+        bool there = attributes_of(t, "from/f") != INVALID_FILE_ATTRIBUTES;
+        CFT_CHECK(t, there == (refused <= 2));
+        CFT_CHECK(t, attributes_of(t, "to") & FILE_ATTRIBUTE_DIRECTORY);
+        CFT_CHECK(t, (attributes_of(t, "to/f") == INVALID_FILE_ATTRIBUTES) == there);
+    }
+    make_directory(t, "from");
+    moves = 0;
+    CFT_CHECK(t, do_rename(t, "from", "to") == CEDE_ENOTEMPTY && moves == 0);
+    CFT_CHECK(t, attributes_of(t, "from") != INVALID_FILE_ATTRIBUTES);
+}
+
 /* ---- Entries --------------------------------------------------------------------------------- */
 
 static uint32_t without; /* what a directory is not asked for */
