@@ -111,7 +111,9 @@ CEDE_API void cede_prep_fdatasync(cede_req *, cede_handle);
 CEDE_API void cede_prep_truncate(cede_req *, cede_handle, uint64_t length_bytes);
 
 /* Reserves room for a range, so that later writes to it do not run out of it. Without KEEP_SIZE
- * the file grows to contain the range. length_bytes 0: CEDE_EINVAL. */
+ * the file grows to contain the range. length_bytes 0: CEDE_EINVAL. Windows: room beyond the end is
+ * given back when the file's last handle, anybody's, is closed; and whether a file gets any is not
+ * said if it is sparse, as one is that was written or cut far behind its end. */
 #define CEDE_ALLOCATE_KEEP_SIZE 0x1u
 CEDE_API void cede_prep_allocate(cede_req *, cede_handle, uint64_t offset, uint64_t length_bytes,
                                  uint32_t flags);
