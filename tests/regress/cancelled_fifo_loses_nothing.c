@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 400, STEP_NS = 700 }; /* so that writers come at any time of the cancel's */
+enum { TRIES = 400, STEP_NS = 77777 };
 
 static cede_loop *loop;
 static char path[64];
@@ -77,14 +77,22 @@ int main(void)
 {
     const cede_options options = {.backend = "io_uring"};
     cede_status status = cede_loop_open(&options, &loop);
+    uint64_t span = 200 * CEDE_MICROSECOND;
     unsigned cancelled = 0;
     if (status == CEDE_EPERM || status == CEDE_ENOTSUP)
         return 77;
     CHECK(status == CEDE_OK && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     (void)snprintf(path, sizeof path, "/tmp/cede-fifo-%ld", (long)getpid());
     CHECK(mkfifo(path, 0600) == 0);
-    for (unsigned i = 0; i < TRIES; i++)
-        cancelled += try_once((uint64_t)i * STEP_NS % (200 * CEDE_MICROSECOND));
+    /* Writers come at any time up to the one that a cancel takes, which is found on the way. */
+    for (unsigned i = 0; i < TRIES; i++) {
+        bool was_cancelled = try_once(i * (uint64_t)STEP_NS % span);
+        if (!was_cancelled && span < 20 * CEDE_MILLISECOND)
+            span += span / 8;
+        else if (was_cancelled && span > 50 * CEDE_MICROSECOND)
+            span -= span / 8;
+        cancelled += was_cancelled;
+    }
     CHECK(unlink(path) == 0);
     CHECK(cancelled > 0);
     CHECK(lost <= TRIES / 100); /* law 7's table: an open that does not wait yet; it was a fifth */
