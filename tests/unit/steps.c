@@ -176,12 +176,13 @@ static void early(void)
     try_each("submit and join", set_up_early, send_scope, other_joins, behind_early);
 }
 
-int main(int argc, char **argv)
+static void turns_and_early(void)
 {
-    steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
     turns();
     early();
-    steps_end();
-    printf("%u schedules\n", schedules);
-    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return try_all(argc, argv, turns_and_early);
 }

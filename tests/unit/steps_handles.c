@@ -195,9 +195,8 @@ static void other_drops_it_first(void)
         turn_of(second);
 }
 
-int main(int argc, char **argv)
+static void handles(void)
 {
-    steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
     handles_table = fake_backend;
     handles_table.discard = count_discard;
     handles_table.natives = "fd"; /* which can be released */
@@ -213,7 +212,9 @@ int main(int argc, char **argv)
              behind_bound);
     try_each("drop and loop close", set_up_bound, drop_here, other_closes_it, behind_closed);
     try_each("drop and loop anew", set_up_bound, drop_here, other_closes_loop, behind_bound);
-    steps_end();
-    printf("%u schedules\n", schedules);
-    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return try_all(argc, argv, handles);
 }

@@ -19,6 +19,16 @@ static inline void try_each(const char *what, steps_fn *set_up, steps_fn *call, 
     schedules += count;
 }
 
+/* A program's main: all of its pairs, with the budget that it is given. */
+static inline int try_all(int argc, char **argv, steps_fn *all)
+{
+    steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
+    all();
+    steps_end();
+    printf("%u schedules\n", schedules);
+    return 0;
+}
+
 static inline cede_loop *opened(unsigned which)
 {
     memset(&backends[which], 0, sizeof backends[which]);

@@ -232,14 +232,15 @@ static void shortages(void)
              behind_short_elsewhere);
 }
 
+static void shortages_and_closings(void)
+{
+    shortages(); /* first: a loop of another would leave more slots */
+    closings();
+}
+
 int main(int argc, char **argv)
 {
     use_short_memory();
     CHECK(fake_handle(CEDE_KIND_FILE, 0)); /* the table of handles has its memory */
-    steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
-    shortages(); /* first: a loop of another would leave more slots */
-    closings();
-    steps_end();
-    printf("%u schedules\n", schedules);
-    return 0;
+    return try_all(argc, argv, shortages_and_closings);
 }

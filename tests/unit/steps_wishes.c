@@ -13,14 +13,19 @@ static cede_ticket ticket, of_b;
 
 /* ---- A wish with a payload, and the loop that is over with its request ---------------------- */
 
-static void other_opens(void)
+static void open_both(cede_done *of_a)
 {
     loop = opened(0);
     turn_of(loop); /* it is this thread's */
     cede_prep_scope(&a.req);
-    ticket = cede_submit(loop, &a.req, note_done);
+    ticket = cede_submit(loop, &a.req, of_a);
     cede_prep_pend(&b.req);
     of_b = cede_submit(loop, &b.req, note_done);
+}
+
+static void other_opens(void)
+{
+    open_both(note_done);
 }
 
 static void set_up_wish(void)
@@ -238,12 +243,7 @@ static void waits_in_done(cede_req *req, cede_result result)
 
 static void other_opens_patient(void)
 {
-    loop = opened(0);
-    turn_of(loop);
-    cede_prep_scope(&a.req);
-    ticket = cede_submit(loop, &a.req, waits_in_done);
-    cede_prep_pend(&b.req);
-    of_b = cede_submit(loop, &b.req, note_done);
+    open_both(waits_in_done);
     atomic_store(&failed, 0);
 }
 
@@ -375,12 +375,7 @@ static void behind_two(void)
 static void set_up_delivery(void)
 {
     forget();
-    loop = opened(0);
-    turn_of(loop);
-    cede_prep_scope(&a.req);
-    ticket = cede_submit(loop, &a.req, note_done);
-    cede_prep_pend(&b.req);
-    of_b = cede_submit(loop, &b.req, note_done);
+    open_both(note_done);
     cancel_them();
 }
 
@@ -437,9 +432,5 @@ static void wishes(void)
 
 int main(int argc, char **argv)
 {
-    steps_begin(argc == 2 ? strtoul(argv[1], NULL, 0) : 20000);
-    wishes();
-    steps_end();
-    printf("%u schedules\n", schedules);
-    return 0;
+    return try_all(argc, argv, wishes);
 }
