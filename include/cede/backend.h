@@ -135,10 +135,9 @@ typedef struct cede_backend {
      * promptly, having made what room it can (flushed its queue): the rest may hold what alone ends
      * the works that it took. Where start takes nothing twice running, the core sleeps up to 10 ms
      * between offers while something is in flight, and else fails the first that is no close with
-     * CEDE_EAGAIN. Work whose arguments are bad is taken and reported failed; so is, with
-     * CEDE_ENOMEM, one for which there is no memory (a close: CEDE_REPORT_PARK), because what is
-     * behind it may need none. Must not block (a file system that blocks inside the kernel's submit
-     * aside). */
+     * CEDE_EAGAIN. Work whose arguments are bad is taken and reported failed; so is one
+     * for which there is no memory (cede_core_starved), because what is behind it may need none.
+     * Must not block (a file system that blocks inside the kernel's submit aside). */
     uint32_t (*start)(void *self, const cede_work *batch, uint32_t count);
     /* Asks the kernel to end a work that was taken and not reported. One of CEDE_CANCEL_. The
      * report still comes, exactly once. Where the kernel answers later that it found nothing or
@@ -188,6 +187,9 @@ typedef struct cede_backend {
  * knows why. */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);
+/* Reports a work that was offered and for which there is no memory: CEDE_ENOMEM, or, of a close,
+ * which does not fail for that, CEDE_REPORT_PARK. It counts as taken. */
+CEDE_API void cede_core_starved(cede_core *, const cede_work *, int32_t os_error);
 
 /* Gives an item of a work that was taken and not reported. Of a many-shot accept: `count` is the
  * native descriptor. Of a receive from a pool: `count` bytes in buffer `number`, which was picked

@@ -272,6 +272,13 @@ void cede_core_done(cede_core *core, uint64_t token, cede_status status, int32_t
         reported(loop, slot, status, os_error, count);
 }
 
+/* An answer to that work alone, not a reason to keep back what is behind it (laws 10, 15). */
+void cede_core_starved(cede_core *core, const cede_work *work, int32_t os_error)
+{
+    bool closes = work->op == CEDE_OP_CLOSE;
+    cede_core_done(core, work->token, closes ? CEDE_REPORT_PARK : CEDE_ENOMEM, os_error, 0);
+}
+
 void cede_core_gone(cede_core *core, uint64_t token)
 {
     cede_loop *loop = (cede_loop *)core;

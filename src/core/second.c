@@ -1,8 +1,8 @@
 /*
- * Wishes that come second: another thread is in the middle of one to the same slot, whose link it
- * has taken, and may not have pushed yet. It might be long until it goes on. The one that comes
- * second would do no more than the first; but what its thread sends next must not come before it
- * (1b: Threads). So it travels in a record of its own.
+ * Wishes that come second: another thread is in the middle of one to the same slot, which may not
+ * be in the inbox yet, or has its link for an older request. It might be long until it goes on. The
+ * one that comes second may do no more than the first; but what its thread sends next must not come
+ * before it (1b: Threads). So it travels in a record of its own.
  *
  * There are a few of these for the whole process. One is needed where a thread was interrupted in a
  * window of a few instructions (else it is through in no time), and until the loop has looked.

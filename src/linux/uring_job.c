@@ -111,13 +111,10 @@ uring_job *cedi_uring_job_new(uring *self, const cede_work *work, unsigned kind)
     return job;
 }
 
-/* An answer, not a reason to keep back what is behind it (law 15). A close needs a record where it
- * lingers: it is put off, and does not fail (law 10). */
 bool cedi_uring_no_record(uring *self, const cede_work *work)
 {
     self->works--; /* start counts it */
-    cede_core_done(self->core, work->token,
-                   work->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM, ENOMEM, 0);
+    cede_core_starved(self->core, work, ENOMEM);
     return true;
 }
 

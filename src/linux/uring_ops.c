@@ -137,7 +137,8 @@ static bool start_write_all(uring *self, const cede_work *work)
     return cedi_uring_transfer(self, work, IORING_OP_WRITE, work->moved);
 }
 
-static bool is_nothing_of_a_stream(const cede_work *work)
+/* Pieces of nothing, of a stream or terminal. */
+static bool are_nothing(const cede_work *work)
 {
     uint64_t at = 0;
     if (work->kind != CEDE_KIND_STREAM &&
@@ -150,7 +151,7 @@ static bool is_nothing_of_a_stream(const cede_work *work)
 
 static bool start_readv(uring *self, const cede_work *work)
 {
-    if (is_nothing_of_a_stream(work))
+    if (are_nothing(work))
         return cedi_uring_nothing(self, work, false);
     return entry(self, work, IORING_OP_READV, work->args->vec.vec, work->args->vec.count,
                  (uint64_t)work->args->vec.offset) != NULL;
@@ -158,7 +159,7 @@ static bool start_readv(uring *self, const cede_work *work)
 
 static bool start_writev(uring *self, const cede_work *work)
 {
-    if (is_nothing_of_a_stream(work))
+    if (are_nothing(work))
         return cedi_uring_nothing(self, work, true);
     struct io_uring_sqe *sqe = entry(self, work, IORING_OP_WRITEV, work->args->vec.vec,
                                      work->args->vec.count, (uint64_t)work->args->vec.offset);

@@ -122,12 +122,11 @@ static bool take(sim_loop *loop, const cede_work *given)
     return true;
 }
 
-/* No memory for a record is that work's outcome, and keeps back nothing behind it (law 15). */
+/* There is no memory for a record. */
 static void starved(sim_loop *loop, const cede_work *given)
 {
     sim_unlock(loop->world);
-    cede_core_done(loop->core, given->token,
-                   given->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM, 0, 0);
+    cede_core_starved(loop->core, given, 0);
     sim_lock(loop->world);
 }
 

@@ -196,21 +196,12 @@ bool cedi_win_supports(void *self, uint32_t op)
     return op < CEDE_OP_COUNT && starters[op];
 }
 
-/* An answer to that work alone, not a reason to keep back what is behind it (law 15). A close does
- * not fail for it (law 10). */
-static void starved(win *self, const cede_work *work)
-{
-    cede_core_done(self->core, work->token,
-                   work->op == CEDE_OP_CLOSE ? CEDE_REPORT_PARK : CEDE_ENOMEM,
-                   ERROR_NOT_ENOUGH_MEMORY, 0);
-}
-
 uint32_t cedi_win_start(void *context, const cede_work *batch, uint32_t count)
 {
     win *self = context;
     for (uint32_t i = 0; i < count; i++) {
         if (!starters[batch[i].op](self, &batch[i]))
-            starved(self, &batch[i]);
+            cede_core_starved(self->core, &batch[i], ERROR_NOT_ENOUGH_MEMORY);
     }
     return count;
 }
