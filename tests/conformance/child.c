@@ -82,18 +82,20 @@ static void tell(const char *const *words)
     write_out(text, bytes < sizeof text ? bytes : sizeof text - 1);
 }
 
-int cft_child_main(const char *const *words)
+int cft_quit(int code)
 {
-    const char *what = words[0] ? words[0] : "";
+    fflush(NULL);
+    _Exit(code);
+}
+
+/* A child without a loop. */
+static int be_plain(const char *what, const char *const *words)
+{
     bool copies = false;
     if (strncmp(what, "exit:", 5) == 0)
         return atoi(what + 5);
     if (strcmp(what, "group") == 0)
         return cft_os_leads_a_group();
-    if (strcmp(what, "own") == 0 && words[1])
-        return cft_child_own(words[1]);
-    if (strcmp(what, "pass") == 0 && words[1])
-        return cft_child_pass(words[1], words + 2);
     if (strcmp(what, "cat") == 0) {
         copies = true;
     } else if (strcmp(what, "deaf") == 0) {
@@ -113,4 +115,14 @@ int cft_child_main(const char *const *words)
     }
     copy_input(copies);
     return 0;
+}
+
+int cft_child_main(const char *const *words)
+{
+    const char *what = words[0] ? words[0] : "";
+    if (strcmp(what, "own") == 0 && words[1])
+        return cft_child_own(words[1]);
+    if (strcmp(what, "pass") == 0 && words[1])
+        return cft_child_pass(words[1], words + 2);
+    return cft_quit(be_plain(what, words));
 }

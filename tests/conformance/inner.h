@@ -146,6 +146,9 @@ bool cft_faults_hit(const cft *);
 
 /* child.c */
 int cft_child_main(const char *const *words); /* an exit code */
+/* Ends this process, in which the library did nothing: a sanitizer that looked for what it left
+ * behind would take longer for that than most cases take. */
+int cft_quit(int code);
 /* child_loop.c; exit codes. All of its input to its output; the end of a child with these words. */
 int cft_child_own(const char *backend);
 int cft_child_pass(const char *backend, const char *const *words);

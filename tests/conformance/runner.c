@@ -477,7 +477,8 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
     }
     uint32_t failed = cft_report_count(CFT_FAILED);
     uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
+    int code = passed ? 0 : 77;
     if (!cft_report_end(set.junit) || failed)
-        return 1;
-    return passed ? 0 : 77;
+        code = 1;
+    return set.fork ? cft_quit(code) : code;
 }
