@@ -3,7 +3,9 @@
  *
  * A relay is made of ordinary requests, by the calls that everybody has: a scope, receives and
  * sends, two halves of one buffer, so that one is filled while the other is sent. The slower side
- * sets the pace. It takes its place in the order of each stream like any receive or send.
+ * sets the pace. Each of its transfers takes its turn on its stream like any other, so a request
+ * that is submitted meanwhile comes between two of them: leave both streams to the relay, and link
+ * behind it what is to come then.
  *
  *     cede_prep_relay(&obj->relay, client, server, obj->room, sizeof obj->room, CEDE_TO_END);
  *     cede_in(&obj->relay.req, life);                     // attributes, on its request
@@ -49,8 +51,9 @@ typedef struct cede_relay {
 
 /* Prepares the relay, and its request as a scope: `from` and `to` are streams (sockets, pipes,
  * terminals; no files: CEDE_EINVAL), the buffer is ceded, at least 2 bytes (some tens of kilobytes
- * are good), length_bytes how much to move, or CEDE_TO_END (file.h). Both are looked at at once; of
- * a `to` that is closed or reset later the relay learns by what it sends next. */
+ * are good), length_bytes how much to move, or CEDE_TO_END (file.h). Both are looked at at once
+ * (`from` not if there is nothing to move); of a `to` that is closed or reset later the relay
+ * learns by what it sends next. */
 CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, void *buffer,
                               size_t buffer_bytes, uint64_t length_bytes);
 
@@ -62,11 +65,12 @@ CEDE_API void cede_prep_relay(cede_relay *, cede_handle from, cede_handle to, vo
  * CEDE_OK: all of it was moved; with CEDE_TO_END up to the end of `from`, which is not passed on
  * (submit a shutdown for that). CEDE_EEOF: it ended before. Where receiving failed, what was
  * received before is sent first. A cancel, a deadline, the end of a scope stop it between
- * transfers, as with every whole transfer. (cede_fail on its ticket is what it says: with 0 it ends
+ * transfers. (cede_fail on its ticket is what it says: with 0 it ends
  * with CEDE_OK, whatever is left.) A relay ends its scope itself: CEDE_BY_WISH and
  * CEDE_CANCEL_ASKED stand in result.flags also when nobody wished for anything.
  *
- * Others may be linked behind it, but not it behind others: only this call starts it.
+ * Others may be linked behind it, on its streams too, which are theirs when it is over; but not it
+ * behind others: only this call starts it.
  */
 CEDE_API cede_ticket cede_submit_relay(cede_loop *, cede_relay *, cede_done *);
 CEDE_API cede_ticket cede_submit_relay_at(cede_loop *, cede_relay *, cede_done *,

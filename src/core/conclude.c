@@ -22,6 +22,7 @@ static void start_follower(cede_loop *loop, cedi_slot *slot)
     if (next->op == CEDE_OP_CLOSE) {
         cedi_take_close(loop, next); /* its turn comes also when the link broke (1b: Links) */
     } else if (complete(slot)) {
+        cedi_order_late(next);
         cedi_req_unhold(loop, next, CEDI_HOLD_LINK);
     } else if (!CEDI_FAULT(REFUSED_IS_LOST)) {
         cedi_req_refuse(loop, next, CEDE_ECANCELED, CEDE_BY_LINK);

@@ -83,10 +83,12 @@ bool cedi_handle_family(cede_loop *);     /* finds loop->family; false: too many
 void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to it */
 cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 
-void cedi_order_join(cede_loop *, cedi_slot *, uint32_t entry); /* may hold it */
-void cedi_order_hold(cedi_slot *);                /* joined: unless all before it are over */
-void cedi_order_gone(cede_loop *, cedi_slot *);   /* lets the next start */
-void cedi_order_sealed(cede_loop *, cedi_slot *); /* the same, and tells it in its turn */
+void cedi_order_join(cedi_slot *, uint32_t entry);      /* may hold it */
+void cedi_order_join_late(cedi_slot *, uint32_t entry); /* its place comes with its link, */
+void cedi_order_late(cedi_slot *);                      /* now, if it is such a one; may hold it */
+void cedi_order_hold(cedi_slot *);                      /* joined: unless all before it are over */
+void cedi_order_gone(cede_loop *, cedi_slot *);         /* lets the next start */
+void cedi_order_sealed(cede_loop *, cedi_slot *);       /* the same, and tells it in its turn */
 void cedi_order_leave(cede_loop *, cedi_slot *);
 /* It names handles, which do not wait for it with their close, but are not released: it stands in
  * the loop's list until it is delivered. A close to come, a spawn. */
@@ -131,6 +133,13 @@ static inline void cedi_order_unlist(cedi_slot *slot, cedi_entry *entry)
     slot->bits &= (uint8_t)~CEDI_LISTED;
 }
 
+/* Whether it stands in an order: a follower of a scope that is yet to come does not (order.c). */
+static inline bool cedi_order_has(const cedi_slot *slot)
+{
+    return (slot->bits & CEDI_LISTED) && (slot->bits & CEDI_ORDERED) &&
+           cedi_order_list_of(slot) != CEDI_LIST_FREE;
+}
+
 /* ---- item.c, pool.c -------------------------------------------------------------------------- */
 
 void cedi_item_accepted(cede_loop *, cedi_slot *, intptr_t native);
@@ -147,6 +156,7 @@ cede_status cedi_pool_join(cede_loop *, uint8_t op, const cede_args *); /* will 
 void cedi_pool_left(cede_loop *, const cedi_slot *);                    /* which is over */
 void cedi_pool_received(cede_loop *, cedi_slot *, uint64_t count, uint32_t number);
 void cedi_pool_unused(const cedi_slot *, uint32_t number);
+void cedi_pool_reported(const cedi_slot *, bool found_none); /* not OK */
 bool cedi_pool_has_credit(const cedi_slot *);
 void cedi_pool_wait(cedi_slot *);          /* HELD: no buffer is there, or no credit left */
 bool cedi_pool_is_shut(const cedi_slot *); /* it waits in vain */

@@ -14,15 +14,31 @@ static bool inwards(const cedi_slot *slot)
     return order == CEDI_IN || order == CEDI_TURN_IN;
 }
 
-void cedi_order_join(cede_loop *loop, cedi_slot *slot, uint32_t index)
+void cedi_order_join(cedi_slot *slot, uint32_t index)
 {
     unsigned which = CEDI_LIST_FREE;
-    (void)loop;
     if (slot->bits & CEDI_ORDERED)
         which = inwards(slot) ? CEDI_LIST_IN : CEDI_LIST_OUT;
     cedi_order_append(slot, cedi_entry_at(index), index, which);
     if (which != CEDI_LIST_FREE)
         cedi_order_hold(slot);
+}
+
+/* What is linked behind a scope takes its place when the scope is over: the members, which may use
+ * the same stream, would else wait for it, and it for them. Until then a close finds it. */
+void cedi_order_join_late(cedi_slot *slot, uint32_t index)
+{
+    cedi_order_append(slot, cedi_entry_at(index), index, CEDI_LIST_FREE);
+}
+
+void cedi_order_late(cedi_slot *slot)
+{
+    uint32_t index = slot->at.on.entry;
+    if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || cedi_order_has(slot) ||
+        cedi_req_is_ready(slot))
+        return;
+    cedi_order_unlist(slot, cedi_entry_at(index));
+    cedi_order_join(slot, index);
 }
 
 /* Nothing more comes of it on its stream, though it is not sealed: see cede_core_gone. */
@@ -131,7 +147,7 @@ void cedi_order_leave(cede_loop *loop, cedi_slot *slot)
 cedi_slot *cedi_order_before(const cedi_slot *slot)
 {
     cedi_slot *first;
-    if (!(slot->bits & CEDI_LISTED) || !(slot->bits & CEDI_ORDERED) || !slot->at.on.prev)
+    if (!cedi_order_has(slot) || !slot->at.on.prev)
         return NULL;
     first = cedi_slot_at(cedi_entry_at(slot->at.on.entry)->list[cedi_order_list_of(slot)].head);
     return cedi_req_is_ready(first) ? first : NULL;

@@ -123,7 +123,7 @@ static bool pin_at(cede_loop *loop, cedi_slot *slot, uint32_t index)
     pin->scope = 0;
     pin->follower = slot->id; /* whom it stands for */
     slot->at.on.pin = pin->id;
-    cedi_order_join(loop, pin, index);
+    cedi_order_join(pin, index);
     return true;
 }
 
@@ -210,7 +210,7 @@ static cede_status admit_opening(cede_loop *loop, cedi_slot *slot, const cede_re
     return CEDE_ENOMEM;
 }
 
-static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_req *req)
+static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_req *req, bool late)
 {
     uint32_t index;
     cedi_entry *entry;
@@ -241,7 +241,10 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
         if (status)
             return status;
     }
-    cedi_order_join(loop, slot, index);
+    if (late)
+        cedi_order_join_late(slot, index);
+    else
+        cedi_order_join(slot, index);
     return CEDE_OK;
 }
 
@@ -277,7 +280,7 @@ static void list_refused(cede_loop *loop, cedi_slot *slot, const cede_req *req)
         two = false;
     }
     slot->bits |= CEDI_REFUSED;
-    cedi_order_join(loop, slot, index);
+    cedi_order_join(slot, index);
     if (two)
         (void)pin_at(loop, slot, other);
 }
@@ -292,16 +295,19 @@ static void refuse(cede_loop *loop, cedi_slot *slot, cede_status status, uint8_t
     cedi_req_refuse(loop, slot, status, by);
 }
 
-/* Everything that is not a bare operation of the core's. `held`: by its link. `lack`: what there is
- * no room for, if it is not a close. */
-static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status lack)
+/* How a request comes to be admitted: by itself, or linked behind others. */
+enum { ALONE, LINKED, BEHIND_A_SCOPE };
+
+/* Everything that is not a bare operation of the core's. `lack`: what there is no room for, if it
+ * is not a close. */
+static void admit(cede_loop *loop, cedi_slot *slot, int how, cede_status lack)
 {
     cede_req *req = slot->req;
     uint8_t attributes = req->attributes_;
     cede_status status = CEDE_OK, joined = CEDE_OK;
 
-    if (held)
-        slot->holds = held; /* and not bare: it may end in other ways */
+    if (how != ALONE)
+        slot->holds = CEDI_HOLD_LINK; /* and not bare: it may end in other ways */
     if (attributes & CEDI_HAS_SCOPE)
         joined = cedi_scope_join(loop, slot, req->scope_);
     if (slot->op == CEDE_OP_NONE || (attributes & CEDI_IS_INVALID))
@@ -317,7 +323,7 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     else if (!(loop->supported >> slot->op & 1))
         status = CEDE_ENOTSUP;
     else if (attributes & CEDI_HAS_HANDLE)
-        status = admit_on_handle(loop, slot, req);
+        status = admit_on_handle(loop, slot, req, how == BEHIND_A_SCOPE);
     else if (cedi_ops[slot->op].shape == CEDI_OPENS || slot->op == CEDE_OP_SIGNAL_MANY)
         status = admit_opening(loop, slot, req);
     if (status) {
@@ -330,7 +336,7 @@ static void admit(cede_loop *loop, cedi_slot *slot, uint8_t held, cede_status la
     if (slot->op == CEDE_OP_CLOSE) {
         slot->holds |= CEDI_HOLD_CLOSE; /* until nothing is pending on its handle */
         cedi_req_start(loop, slot);
-        if (held) { /* the submit binds, though it takes effect later */
+        if (how != ALONE) { /* the submit binds, though it takes effect later */
             (void)cedi_handle_bind(loop, req->handle_, &(uint32_t){0});
             cedi_order_aside(loop, slot);
         } else {
@@ -385,17 +391,19 @@ static void admit_chain(cede_loop *loop, cedi_slot *slot)
 {
     cede_req *next = slot->req->next_;
     cede_done *done = slot->req->next_done_;
+    int how = LINKED;
     if (!fill_chain(loop, slot)) {
-        admit(loop, slot, 0, CEDE_ENOMEM);
+        admit(loop, slot, ALONE, CEDE_ENOMEM);
         cedi_orphan_chain(loop, next, done, CEDE_ECANCELED, CEDE_BY_LINK);
         return;
     }
-    admit(loop, slot, 0, CEDE_OK);
+    admit(loop, slot, ALONE, CEDE_OK);
     while (slot->follower) {
         cedi_slot *follower = cedi_slot_at(slot->follower);
+        how = slot->op == CEDE_OP_SCOPE ? BEHIND_A_SCOPE : how;
         loop->counts.submitted++;
         loop->background += follower->bits & CEDI_BACKGROUND;
-        admit(loop, follower, CEDI_HOLD_LINK, CEDE_OK);
+        admit(loop, follower, how, CEDE_OK);
         if (cedi_req_is_ready(follower))
             slot->follower = 0;
         cedi_check_cede(follower);
@@ -411,7 +419,7 @@ static void take(cede_loop *loop, cedi_slot *slot)
     if (CEDI_UNLIKELY(slot->req->attributes_ & CEDI_HAS_NEXT))
         admit_chain(loop, slot);
     else
-        admit(loop, slot, 0, CEDE_OK);
+        admit(loop, slot, ALONE, CEDE_OK);
 }
 
 void cedi_take_remote(cede_loop *loop, cedi_slot *slot)

@@ -76,10 +76,9 @@ static void recall(search *by, cede_loop *loop)
 
 static uint32_t behind(const cedi_slot *slot)
 {
-    bool ordered = (slot->bits & CEDI_LISTED) && (slot->bits & CEDI_ORDERED);
     if (CEDI_FAULT(WAIT_SKIPS_ORDER))
         return 0;
-    return ordered ? slot->at.on.next : 0;
+    return cedi_order_has(slot) ? slot->at.on.next : 0;
 }
 
 static bool see_scope_of(search *by, const cede_req *orphan)
@@ -173,11 +172,10 @@ static bool is_inside(const cedi_slot *slot, const cedi_slot *target)
 /* The first in the order in which the target stands, too. */
 static bool leads_order(const cedi_slot *slot, const cedi_slot *target, const cedi_entry *entry)
 {
-    const uint32_t both = CEDI_LISTED | CEDI_ORDERED;
     unsigned which = cedi_order_list_of(slot);
-    return (slot->bits & target->bits & both) == both && target->at.on.entry == slot->at.on.entry &&
-           cedi_order_list_of(target) == which && entry->list[which].head == slot->id &&
-           !CEDI_FAULT(WAIT_SKIPS_ORDER);
+    return cedi_order_has(slot) && cedi_order_has(target) &&
+           target->at.on.entry == slot->at.on.entry && cedi_order_list_of(target) == which &&
+           entry->list[which].head == slot->id && !CEDI_FAULT(WAIT_SKIPS_ORDER);
 }
 
 /* The usual ways, looked at first: a long order need not be walked for each that stands in it. */

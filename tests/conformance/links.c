@@ -256,3 +256,40 @@ CFT_CASE(members_linked_in_a_scope_end_together)
         CFT_EXPECT(t, all[i]->returned_at < scope->done_at);
     }
 }
+
+/* Its members may use the stream that what is linked behind it uses; so may others, until it is
+ * over. A close finds what waits so. */
+CFT_CASE(link_behind_a_scope_takes_its_place_when_that_is_over)
+{
+    char seen[8] = {0};
+    cede_handle a = 0, b = 0;
+    cft_connected(t, CFT_TCP, &a, &b);
+    for (int closes = 0; closes < 2; closes++) {
+        cft_rec *scope = cft_new(t), *last = cft_new(t);
+        cede_prep_scope(scope->req);
+        cede_prep_send_all(last->req, a, cft_input(last, "c", 1), 1);
+        cft_link(scope, last);
+        cft_submit(scope);
+        if (closes) {
+            cft_closed(t, a);
+            CFT_EXPECT(t, cft_is_done(last));
+            CFT_ENDED(t, last, CEDE_ECANCELED, CEDE_BY_CLOSE);
+            cede_fail(scope->ticket, CEDE_OK);
+            cft_await(t, scope);
+            return;
+        }
+        cft_rec *member = cft_new(t);
+        cede_prep_send_all(member->req, a, cft_input(member, "a", 1), 1);
+        cede_in(member->req, scope->ticket);
+        cft_submit(member);
+        cft_rec *other = cft_send_all(t, a, "b", 1);
+        cft_await(t, member);
+        cft_await(t, other);
+        CFT_EXPECT(t, !cft_is_done(last));
+        cede_fail(scope->ticket, CEDE_OK);
+        cft_await(t, last);
+        CFT_MOVED(t, last, 1);
+        size_t taken = cft_take(t, b, seen, 3);
+        CFT_EXPECT(t, taken == 3 && memcmp(seen, "abc", 3) == 0);
+    }
+}

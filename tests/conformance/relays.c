@@ -20,6 +20,8 @@ typedef struct chain {
     uint32_t done;
     uint64_t sent, got;
     unsigned char *data;
+    cede_req *behind; /* linked, or NULL */
+    cede_result its;
     cft_rec *scope; /* that the relay is in, so that the suite knows of it; over with it */
 } chain;
 
@@ -29,6 +31,15 @@ static void on_relayed(cede_req *req, cede_result result)
     c->done++;
     c->result = result;
     c->result.count = c->relay->sent_bytes;
+    if (!c->behind)
+        cede_fail(c->scope->ticket, CEDE_OK);
+}
+
+static void on_behind(cede_req *req, cede_result result)
+{
+    chain *c = req->user_data;
+    CFT_CHECK(c->t, c->done == 1 || result.status != CEDE_OK); /* it may end unstarted */
+    c->its = result;
     cede_fail(c->scope->ticket, CEDE_OK);
 }
 
@@ -324,6 +335,40 @@ CFT_CASE(relay_ends_with_its_scope)
 }
 
 /* As if both were one. */
+/* Of either stream, in the order in which it says so; else they would wait for each other. */
+CFT_CASE(relay_lets_what_is_linked_behind_it_have_its_streams)
+{
+    char seen[4], *after = cft_alloc(t, 4);
+    for (int what = 0; what < 3 && !cft_faulted(t); what++) {
+        chain *c = begin(t, 9000);
+        c->behind = cft_alloc(t, sizeof *c->behind);
+        c->behind->user_data = c;
+        if (what == 0)
+            cede_prep_shutdown(c->behind, c->out);
+        else if (what == 1)
+            cede_prep_send_all(c->behind, c->out, "end", 3);
+        else
+            cede_prep_recv_all(c->behind, c->in, after, 3);
+        cede_in(c->behind, c->scope->ticket);
+        cede_link(&c->relay->req, c->behind, on_behind);
+        start(c);
+        feed(c, 9003);
+        await(c);
+        drain_sink(c, 9000);
+        CFT_EXPECT(t, c->got == 9000 && c->result.status == CEDE_OK && c->result.count == 9000);
+        CFT_EXPECT(t, c->its.status == CEDE_OK && c->its.count == (what ? 3 : 0));
+        size_t taken = what < 2 ? cft_take(t, c->sink, seen, 3 * (size_t)what) : 0;
+        CFT_EXPECT(t, taken == (what == 1 ? 3 : 0));
+        CFT_EXPECT(t, what != 1 || memcmp(seen, "end", 3) == 0);
+        CFT_EXPECT(t, what != 2 || cft_filled(after, 3, KEY, 9000));
+        if (what == 0) {
+            cft_rec *end = cft_recv(t, c->sink, 1);
+            cft_await(t, end);
+            CFT_MOVED(t, end, 0);
+        }
+    }
+}
+
 CFT_CASE(relay_goes_on_where_another_stopped)
 {
     chain *c = begin(t, 9000);

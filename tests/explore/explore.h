@@ -223,6 +223,7 @@ struct call {
     block *memory;
     cede_req *req;
     uint32_t serial; /* from 1 on */
+    uint32_t since;  /* linked: how many calls there were when the one before it was over */
     uint32_t length, offset;
     cede_ticket ticket;
     thing *on;

@@ -269,10 +269,24 @@ static void agrees(const call *c, const cede_result *r)
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-/* Whether a was certainly taken by the loop before b. */
+/* What is linked behind a scope takes its place when that is over. */
+static bool is_late(const call *c)
+{
+    while (c->before && c->before->kind->op != CEDE_OP_SCOPE)
+        c = c->before;
+    return c->before;
+}
+
+/* Whether a certainly took its place before b. */
 static bool taken_before(const call *a, const call *b)
 {
-    return a->serial < b->serial && (!a->remote || b->remote);
+    bool late = is_late(a), its = is_late(b);
+    if ((late && !a->before->entered) || (its && !b->before->entered))
+        return false;
+    if (late ? (its ? a->since >= b->since : a->since >= b->serial)
+             : (its ? a->serial > b->since : a->serial >= b->serial))
+        return false;
+    return late || !a->remote || (b->remote && !its);
 }
 
 static void in_order(const call *c)
@@ -354,6 +368,8 @@ void laws_entered(call *c, const cede_result *r)
     c->dones++;
     LAW(2, c, c->dones == 1, "done for the %" PRIu32 ". time", c->dones);
     c->entered = true;
+    if (c->after)
+        c->after->since = now.call_count;
     c->result = *r;
     c->told = now.step;
     push(c, false);
