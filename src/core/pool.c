@@ -5,7 +5,9 @@
  * (on its way to a callback), or out (the caller's). Receives that find none wait in the pool's
  * list, HELD. Each turn lets as many go on as there are buffers that are not out, in front of what
  * else is to begin, and says so to the loop, which does not sleep before: one that goes on may find
- * no data and take no buffer, and those behind it may have some.
+ * no data and take no buffer, and those behind it may have some. A buffer that is not out may be in
+ * a backend's hand (a read of a terminal keeps one while it waits): when all have been tried in
+ * vain, nobody is until something has changed.
  *
  * In checked builds a free buffer is shut, with its headroom, until it is picked or filled:
  * check_pool.c.
@@ -37,6 +39,7 @@ struct cede_pool {
     uint32_t free;       /* number of the first that the core has, from 1 on */
     uint32_t out;        /* picked for an item, or out */
     uint32_t users;      /* receives that are not delivered */
+    uint32_t vain;       /* receives that found none since a buffer came or went */
     unsigned shift;      /* of its stride: that many zeros at the end, ... */
     uint64_t inverse;    /* ... and of what is left, the inverse in 64 bits */
     bool closed;
@@ -203,6 +206,7 @@ void cede_core_unpick(cede_pool_view *view, uint32_t number)
     cedi_check_unused(whole_of(pool, number), view->stride_bytes, &pool->buffers[number].marked);
     pool->buffers[number].next = pool->free;
     pool->free = number + 1;
+    pool->vain = 0;
 }
 
 void cede_core_filled(cede_pool_view *view, uint32_t number)
@@ -268,6 +272,7 @@ void cede_pool_give(cede_pool *pool, void *memory)
     cedi_check_given(whole_of(pool, (uint32_t)number), pool->view.stride_bytes, &given->marked);
     given->state = FREE;
     pool->out--;
+    pool->vain = 0;
     give_to_backend(pool, (uint32_t)number);
     if (CEDI_UNLIKELY(given->taker.generation && pool->loop))
         credit(pool->loop, given->taker);
@@ -292,6 +297,7 @@ void cedi_pool_left(cede_loop *loop, const cedi_slot *slot)
     cede_pool *pool = slot->req->args_.many.pool; /* it is on its way back: open */
     (void)loop;
     pool->users--;
+    pool->vain = 0;
     settle(pool);
 }
 
@@ -313,6 +319,7 @@ void cedi_pool_received(cede_loop *loop, cedi_slot *slot, uint64_t count, uint32
     taken->length = (uint32_t)count;
     taken->taker.generation = 0;
     pool->out++;
+    pool->vain = 0;
     if (slot->op == CEDE_OP_RECV_POOL) {
         CEDI_MUST(!slot->at.on.made, slot);
         slot->at.on.made = number + 1;
@@ -337,7 +344,14 @@ void cedi_pool_unused(const cedi_slot *slot, uint32_t number)
     CEDI_MUST(number < pool->view.count && pool->buffers[number].state == FREE, slot);
     cedi_check_unused(whole_of(pool, number), pool->view.stride_bytes,
                       &pool->buffers[number].marked);
+    pool->vain = 0;
     give_to_backend(pool, number);
+}
+
+void cedi_pool_reported(const cedi_slot *slot, bool found_none)
+{
+    cede_pool *pool = pool_of(slot);
+    pool->vain = found_none ? pool->vain + 1 : 0;
 }
 
 void cedi_pool_item(const cedi_slot *slot, const cedi_item *item, cede_result *result)
@@ -380,8 +394,11 @@ bool cedi_pool_is_shut(const cedi_slot *slot)
     return pool_of(slot)->closed;
 }
 
+/* Of those that found none, each may have begun before the last change, once. */
 static uint32_t could_go(const cede_pool *pool)
 {
+    if (CEDI_UNLIKELY(pool->vain / 2 >= pool->users))
+        return 0;
     return cedi_list_empty(&pool->waiting) ? 0 : pool->view.count - pool->out;
 }
 

@@ -56,6 +56,8 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
     if ((slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY) &&
         !CEDI_FAULT(NO_DESCRIPTOR_FAILS))
         status = accept_again(loop, slot, status, os_error);
+    if (CEDI_POOL_OPS >> slot->op & 1)
+        cedi_pool_reported(slot, status == CEDE_REPORT_POOL);
     if (status == CEDE_REPORT_POOL &&
         (!(CEDI_POOL_OPS >> slot->op & 1) || CEDI_FAULT(EMPTY_POOL_FAILS)))
         status = CEDE_ENOMEM;

@@ -1,6 +1,8 @@
 /* On io_uring, who waits for data had a buffer in its hand that others could have had (pool.h, law
  * 15): the worker that reads a terminal; in steps, a read of a pipe that another had emptied. And a
- * receive in steps that the kernel had no room for lost its buffer (law 8). In a pool of one. */
+ * receive in steps that the kernel had no room for lost its buffer (law 8). While a terminal that
+ * waits for time between bytes keeps a buffer, as it may, the loop turned without an end. In a pool
+ * of one. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -62,7 +64,7 @@ static void expect_served(cede_loop *loop, cede_pool *pool)
 }
 
 /* Reads of it wait for `least` bytes. */
-static int terminal(unsigned least, int *other)
+static int terminal(unsigned least, unsigned tenths, int *other)
 {
     struct termios settings;
     *other = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -71,7 +73,7 @@ static int terminal(unsigned least, int *other)
     CHECK(fd >= 0 && tcgetattr(fd, &settings) == 0);
     cfmakeraw(&settings);
     settings.c_cc[VMIN] = (cc_t)least;
-    settings.c_cc[VTIME] = 0;
+    settings.c_cc[VTIME] = (cc_t)tenths;
     CHECK(tcsetattr(fd, TCSANOW, &settings) == 0);
     return fd;
 }
@@ -80,7 +82,7 @@ static void of_a_terminal(uint32_t without, unsigned least)
 {
     cede_pool *pool;
     cede_loop *loop = open_loop(without, &pool);
-    int other, fd = terminal(least, &other), came = 0;
+    int other, fd = terminal(least, 0, &other), came = 0;
     note rec;
     cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
     receive(loop, pool, handle, &rec);
@@ -105,12 +107,47 @@ static void of_a_terminal(uint32_t without, unsigned least)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
+/* It has the buffer; a socket has data, and waits for it. */
+static void of_one_that_keeps_it(uint32_t without)
+{
+    cede_pool *pool;
+    cede_loop *loop = open_loop(without, &pool);
+    int other, fd = terminal(10, 100, &other), ends[2];
+    cede_counts before, after;
+    note of_terminal, of_socket;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    CHECK(write(ends[1], "hello", 5) == 5 && write(other, "1", 1) == 1);
+    cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
+    cede_handle socket = cede_import((intptr_t)ends[0], CEDE_KIND_AUTO, 0);
+    receive(loop, pool, handle, &of_terminal);
+    CHECK(cede_run(loop, 20 * CEDE_MILLISECOND) == 0);
+    receive(loop, pool, socket, &of_socket);
+    cede_count(loop, &before);
+    CHECK(cede_run(loop, 20 * CEDE_MILLISECOND) == 0);
+    cede_count(loop, &after);
+    CHECK(after.turns - before.turns < 20);
+    CHECK(write(other, "234567890", 9) == 9);
+    while (!of_terminal.calls)
+        CHECK(cede_run(loop, 10 * CEDE_SECOND) >= 0);
+    CHECK(of_terminal.result.count == 10 && !of_socket.calls);
+    cede_pool_give(pool, of_terminal.result.buffer);
+    while (!of_socket.calls)
+        CHECK(cede_run(loop, 10 * CEDE_SECOND) >= 0);
+    CHECK(of_socket.result.count == 5);
+    cede_pool_give(pool, of_socket.result.buffer);
+    cede_drop(handle);
+    cede_drop(socket);
+    CHECK(close(other) == 0 && close(ends[1]) == 0);
+    cede_pool_close(pool);
+    CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
+}
+
 /* One that only writes would never have any. */
 static void of_what_only_writes(uint32_t without)
 {
     cede_pool *pool;
     cede_loop *loop = open_loop(without, &pool);
-    int other, both = terminal(1, &other);
+    int other, both = terminal(1, 0, &other);
     int fd = open(ptsname(other), O_WRONLY | O_NOCTTY | O_CLOEXEC);
     note rec;
     CHECK(fd >= 0 && close(both) == 0);
@@ -187,6 +224,8 @@ int main(void)
         of_a_terminal(0, least);
         of_a_terminal(CEDE_URING_NO_BUFFER_RING, least);
     }
+    of_one_that_keeps_it(0);
+    of_one_that_keeps_it(CEDE_URING_NO_BUFFER_RING);
     of_what_only_writes(0);
     of_what_only_writes(CEDE_URING_NO_BUFFER_RING);
     of_a_pipe();
