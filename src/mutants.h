@@ -41,6 +41,7 @@ enum {
     CEDI_NO_DESCRIPTOR_FAILS,   /* the descriptor limit ends the accept */
     CEDI_PARK_SPINS,            /* what found no room is tried again at every turn */
     CEDI_FAILED_KEEPS_BUFFER,   /* io_uring: the buffer of a receive that fails is lost */
+    CEDI_HALF_IS_READY,         /* io_uring: a peer that only sends no more is room to send */
     CEDI_MORE_IS_LAST,          /* io_uring: a completion that says "more" ends the work */
     CEDI_CANCEL_LOST_WHEN_FULL, /* a cancel that found no room is forgotten */
     CEDI_CLOSE_DOES_NOT_CANCEL, /* close waits for what is pending and does not end it */

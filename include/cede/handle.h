@@ -39,8 +39,13 @@ extern "C" {
 #define CEDE_KIND_ANY     0xfffu
 #define CEDE_KIND_FACTS   (CEDE_KIND_ANY & ~CEDE_KIND_WATCH) /* what can be asked for its facts */
 
-/* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. (Of
- * a watch: that its directory is gone is told once; the library's own say so ever after.) */
+/* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. It
+ * is lent, as memory is: it stays open until the library has let go of it, else what comes next
+ * under its number may be met (on Windows also the position of the next file: law 10). The library
+ * has let go when a close request is delivered, or the loop closed; with cede_drop, when that
+ * returns, if it is the loop's thread that drops and nothing is pending on it. A drop from another
+ * thread tells nobody: use a close request there. (Of a watch: that its directory is gone is told
+ * once; the library's own say so ever after.) */
 #define CEDE_IMPORT_BORROW 0x1u
 /* On Windows: its transfers report by completion routines (APCs), not by the loop's completion
  * port; for handles that must not be bound to it. The loop's thread then has to wait alertably,

@@ -19,7 +19,7 @@ extern "C" {
 
 #define CEDE_POLL_IN     0x1u /* a receive or accept would not wait: data, an end, a client */
 #define CEDE_POLL_OUT    0x2u /* a send or write would not wait */
-#define CEDE_POLL_HANGUP 0x4u /* told only: the other end is gone */
+#define CEDE_POLL_HANGUP 0x4u /* told only: the other end is gone (not: it sends no more) */
 #define CEDE_POLL_ERROR  0x8u /* told only: an error waits to be asked for */
 
 /* Waits until one of `events` (IN, OUT or both) holds on a descriptor, which is somebody else's to

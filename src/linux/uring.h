@@ -8,6 +8,7 @@
  *     uring_reap.c   completions to reports; cancel
  *     uring_wake.c   wakes from other threads; the descriptor for foreign loops; wait's timeout
  *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
+ *     uring_ready.c  waits until a descriptor is ready
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
  *     uring_net.c    sockets
  *     uring_pool.c   receives into buffers of a pool
@@ -113,6 +114,8 @@ typedef struct uring_job {
     struct uring_job *chain; /* hash chain; free list */
     uint64_t token;
     uint8_t kind;
+    int set;          /* uring_ready.c: an epoll set, or -1 */
+    unsigned awaited; /* and what its poll is to tell */
     union {
         struct {
             int flags;     /* of the open, as the system was given them */
@@ -359,6 +362,18 @@ bool cedi_uring_timeout(uring *, uint64_t timeout_ns); /* false: no room for its
 void cedi_uring_timed_out(uring *, uint64_t number);
 uint64_t cedi_uring_now(void *self);
 uint64_t cedi_uring_now_coarse(void *self);
+
+/* ---- uring_ready.c -------------------------------------------------------------------------- */
+
+/* Queues the entry by which a job waits until its work's descriptor can be read (POLLIN) or written
+ * (POLLOUT). False: no room for it. */
+bool cedi_uring_ready_ask(uring *, uring_job *, unsigned events);
+/* Of that entry's completion. False: it is not ready, and waits on. Else what is so (as poll tells
+ * it), or an error, stands in *result. */
+bool cedi_uring_ready_came(uring *, uring_job *, int *result);
+/* What that is for a request that polls: of CEDE_POLL_. */
+int cedi_uring_ready_told(const uring_job *, int result);
+void cedi_uring_ready_left(uring_job *); /* nothing is kept any more */
 
 /* ---- uring_job.c ---------------------------------------------------------------------------- */
 

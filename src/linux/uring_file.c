@@ -118,15 +118,9 @@ static bool send_piece(uring *self, uring_job *job, uint32_t length)
 
 static bool wait_for_room(uring *self, uring_job *job)
 {
-    struct io_uring_sqe *sqe;
     give_buffer(self, job);
-    sqe = step(self, job, POLLING, IORING_OP_POLL_ADD, (int)job->work.native, 0, 0);
-    if (!sqe)
-        return false;
-    io_uring_prep_poll_add(sqe, (int)job->work.native, POLLOUT); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = job->token | URING_JOB;
-    return true;
+    job->file.step = POLLING;
+    return cedi_uring_ready_ask(self, job, POLLOUT);
 }
 
 static void join_waiting(uring *self, uring_job *job)
@@ -266,6 +260,8 @@ static void sent(uring *self, uring_job *job, uint32_t count)
 void cedi_uring_file_completed(uring *self, uring_job *job, int result)
 {
     bool going = true;
+    if (job->file.step == POLLING && !cedi_uring_ready_came(self, job, &result))
+        return;
     if (result == -EAGAIN && job->file.step == SENDING && !job->file.wished) {
         job->file.piece_bytes =
             job->file.piece_bytes / 2 < LEAST_BYTES ? LEAST_BYTES : job->file.piece_bytes / 2;

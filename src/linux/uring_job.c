@@ -11,7 +11,6 @@
 #include "uring.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -83,6 +82,7 @@ static uring_job *fill(uring_job *job, const cede_work *work, unsigned kind)
 {
     job->token = work->token;
     job->kind = (uint8_t)kind;
+    job->set = -1;
     job->work.args = *work->args;
     job->work.op = work->op;
     job->work.native = work->native;
@@ -133,6 +133,7 @@ void cedi_uring_job_free(uring *self, uring_job *job)
         self->reserve_taken = false;
         return;
     }
+    cedi_uring_ready_left(job);
     place = bucket_of(self, job->token);
     while (*place != job)
         place = &(*place)->chain;
@@ -283,24 +284,6 @@ void cedi_uring_stat_convert(cede_stat *stat)
     stat->preferred_bytes = from.stx_blksize;
 }
 
-/* Of a completion's events. IN and OUT are told only to whom they were asked by; after a hang-up or
- * an error neither waits. */
-static int polled(const uring_job *job, int result)
-{
-    uint32_t told = 0, asked = job->work.args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
-    if (result < 0)
-        return result;
-    if (result & (POLLIN | POLLHUP | POLLERR))
-        told |= CEDE_POLL_IN;
-    if (result & (POLLOUT | POLLHUP | POLLERR))
-        told |= CEDE_POLL_OUT;
-    if (result & POLLHUP)
-        told |= CEDE_POLL_HANGUP;
-    if (result & POLLERR)
-        told |= CEDE_POLL_ERROR;
-    return (int)(told & asked);
-}
-
 void cedi_uring_job_completed(uring *self, uint64_t token, int result)
 {
     uring_job *job = cedi_uring_job_find(self, token);
@@ -334,9 +317,14 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
         }
         break;
     case URING_POLLED:
-        result = polled(job, result);
+        if (!cedi_uring_ready_came(self, job, &result))
+            return;
+        if (result >= 0)
+            result = cedi_uring_ready_told(job, result);
         break;
     default: /* URING_POLL */
+        if (!cedi_uring_ready_came(self, job, &result))
+            return;
         if (result >= 0) {
             report(self, job, CEDE_REPORT_AGAIN, 0, 0);
             return;

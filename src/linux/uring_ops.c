@@ -477,13 +477,22 @@ ELSEWHERE(watch_many)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
+static bool poll_by_job(uring *self, const cede_work *work, unsigned kind, unsigned events)
+{
+    uring_job *job = cedi_uring_job_new(self, work, kind);
+    if (!job)
+        return cedi_uring_no_record(self, work);
+    if (cedi_uring_ready_ask(self, job, events))
+        return true;
+    cedi_uring_job_free(self, job);
+    return false;
+}
+
 /* The last round said EAGAIN. On a pipe or terminal that somebody made O_NONBLOCK that means "not
  * ready"; elsewhere it means "no room", and readiness has nothing to do with it. */
 URING_COLD static bool start_wait(uring *self, const cede_work *work)
 {
     struct stat what;
-    uring_job *job;
-    struct io_uring_sqe *sqe;
     unsigned events;
     switch (work->op) {
     case CEDE_OP_READ:
@@ -519,18 +528,7 @@ URING_COLD static bool start_wait(uring *self, const cede_work *work)
         cede_core_done(self->core, work->token, CEDE_REPORT_PARK, EAGAIN, 0);
         return true;
     }
-    job = cedi_uring_job_new(self, work, URING_POLL);
-    if (!job)
-        return cedi_uring_no_record(self, work);
-    sqe = entry(self, work, IORING_OP_POLL_ADD, NULL, 0, 0);
-    if (!sqe) {
-        cedi_uring_job_free(self, job);
-        return false;
-    }
-    io_uring_prep_poll_add(sqe, (int)work->native, events); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = work->token | URING_JOB;
-    return true;
+    return poll_by_job(self, work, URING_POLL, events);
 }
 
 /* ---- Readiness ------------------------------------------------------------------------------- */
@@ -540,19 +538,7 @@ static bool start_poll(uring *self, const cede_work *work)
     uint32_t wanted = work->args->range.flags;
     unsigned events =
         (wanted & CEDE_POLL_IN ? POLLIN : 0u) | (wanted & CEDE_POLL_OUT ? POLLOUT : 0u);
-    uring_job *job = cedi_uring_job_new(self, work, URING_POLLED);
-    struct io_uring_sqe *sqe;
-    if (!job)
-        return cedi_uring_no_record(self, work);
-    sqe = entry(self, work, IORING_OP_POLL_ADD, NULL, 0, 0);
-    if (!sqe) {
-        cedi_uring_job_free(self, job);
-        return false;
-    }
-    io_uring_prep_poll_add(sqe, (int)work->native, events); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = work->token | URING_JOB;
-    return true;
+    return poll_by_job(self, work, URING_POLLED, events);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */

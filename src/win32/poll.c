@@ -6,6 +6,10 @@
  * it, marks what a cancel wants out of it, and wakes the thread by a datagram to itself. A socket
  * is told of when the thread is not looking at it any more, and never by the cancel.
  *
+ * WSAPoll tells whatever it is asked for that the other end sends no more (POLLHUP), and that stays
+ * so. Who waits for room on such a stream is looked at from time to time, and not waited for with
+ * the others, which would have the thread turn without an end.
+ *
  * What is no socket, and can be signalled, by object.c.
  *
  * Threads: `watch` is the thread's; entries are shared, under the lock.
@@ -22,7 +26,10 @@ typedef struct entry {
     SOCKET socket;
     SHORT events;
     bool leaves;
+    bool half; /* the other end sends no more, and there was no room */
 } entry;
+
+#define HALF_MS 10 /* between two looks at those */
 
 typedef struct win_poller {
     SRWLOCK lock;
@@ -30,6 +37,7 @@ typedef struct win_poller {
     SOCKET wake; /* leads to itself */
     bool stopping;
     uint32_t count, room;
+    uint32_t halves; /* how many of these are half */
     entry *entries;
     WSAPOLLFD *fresh; /* room for all of them, for the thread to take; NULL: it has */
     WSAPOLLFD *fds;   /* the thread's; the first is the wake */
@@ -43,15 +51,25 @@ static SHORT wanted(uint32_t events)
                    (events & CEDE_POLL_OUT ? POLLWRNORM : 0));
 }
 
-/* Where the other end is gone, a receive does not wait. */
-static uint32_t held(SHORT found, SHORT asked)
+/* Or it has only ended what it sends. There is an end, or an error, to be received, so that this
+ * does not wait, and takes nothing. */
+static bool is_gone(SOCKET socket)
+{
+    char byte;
+    return recv(socket, &byte, 1, MSG_PEEK) < 0 && WSAGetLastError() != WSAEWOULDBLOCK &&
+           WSAGetLastError() != WSAEMSGSIZE;
+}
+
+/* Where the other end is gone nothing waits; where it sends no more, a receive does not. */
+static uint32_t held(SOCKET socket, SHORT found, SHORT asked)
 {
     uint32_t events = 0;
-    if ((found & (POLLRDNORM | POLLRDBAND | POLLHUP)) && (asked & POLLRDNORM))
+    bool gone = (found & POLLERR) || ((found & POLLHUP) && is_gone(socket));
+    if ((gone || (found & (POLLRDNORM | POLLRDBAND | POLLHUP))) && (asked & POLLRDNORM))
         events |= CEDE_POLL_IN;
-    if ((found & POLLWRNORM) && (asked & POLLWRNORM))
+    if ((gone || (found & POLLWRNORM)) && (asked & POLLWRNORM))
         events |= CEDE_POLL_OUT;
-    if (found & POLLHUP)
+    if (gone && (found & POLLHUP))
         events |= CEDE_POLL_HANGUP;
     if (found & POLLERR)
         events |= CEDE_POLL_ERROR;
@@ -78,7 +96,8 @@ static void drain(SOCKET wake)
         ;
 }
 
-static uint32_t take_list(win_poller *poller)
+/* With those that are half, or without: then nothing is asked in their places. */
+static uint32_t take_list(win_poller *poller, bool all)
 {
     if (poller->fresh) {
         cedi_memory_free(poller->fds);
@@ -88,19 +107,20 @@ static uint32_t take_list(win_poller *poller)
     poller->fds[0].fd = poller->wake;
     poller->fds[0].events = POLLRDNORM;
     for (uint32_t i = 0; i < poller->count; i++) {
-        poller->fds[i + 1].fd = poller->entries[i].socket;
-        poller->fds[i + 1].events = poller->entries[i].events;
+        bool asks = all || !poller->entries[i].half;
+        poller->fds[i + 1].fd = asks ? poller->entries[i].socket : poller->wake;
+        poller->fds[i + 1].events = asks ? poller->entries[i].events : 0;
     }
     return poller->count;
 }
 
-static void take_out(win_poller *poller, uint32_t which, uint32_t error, SHORT found,
+static void take_out(win_poller *poller, uint32_t which, uint32_t error, uint32_t events,
                      win_io **finished)
 {
-    const entry *entry = &poller->entries[which];
-    win_io *io = entry->io;
+    win_io *io = poller->entries[which].io;
+    poller->halves -= poller->entries[which].half;
     io->error = error;
-    io->bytes = held(found, entry->events);
+    io->bytes = events;
     io->next = *finished;
     *finished = io;
     poller->entries[which] = poller->entries[--poller->count];
@@ -111,11 +131,17 @@ static win_io *sort_out(win_poller *poller, uint32_t looked_at, uint32_t error)
 {
     win_io *finished = NULL;
     for (uint32_t i = looked_at; i-- > 0;) {
+        entry *entry = &poller->entries[i];
         SHORT found = error ? 0 : poller->fds[i + 1].revents;
-        if (found & POLLNVAL)
+        uint32_t events = found & ~POLLNVAL ? held(entry->socket, found, entry->events) : 0;
+        if (found & POLLNVAL) {
             take_out(poller, i, WSAENOTSOCK, 0, &finished);
-        else if (found || error)
-            take_out(poller, i, error, found, &finished);
+        } else if (events || error) {
+            take_out(poller, i, error, events, &finished);
+        } else if (found && !entry->half) {
+            entry->half = true;
+            poller->halves++;
+        }
     }
     for (uint32_t i = poller->count; i-- > 0;) { /* none is looked at just now */
         if (poller->entries[i].leaves)
@@ -127,16 +153,19 @@ static win_io *sort_out(win_poller *poller, uint32_t looked_at, uint32_t error)
 static unsigned __stdcall watch(void *context)
 {
     win_poller *poller = context;
+    bool all = true;
     AcquireSRWLockExclusive(&poller->lock);
     while (!poller->stopping) {
-        uint32_t count = take_list(poller), error = 0;
+        uint32_t count = take_list(poller, all), error = 0;
+        int wait_ms = poller->halves == 0 ? -1 : all ? 0 : HALF_MS;
         win_io *finished;
         ReleaseSRWLockExclusive(&poller->lock);
-        if (WSAPoll(poller->fds, count + 1, -1) < 0)
+        if (WSAPoll(poller->fds, count + 1, wait_ms) < 0)
             error = (uint32_t)WSAGetLastError();
         drain(poller->wake);
         AcquireSRWLockExclusive(&poller->lock);
         finished = sort_out(poller, count, error);
+        all = !all || poller->halves == 0;
         ReleaseSRWLockExclusive(&poller->lock);
         while (finished) {
             win_io *next = finished->next;
@@ -151,9 +180,11 @@ static unsigned __stdcall watch(void *context)
 
 /* ---- Its life; the loop's thread ------------------------------------------------------------ */
 
-static void wake(const win_poller *poller)
+static uint32_t wake(const win_poller *poller)
 {
-    (void)send(poller->wake, "", 1, 0); /* what has no room for it has one already */
+    if (send(poller->wake, "", 1, 0) >= 0 || WSAGetLastError() == WSAEWOULDBLOCK)
+        return 0; /* what has no room for it has one already */
+    return (uint32_t)WSAGetLastError();
 }
 
 static uint32_t make_wake(const win *self, SOCKET *out)
@@ -239,7 +270,7 @@ void cedi_win_poll_close(win *self)
     poller->stopping = true;
     ReleaseSRWLockExclusive(&poller->lock);
     do {
-        wake(poller);
+        (void)wake(poller);
     } while (WaitForSingleObject(poller->thread, 100) == WAIT_TIMEOUT);
     (void)CloseHandle(poller->thread);
     poller_free(poller);
@@ -268,8 +299,7 @@ static int stop(win *self, win_io *io)
             poller->entries[i].leaves = true;
     }
     ReleaseSRWLockExclusive(&poller->lock);
-    wake(poller);
-    return CEDE_CANCEL_SENT;
+    return wake(poller) ? CEDE_CANCEL_AGAIN : CEDE_CANCEL_SENT;
 }
 
 static bool is_full(win_poller *poller)
@@ -297,10 +327,15 @@ static bool start_watching(win *self, const cede_work *work, SHORT events)
     io->over = over;
     io->stop = stop;
     AcquireSRWLockExclusive(&poller->lock);
-    poller->entries[poller->count++] = (entry){io, (SOCKET)work->native, events, false};
+    error = wake(poller); /* it looks when it has the lock */
+    if (error == 0)
+        poller->entries[poller->count++] =
+            (entry){.io = io, .socket = (SOCKET)work->native, .events = events};
     ReleaseSRWLockExclusive(&poller->lock);
-    wake(poller);
-    return true;
+    if (error == 0)
+        return true;
+    cedi_win_io_free(self, io);
+    return cedi_win_done_now(self, work, error, 0);
 }
 
 static void signalled(win *self, win_io *io, uint32_t nothing, uint32_t none)
@@ -327,7 +362,9 @@ bool cedi_win_start_poll(win *self, const cede_work *work)
     if (!file->socket)
         return cedi_win_done_now(self, work, ERROR_NOT_SUPPORTED, 0);
     error = look(self, (SOCKET)work->native, asked, &found);
-    if (error || held(found, asked))
-        return cedi_win_done_now(self, work, error, error ? 0 : held(found, asked));
+    if (error == 0)
+        events = held((SOCKET)work->native, found, asked);
+    if (error || events)
+        return cedi_win_done_now(self, work, error, error ? 0 : events);
     return start_watching(self, work, asked);
 }

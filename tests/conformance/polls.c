@@ -48,7 +48,8 @@ CFT_CASE(poll_waits_until_there_is_data_and_takes_none)
     CFT_ENDED(t, poll, CEDE_ECANCELED, CEDE_BY_WISH);
 }
 
-CFT_CASE(poll_for_room_waits_until_there_is_some)
+/* With `half`, of a stream whose other end sends no more, and reads on. */
+static void wait_for_room(cft *t, bool half)
 {
     enum { BYTES = 300000 };
     unsigned char *data = cft_alloc(t, BYTES), *seen = cft_alloc(t, BYTES);
@@ -56,8 +57,23 @@ CFT_CASE(poll_for_room_waits_until_there_is_some)
     cft_needs(t, CEDE_OP_POLL);
     cft_connected(t, CFT_TCP, &a, &b);
     cft_narrow(t, a, b);
+    if (half) {
+        cft_shut(t, b);
+        cft_rec *poll = poll_for(t, a, CEDE_POLL_IN); /* the end is there to be received */
+        expect_ready(t, poll, CEDE_POLL_IN);
+        CFT_EXPECT(t, cft_faulted(t) || poll->result.count == CEDE_POLL_IN);
+    }
     expect_ready(t, poll_for(t, a, CEDE_POLL_OUT), CEDE_POLL_OUT);
     cft_rec *send = cft_new(t);
+    if (half && cft_deviates(t, "poll_shortens_a_send")) {
+        cede_prep_send(send->req, a, data, BYTES);
+        cft_submit(send);
+        (void)poll_for(t, a, CEDE_POLL_OUT);
+        cft_await(t, send);
+        CFT_OK(t, send);
+        CFT_CHECK(t, send->result.count < BYTES);
+        return;
+    }
     cede_prep_send_all(send->req, a, data, BYTES);
     cft_submit(send);
     cft_rec *poll = poll_for(t, a, CEDE_POLL_OUT);
@@ -75,6 +91,17 @@ CFT_CASE(poll_for_room_waits_until_there_is_some)
     cft_await(t, send);
     CFT_MOVED(t, send, BYTES);
     expect_ready(t, poll, CEDE_POLL_OUT);
+    CFT_EXPECT(t, cft_faulted(t) || poll->result.count == CEDE_POLL_OUT);
+}
+
+CFT_CASE(poll_for_room_waits_until_there_is_some)
+{
+    wait_for_room(t, false);
+}
+
+CFT_CASE(poll_for_room_waits_though_the_other_end_sends_no_more)
+{
+    wait_for_room(t, true);
 }
 
 CFT_CASE(poll_tells_what_it_was_asked_for)

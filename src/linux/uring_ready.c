@@ -1,0 +1,98 @@
+/*
+ * Waits until a descriptor is ready.
+ *
+ * An entry that polls is told also of what nobody asked for: that the other end sends no more
+ * (POLLRDHUP), which stays so. Whoever waits for room on such a stream would be told at once that
+ * there is none, and again, for as long as the peer does not read. An epoll set adds no such thing:
+ * where that alone was told, the wait goes on for a set of its own. (A poll that tells more than
+ * once would do with no set, but has to be taken back, for which there may be no entry.)
+ *
+ * The loop's thread.
+ */
+#include "uring.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static bool ask(uring *self, const uring_job *job, int native, unsigned events)
+{
+    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
+    if (!sqe)
+        return false;
+    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, native, NULL, 0, 0, job->token | URING_JOB);
+    io_uring_prep_poll_add(sqe, native, events); /* knows how events are stored */
+    sqe->flags = 0;
+    sqe->user_data = job->token | URING_JOB;
+    return true;
+}
+
+bool cedi_uring_ready_ask(uring *self, uring_job *job, unsigned events)
+{
+    job->awaited = events;
+    return ask(self, job, (int)job->work.native, events);
+}
+
+void cedi_uring_ready_left(uring_job *job)
+{
+    if (job->set < 0)
+        return;
+    (void)close(job->set);
+    job->set = -1;
+}
+
+static int make_set(const uring *self, uring_job *job)
+{
+    struct epoll_event event = {.events = job->awaited};
+    int error = cedi_uring_fault(self, "epoll");
+    if (error)
+        return -error;
+    job->set = epoll_create1(EPOLL_CLOEXEC);
+    if (job->set < 0 || epoll_ctl(job->set, EPOLL_CTL_ADD, (int)job->work.native, &event) != 0)
+        return -errno;
+    return 0;
+}
+
+/* What is so of the descriptor, now that its set has something to tell. */
+static int of_set(uring_job *job)
+{
+    struct epoll_event event = {0};
+    if (epoll_wait(job->set, &event, 1, 0) <= 0)
+        return 0;
+    cedi_uring_ready_left(job);
+    return (int)event.events;
+}
+
+bool cedi_uring_ready_came(uring *self, uring_job *job, int *result)
+{
+    if (*result < 0)
+        return true;
+    if (job->set >= 0)
+        *result = of_set(job);
+    if (CEDI_FAULT(HALF_IS_READY) || (*result & (int)(job->awaited | POLLERR | POLLHUP | POLLNVAL)))
+        return true;
+    *result = job->set < 0 ? make_set(self, job) : 0;
+    if (*result < 0)
+        return true;
+    if (ask(self, job, job->set, POLLIN))
+        return false;
+    *result = -EAGAIN;
+    return true;
+}
+
+/* Of a completion's events. IN and OUT are told only to whom they were asked by; after a hang-up or
+ * an error neither waits. */
+int cedi_uring_ready_told(const uring_job *job, int result)
+{
+    uint32_t told = 0, asked = job->work.args.range.flags | CEDE_POLL_HANGUP | CEDE_POLL_ERROR;
+    if (result & (POLLIN | POLLHUP | POLLERR))
+        told |= CEDE_POLL_IN;
+    if (result & (POLLOUT | POLLHUP | POLLERR))
+        told |= CEDE_POLL_OUT;
+    if (result & POLLHUP)
+        told |= CEDE_POLL_HANGUP;
+    if (result & POLLERR)
+        told |= CEDE_POLL_ERROR;
+    return (int)(told & asked);
+}
