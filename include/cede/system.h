@@ -114,9 +114,15 @@ typedef struct cede_spawn {
  * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
  * cmd.exe), by whatever name, and names that are no paths there (file.h) are CEDE_EINVAL; arguments
  * go by the rules of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a
- * file that was made for overlapped
- * I/O, as all that cede opens are, is opened anew for the child, at the position that it has here.
- * Few programs run there without SystemRoot in their environment. */
+ * file that was made for overlapped I/O, as all that cede opens are, is opened anew for the child,
+ * at the position that it has here. From then on the child's position is its own (one, if a handle
+ * is given twice): what this process writes at CEDE_CURRENT afterwards starts where it was itself,
+ * over what the child has written; open what both write with CEDE_OPEN_APPEND. Elsewhere they share
+ * one. A socket is for few programs there: those of this library, and all that are made for
+ * overlapped I/O, cannot be read or written by the plain calls that programs use on their standard
+ * streams (ReadFile without an OVERLAPPED says ERROR_INVALID_PARAMETER): give the child pipes, and
+ * relay (cede_relay) between those and the socket. Few programs run there without SystemRoot in
+ * their environment. */
 CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
 
 /* In the count of a child_wait: it was ended by a signal, whose system's number is the rest. */

@@ -7,7 +7,8 @@
  * else, by a list; they can be inherited from just before the call until just after it.
  *
  * A file that was made for overlapped I/O is no use to a program that knows nothing of it: it is
- * opened anew, with the same rights, at the position that ours has.
+ * opened anew, with the same rights, at the position that ours has. That is a position of its own,
+ * so a file that is given twice, as output and as error, is opened anew once.
  *
  * Threads: cedi_win_do_spawn is a pool thread's, the rest is the loop's.
  */
@@ -20,6 +21,7 @@
 
 struct win_spawn {
     HANDLE stdio[3];      /* ours; NULL: the null device */
+    HANDLE from[3];       /* what they are duplicates of; to be compared, only */
     uint64_t position[3]; /* of files */
 };
 
@@ -59,6 +61,7 @@ static uint32_t take(const win *self, const cede_spawn *how, uint32_t which,
     } else if (how->flags & (CEDE_SPAWN_INHERIT_INPUT << which)) {
         from = inherited(which);
     }
+    spawn->from[which] = from;
     file = cedi_win_file_find(self, (intptr_t)from);
     spawn->position[which] = file ? file->position : AS_THE_SYSTEM_HAS_IT;
     error = from ? duplicate(self, from, &spawn->stdio[which]) : 0;
@@ -108,21 +111,35 @@ static uint32_t access_of(HANDLE handle)
     return access;
 }
 
-/* Only what has positions needs it: elsewhere the system waits for a transfer by itself. */
-static uint32_t make_plain(struct win_spawn *spawn, uint32_t which)
+static uint32_t reopen(const struct win_spawn *spawn, uint32_t which, HANDLE *out)
 {
-    HANDLE *handle = &spawn->stdio[which], plain;
+    HANDLE handle = spawn->stdio[which];
     LARGE_INTEGER at = {0};
-    if (GetFileType(*handle) != FILE_TYPE_DISK || cedi_win_is_synchronous(*handle))
-        return 0;
     if (spawn->position[which] != AS_THE_SYSTEM_HAS_IT)
         at.QuadPart = (LONGLONG)spawn->position[which];
-    else if (!SetFilePointerEx(*handle, at, &at, FILE_CURRENT))
+    else if (!SetFilePointerEx(handle, at, &at, FILE_CURRENT))
         at.QuadPart = 0;
-    plain = ReOpenFile(*handle, access_of(*handle), WIN_SHARE_ALL, 0);
-    if (plain == INVALID_HANDLE_VALUE)
+    *out = ReOpenFile(handle, access_of(handle), WIN_SHARE_ALL, 0);
+    if (*out == INVALID_HANDLE_VALUE)
         return GetLastError();
-    (void)SetFilePointerEx(plain, at, NULL, FILE_BEGIN);
+    (void)SetFilePointerEx(*out, at, NULL, FILE_BEGIN);
+    return 0;
+}
+
+/* Only what has positions needs it: elsewhere the system waits for a transfer by itself. What was
+ * the same here shares its position there, as its duplicate. */
+static uint32_t make_plain(const win *self, struct win_spawn *spawn, uint32_t which)
+{
+    HANDLE *handle = &spawn->stdio[which], plain;
+    uint32_t first = 0, error;
+    if (GetFileType(*handle) != FILE_TYPE_DISK || cedi_win_is_synchronous(*handle))
+        return 0;
+    while (spawn->from[first] != spawn->from[which])
+        first++;
+    error =
+        first < which ? duplicate(self, spawn->stdio[first], &plain) : reopen(spawn, which, &plain);
+    if (error)
+        return error;
     (void)CloseHandle(*handle);
     *handle = plain;
     return 0;
@@ -137,7 +154,7 @@ static uint32_t prepare(const win *self, struct win_spawn *spawn)
             if (error)
                 spawn->stdio[i] = NULL;
         } else {
-            error = make_plain(spawn, i);
+            error = make_plain(self, spawn, i);
         }
         if (error == 0 &&
             !SetHandleInformation(spawn->stdio[i], HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT))

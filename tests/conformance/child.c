@@ -6,6 +6,7 @@
  *     deaf     the same, behind an "r"; CEDE_KILL_ASK does not end it
  *     tell     writes what it was started with
  *     big:N    writes N bytes of key 9
+ *     both     writes three times "o", and "e" to its error behind each
  *     handles  writes how many it has
  *     own B    copies its input to its output, by a loop of backend B
  *     pass B W starts a child W by such a loop, with its own streams, and ends as that one did
@@ -73,6 +74,15 @@ static void write_much(size_t count)
     }
 }
 
+static void write_both(void)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        write_out("o", 1);
+        if (fputc('e', stderr) == EOF || fflush(stderr) != 0)
+            exit(3);
+    }
+}
+
 static void tell(const char *const *words)
 {
     char text[8192], directory[1024];
@@ -106,6 +116,8 @@ static int be_plain(const char *what, const char *const *words)
         tell(words + 1);
     } else if (strncmp(what, "big:", 4) == 0) {
         write_much((size_t)strtoull(what + 4, NULL, 10));
+    } else if (strcmp(what, "both") == 0) {
+        write_both();
     } else if (strcmp(what, "handles") == 0) {
         char text[16];
         (void)snprintf(text, sizeof text, "%u", cft_os_handles());

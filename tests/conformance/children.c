@@ -216,26 +216,6 @@ CFT_CASE(child_gets_the_environment_and_the_directory_it_is_given)
                 "{CEDE_T_A=1}\n{CEDE_T_B=zwei w\xc3\xb6rter}\n{CEDE_T_C=}\n<place>\n");
 }
 
-CFT_CASE(child_reads_and_writes_files)
-{
-    const char *words[] = {"cat", NULL};
-    cft_needs(t, CEDE_OP_SPAWN);
-    cft_file(t, "in", NULL, 9000, 3);
-    cede_handle in = cft_opened(t, "in", CEDE_OPEN_READ);
-    cede_handle out = cft_opened(t, "out", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE);
-    if (cft_faulted(t))
-        return;
-    cft_rec *rec = cft_prep_child(t, in, out, words);
-    cft_do(rec);
-    CFT_OK(t, rec);
-    expect_end(t, rec->result.handle, 0);
-    unsigned char seen[9000];
-    if (cft_faulted(t))
-        return;
-    CFT_EXPECT(t, cft_file_size(t, "out") == 9000);
-    CFT_EXPECT(t, cft_file_read(t, "out", seen, 9000, 0) == 9000 && cft_filled(seen, 9000, 3, 0));
-}
-
 /* What comes back is what a child made of it whose words these are. */
 static void talks_through(cft *t, const char *const *words)
 {
