@@ -48,18 +48,20 @@ static bool is_link(const win_job *job, HANDLE file)
            cedi_win_is_link(attributes, tag);
 }
 
-/* NtCreateFile takes no FILE_APPEND_DATA with FILE_FLAG_NO_BUFFERING, but by GENERIC_WRITE, which
- * has it in it. What a write may do is its handle's to say: so one that only appends is made of
- * such a one. */
+/* The whole right to write is asked for where the mere right to append is not enough. NtCreateFile
+ * takes no FILE_APPEND_DATA with FILE_FLAG_NO_BUFFERING, but by GENERIC_WRITE, which has it in it.
+ * And of a pipe that bit is FILE_CREATE_PIPE_INSTANCE: to write takes FILE_WRITE_DATA. What a write
+ * may do is its handle's to say: so one of a file that only appends is made of such a one. */
 static uint32_t open_file(const win_job *job, const win_path *path, const manner *how, HANDLE *file)
 {
     HANDLE here = GetCurrentProcess(), whole;
-    bool appends = (how->access & FILE_APPEND_DATA) && (how->flags & FILE_FLAG_NO_BUFFERING);
+    bool appends = (how->access & FILE_APPEND_DATA) &&
+                   ((how->flags & FILE_FLAG_NO_BUFFERING) || cedi_win_path_has_server(path));
     uint32_t access = how->access, error;
     if (appends)
         access = (access & GENERIC_READ) | GENERIC_WRITE;
     error = cedi_win_open_path(job->self, path, access, how->disposition, how->flags, file);
-    if (error || !appends)
+    if (error || !appends || GetFileType(*file) != FILE_TYPE_DISK)
         return error;
     whole = *file;
     if (!DuplicateHandle(here, whole, here, file, how->access, FALSE, 0)) {

@@ -100,6 +100,61 @@ CFT_CASE(pipe_is_opened_without_leave_to_act_as_us)
     }
 }
 
+/* FILE_APPEND_DATA is another right there: who writes needs FILE_WRITE_DATA. */
+CFT_CASE(pipe_that_is_opened_to_append_is_written)
+{
+    char name[80], other[80], seen[8];
+    DWORD got;
+    for (uint32_t i = 0; i < 3; i++) {
+        static const char *const ways[] = {"\\\\.\\pipe\\%s", "//./PIPE/%s", "\\\\?\\Pipe\\%s"};
+        name_pipe(name, sizeof name);
+        snprintf(other, sizeof other, ways[i], strrchr(name, '\\') + 1);
+        HANDLE server =
+            CreateNamedPipeA(name, PIPE_ACCESS_INBOUND, PIPE_TYPE_BYTE, 1, 4096, 4096, 0, NULL);
+        CFT_CHECK(t, server != INVALID_HANDLE_VALUE);
+        cft_rec *open = cft_new(t), *write = cft_new(t);
+        cede_prep_open(open->req, other, CEDE_OPEN_WRITE | CEDE_OPEN_APPEND | CEDE_OPEN_CREATE, 0);
+        hooks_do(t, cft_loop(t), open);
+        CFT_OK(t, open);
+        cede_prep_write(write->req, open->result.handle, cft_input(write, "hello", 5), 5,
+                        CEDE_CURRENT);
+        hooks_do(t, cft_loop(t), write);
+        CFT_MOVED(t, write, 5);
+        CFT_CHECK(t, ReadFile(server, seen, sizeof seen, &got, NULL) && got == 5);
+        CFT_CHECK(t, memcmp(seen, "hello", 5) == 0);
+        cft_closed(t, open->result.handle);
+        CloseHandle(server);
+    }
+}
+
+static uint32_t asked_access;
+
+static uint32_t note_access(const wchar_t *path, uint32_t access, uint32_t share,
+                            uint32_t disposition, uint32_t flags, void **out)
+{
+    asked_access = access;
+    return refuse_to_open(path, access, share, disposition, flags, out);
+}
+
+CFT_CASE(right_to_write_is_asked_for_where_a_pipe_may_be)
+{
+    static const cede_win32_calls calls = {.create_file = note_access};
+    static const char *const pipes[] = {"\\\\.\\pipe\\x", "//?/PiPe/x", "\\\\server\\Pipe\\x",
+                                        "\\\\?\\UNC\\server\\pipe\\x"};
+    static const char *const files[] = {"x", "C:\\pipe\\x", "\\\\server\\share\\x"};
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    for (size_t i = 0; i < sizeof pipes / sizeof pipes[0] + sizeof files / sizeof files[0]; i++) {
+        bool pipe = i < sizeof pipes / sizeof pipes[0];
+        cft_rec *rec = cft_new(t);
+        asked_access = 0;
+        cede_prep_open(rec->req, pipe ? pipes[i] : files[i - sizeof pipes / sizeof pipes[0]],
+                       CEDE_OPEN_WRITE | CEDE_OPEN_APPEND, 0);
+        hooks_do(t, loop, rec);
+        CFT_CHECK(t, rec->result.status == CEDE_EACCES && asked_access != 0);
+        CFT_CHECK(t, pipe == ((asked_access & (GENERIC_WRITE | FILE_WRITE_DATA)) != 0));
+    }
+}
+
 /* ---- The library's own ----------------------------------------------------------------------- */
 
 static wchar_t refused[2][80];
