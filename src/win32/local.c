@@ -13,7 +13,8 @@
  * tells of that client; so while there is such an instance no accept waits here: it is parked, and
  * tends the instances when it comes back (law 15).
  *
- * A client that finds all instances taken waits for one on a thread (job.c).
+ * A client that finds all instances taken waits for one on a thread (job.c), and looks anew now and
+ * then: nothing else would tell it that the listener has gone.
  *
  * Threads: the list of all is under a lock; before a listener's first accept anybody may have it,
  * from there on it is its loop's thread's.
@@ -23,6 +24,7 @@
 #include <string.h>
 
 #define BACKLOG_MOST 8u /* instances are dear */
+#define WAIT_MOST_MS 250u
 #define NAME_UNITS   (sizeof "\\\\.\\pipe\\" + CEDE_ADDRESS_PATH)
 #define CONNECT_AS   (SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION)
 #define CONNECT_HOW  (FILE_FLAG_OVERLAPPED | CONNECT_AS)
@@ -402,7 +404,9 @@ static uint32_t reach(const win *self, const wchar_t *name, HANDLE *out)
     return error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND ? WSAECONNREFUSED : error;
 }
 
-/* On a thread: one round. */
+/* On a thread: one round. The wait ends when an instance is free, and not when there is none any
+ * more, as long as some client has its end of one open: so it is a short one, and the call behind
+ * it says what is. */
 uint32_t cedi_win_do_connect(win_job *job)
 {
     wchar_t name[NAME_UNITS];
@@ -410,9 +414,10 @@ uint32_t cedi_win_do_connect(win_job *job)
     uint32_t error = name_of(job->args.net.address.path, name);
     if (error)
         return error;
-    if (!WaitNamedPipeW(name, NMPWAIT_WAIT_FOREVER)) {
+    if (!WaitNamedPipeW(name, WAIT_MOST_MS)) {
         error = GetLastError();
-        return error == ERROR_FILE_NOT_FOUND ? WSAECONNREFUSED : error;
+        if (error != ERROR_SEM_TIMEOUT)
+            return error == ERROR_FILE_NOT_FOUND ? WSAECONNREFUSED : error;
     }
     error = reach(job->self, name, &made);
     job->count = (uint64_t)(uintptr_t)made;

@@ -119,6 +119,45 @@ CFT_CASE(local_client_that_waits_can_be_ended)
     CFT_STATUS(t, left, CEDE_ECONNREFUSED);
 }
 
+static _Atomic uint32_t opens;
+
+static uint32_t count_opens(const wchar_t *path, uint32_t access, uint32_t share,
+                            uint32_t disposition, uint32_t flags, void **out)
+{
+    atomic_fetch_add(&opens, 1);
+    return cede_win32_system_calls()->create_file(path, access, share, disposition, flags, out);
+}
+
+/* The end of a client that came before is open, and keeps the name: that is nobody who listens, and
+ * ends no wait. So whoever waits asks anew, now and then. */
+CFT_CASE(local_client_that_waits_learns_that_nobody_listens)
+{
+    static const cede_win32_calls calls = {.create_file = count_opens};
+    cede_address at = cft_address(t, CFT_LOCAL);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    cft_rec *listen = cft_new(t), *first = cft_new(t), *waits = cft_new(t), *close = cft_new(t);
+    cede_prep_listen(listen->req, &at, 1, 0); /* one instance */
+    hooks_do(t, loop, listen);
+    CFT_OK(t, listen);
+    cede_prep_connect(first->req, &at, 0);
+    hooks_do(t, loop, first);
+    CFT_OK(t, first);
+    atomic_store(&opens, 0);
+    cede_prep_connect(waits->req, &at, 0);
+    cede_within(waits->req, 10 * CEDE_SECOND);
+    cft_submit_on(waits, loop);
+    while (atomic_load(&opens) < 3 && !cft_is_done(waits))
+        CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
+    CFT_CHECK(t, !cft_is_done(waits));
+    cede_prep_close(close->req, listen->result.handle);
+    hooks_do(t, loop, close);
+    CFT_OK(t, close);
+    hooks_await(t, loop, waits);
+    CFT_STATUS(t, waits, CEDE_ECONNREFUSED);
+    cede_drop(first->result.handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+}
+
 /* What was written before the accept is there behind it, though the writer has gone. */
 CFT_CASE(local_client_that_left_is_read_all_the_same)
 {
