@@ -112,11 +112,13 @@ typedef struct cede_spawn {
  * for each text, some 2 MiB for all; Windows: 32,767 units for all arguments). Once it was begun a
  * cancel does not stop it: the child is delivered (law 8).
  * On Windows ".exe" is added to a name that is not there without it; batch files are not run (begin
- * cmd.exe), by whatever name, and names that are no paths there (file.h) are CEDE_EINVAL; arguments
- * go by the rules of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a
- * file that was made for overlapped I/O, as all that cede opens are, is opened anew for the child,
- * at the position that it has here. From then on the child's position is its own (one, if a handle
- * is given twice): what this process writes at CEDE_CURRENT afterwards starts where it was itself,
+ * cmd.exe), by whatever name, and names that are no paths there (file.h) are CEDE_EINVAL; a program
+ * may have a path of more than 259 units, and may find that its own name begins with \\?\ then, but
+ * no process can work in a directory of more than 258: CEDE_ENAMETOOLONG; arguments go by the rules
+ * of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a file that was
+ * made for overlapped I/O, as all that cede opens are, is opened anew for the child, at the
+ * position that it has here. From then on the child's position is its own (one, if a handle is
+ * given twice): what this process writes at CEDE_CURRENT afterwards starts where it was itself,
  * over what the child has written; open what both write with CEDE_OPEN_APPEND. Elsewhere they share
  * one. A socket is for few programs there: those of this library, and all that are made for
  * overlapped I/O, cannot be read or written by the plain calls that programs use on their standard

@@ -148,83 +148,78 @@ static bool is_batch(wchar_t *path)
 }
 
 /* The directories of PATH, without those that depend on where this process works just now. */
-static bool find_in_path(wchar_t *out, const wchar_t *name)
+static bool find_in_path(win_path *out, const wchar_t *name)
 {
     DWORD units = GetEnvironmentVariableW(L"PATH", NULL, 0);
     wchar_t *path = units ? cedi_memory_get(units * sizeof *path) : NULL, *at = path;
+    wchar_t *given = cedi_memory_get(WIN_PATH_UNITS * sizeof *given);
     bool found = false;
     if (path && GetEnvironmentVariableW(L"PATH", path, units) >= units)
         *path = 0; /* somebody has made it longer meanwhile */
-    while (at && *at && !found) {
+    while (at && given && *at && !found) {
         size_t length = wcscspn(at, L";"), total = wcslen(name);
         bool absolute = (length > 2 && at[1] == L':' && (at[2] == L'\\' || at[2] == L'/')) ||
                         (length > 2 && at[0] == L'\\' && at[1] == L'\\');
         if (absolute && length + total + 2 < WIN_PATH_UNITS) {
-            memcpy(out, at, length * sizeof *out);
-            out[length] = L'\\';
-            memcpy(out + length + 1, name, (total + 1) * sizeof *out);
-            found = find_as(out, WIN_PATH_UNITS);
+            memcpy(given, at, length * sizeof *given);
+            given[length] = L'\\';
+            memcpy(given + length + 1, name, (total + 1) * sizeof *given);
+            found = cedi_win_path_full(out, given) == 0 && find_as(out->text, WIN_PATH_UNITS);
         }
         at += length + (at[length] == L';');
     }
+    cedi_memory_free(given);
     cedi_memory_free(path);
     return found;
 }
 
-/* The plain form of a path that cedi_win_path has approved: programs ask for their own names, and
- * seldom expect the long one. */
-static uint32_t plain_path(wchar_t *out, const char *utf8)
+/* Programs ask for their own names, and seldom expect the long form; but where the plain one is too
+ * long, CreateProcessW takes that (bazel, pull request 29921). */
+static uint32_t find_program(win_command *command, win_path *path, const char *program)
 {
-    win_path *path = cedi_memory_get(sizeof *path);
-    uint32_t error = path ? cedi_win_path(path, utf8) : ERROR_NOT_ENOUGH_MEMORY;
-    wchar_t *given = path ? path->text : NULL;
-    if (error == 0)
-        error = cedi_win_text(given, WIN_PATH_UNITS, utf8);
-    if (error == 0) {
-        DWORD units = GetFullPathNameW(given, WIN_PATH_UNITS, out, NULL);
-        error = units == 0                ? GetLastError()
-                : units >= WIN_PATH_UNITS ? ERROR_FILENAME_EXCED_RANGE
-                                          : 0;
-    }
-    cedi_memory_free(path);
-    return error;
-}
-
-static uint32_t find_program(win_command *command, const char *program)
-{
+    wchar_t *name = command->directory; /* not in use yet */
     uint32_t error;
     bool found;
     if (strpbrk(program, "/\\:")) {
-        error = plain_path(command->program, program);
+        error = cedi_win_path(path, program);
         if (error)
             return error;
-        found = find_as(command->program, WIN_PATH_UNITS);
-        if (!found && GetFileAttributesW(command->program) != INVALID_FILE_ATTRIBUTES)
+        found = find_as(path->text, WIN_PATH_UNITS);
+        if (!found && GetFileAttributesW(path->text) != INVALID_FILE_ATTRIBUTES)
             return ERROR_ACCESS_DENIED; /* a directory */
     } else {
-        error = cedi_win_text(command->directory, WIN_PATH_UNITS, program);
+        error = cedi_win_text(name, WIN_PATH_UNITS, program);
         if (error == 0)
-            error = cedi_win_check_names(command->directory);
+            error = cedi_win_check_names(name);
         if (error)
             return error;
-        found = find_in_path(command->program, command->directory);
+        found = find_in_path(path, name);
     }
     if (!found)
         return ERROR_FILE_NOT_FOUND;
-    return is_batch(command->program) ? ERROR_BAD_EXE_FORMAT : 0;
+    if (is_batch(path->text))
+        return ERROR_BAD_EXE_FORMAT;
+    if (!cedi_win_path_plain(path, command->program, MAX_PATH))
+        memcpy(command->program, path->text, sizeof path->text);
+    return 0;
 }
 
-static uint32_t find_directory(win_command *command, const char *directory)
+/* Where a process works is kept with a separator behind it, in MAX_PATH units, whatever the form
+ * and whoever sets it (the page of SetCurrentDirectory; libuv, issue 4684). */
+static uint32_t find_directory(win_command *command, win_path *path, const char *directory)
 {
-    uint32_t error = plain_path(command->directory, directory);
+    uint32_t error = cedi_win_path(path, directory);
     DWORD attributes;
     if (error)
         return error;
-    attributes = GetFileAttributesW(command->directory);
+    attributes = GetFileAttributesW(path->text);
     if (attributes == INVALID_FILE_ATTRIBUTES)
         return GetLastError();
+    if (!(attributes & FILE_ATTRIBUTE_DIRECTORY))
+        return ERROR_DIRECTORY;
     command->has_directory = true;
-    return attributes & FILE_ATTRIBUTE_DIRECTORY ? 0 : ERROR_DIRECTORY;
+    return cedi_win_path_plain(path, command->directory, MAX_PATH - 1) ? 0
+                                                                       : ERROR_FILENAME_EXCED_RANGE;
 }
 
 /* ---- The variables -------------------------------------------------------------------------- */
@@ -279,12 +274,14 @@ static uint32_t make_environment(win_command *command, const char *const *variab
 
 uint32_t cedi_win_command(win_command *command, const cede_spawn *how)
 {
-    uint32_t error = make_line(command, how->arguments);
+    win_path *path = cedi_memory_get(sizeof *path);
+    uint32_t error = path ? make_line(command, how->arguments) : ERROR_NOT_ENOUGH_MEMORY;
     if (error == 0)
-        error = find_program(command, how->program);
+        error = find_program(command, path, how->program);
     command->directory[0] = 0;
     if (error == 0 && how->directory)
-        error = find_directory(command, how->directory);
+        error = find_directory(command, path, how->directory);
+    cedi_memory_free(path);
     if (error == 0 && how->environment)
         error = make_environment(command, how->environment);
     return error;

@@ -21,9 +21,10 @@ typedef struct win_command {
 
 /* 0, or the error: ERROR_FILE_NOT_FOUND, ERROR_PATH_NOT_FOUND, ERROR_DIRECTORY (that is none),
  * ERROR_BAD_EXE_FORMAT (a batch file), ERROR_NO_UNICODE_TRANSLATION (not UTF-8),
- * ERROR_FILENAME_EXCED_RANGE (a path is too long), ERROR_BAD_ARGUMENTS (all arguments together, of
- * which the system would say the same), ERROR_INVALID_PARAMETER (a name that no line can hold),
- * ERROR_INVALID_NAME (one that the system would change, path.c). */
+ * ERROR_FILENAME_EXCED_RANGE (a path is too long, or the directory's is for a process),
+ * ERROR_BAD_ARGUMENTS (all arguments together, of which the system would say the same),
+ * ERROR_INVALID_PARAMETER (a name that no line can hold), ERROR_INVALID_NAME (one that the system
+ * would change, path.c). */
 uint32_t cedi_win_command(win_command *, const cede_spawn *);
 void cedi_win_command_free(win_command *);
 

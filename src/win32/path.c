@@ -108,20 +108,22 @@ static size_t long_prefix(const wchar_t *full, const wchar_t **prefix)
     return 0;
 }
 
-static uint32_t make_full(win_path *path, const wchar_t *given)
+uint32_t cedi_win_path_full(win_path *path, const wchar_t *given)
 {
     const wchar_t *prefix;
     size_t before, cut, units;
     wchar_t *text = path->text;
     /* The longest prefix goes in front, so the full path is made behind its place. */
     DWORD made = GetFullPathNameW(given, WIN_PATH_UNITS - 16, text + 8, NULL);
+    path->device = false;
     if (made == 0)
         return GetLastError();
     if (made >= WIN_PATH_UNITS - 16)
         return ERROR_FILENAME_EXCED_RANGE;
     units = made;
     if (text[8] == L'\\' && text[9] == L'\\' && (text[10] == L'.' || text[10] == L'?')) {
-        memmove(text, text + 8, (units + 1) * sizeof *text); /* a device after all */
+        memmove(text, text + 8, (units + 1) * sizeof *text);
+        path->device = true; /* after all */
         return 0;
     }
     cut = long_prefix(text + 8, &prefix);
@@ -132,6 +134,20 @@ static uint32_t make_full(win_path *path, const wchar_t *given)
     while (units > before + 3 && text[units - 1] == L'\\')
         text[--units] = 0; /* "name/" is "name", if that is a directory */
     return 0;
+}
+
+bool cedi_win_path_plain(const win_path *path, wchar_t *out, uint32_t room)
+{
+    const wchar_t *text = path->text;
+    size_t cut = 0, units = wcslen(text);
+    if (!path->device)
+        cut = wcsncmp(text, L"\\\\?\\UNC\\", 8) == 0 ? 6 : 4;
+    if (units - cut >= room)
+        return false;
+    memcpy(out, text + cut, (units - cut + 1) * sizeof *out);
+    if (cut == 6)
+        out[0] = L'\\'; /* of "C\server" */
+    return true;
 }
 
 /* Unless it is not there, which is for the operation to say. */
@@ -190,8 +206,9 @@ uint32_t cedi_win_path(win_path *path, const char *utf8)
         return copy_device(path->text, given);
     }
     error = cedi_win_check_names(given);
-    if (error == 0)
-        error = make_full(path, given);
+    if (error)
+        return error;
+    error = cedi_win_path_full(path, given);
     return error == 0 && path->directory ? check_directory(path) : error;
 }
 

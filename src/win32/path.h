@@ -24,6 +24,13 @@ typedef struct win_path {
  * (not UTF-8), ERROR_DIRECTORY (a separator behind what is there and no directory). */
 uint32_t cedi_win_path(win_path *, const char *utf8);
 
+/* The same of a path whose names are not looked at; `directory` is not set. */
+uint32_t cedi_win_path_full(win_path *, const wchar_t *given);
+
+/* Without what makes it a long one, as programs expect it; one of a device is as it is. False:
+ * with its end it is longer than `room`. */
+bool cedi_win_path_plain(const win_path *, wchar_t *out, uint32_t room);
+
 /* Whether it is a pipe of this machine, by its name. */
 bool cedi_win_path_is_pipe(const win_path *);
 /* Whether what is there may be served by some program, as pipes are, and devices for all we know;

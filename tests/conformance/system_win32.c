@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <wchar.h>
 #include <winsock2.h>
 
 /* ---- Console events -------------------------------------------------------------------------- */
@@ -238,6 +239,95 @@ CFT_CASE(batch_file_is_not_run_by_any_of_its_names)
     }
     SetEnvironmentVariableA("PATH", had ? kept : NULL);
     CFT_CHECK(t, begun == 0);
+}
+
+#define DEEP 1024 /* units of a path that is longer than MAX_PATH */
+
+static wchar_t program_begun[DEEP];
+
+static uint32_t note_program(cede_win32_process *how)
+{
+    begun++;
+    wcsncpy(program_begun, how->program, DEEP - 1);
+    return ERROR_BAD_FORMAT;
+}
+
+/* A directory with what could be a program in it, each by both forms of its name. */
+static void make_deep(cft *t, wchar_t deep[DEEP], char name[2 * DEEP], wchar_t *program)
+{
+    wchar_t part[101] = {0};
+    size_t units = GetFullPathNameA(cft_path(t, "x"), 2 * DEEP, name, NULL);
+    HANDLE file;
+    CFT_CHECK(t, units > 1 && units < MAX_PATH);
+    name[units - 2] = '\0'; /* of the directory of all */
+    wcscpy(deep, L"\\\\?\\");
+    CFT_CHECK(t, MultiByteToWideChar(CP_ACP, 0, name, -1, deep + 4, MAX_PATH) > 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        wmemset(part, (wchar_t)(L'a' + i), 100);
+        wcscat(wcscat(deep, L"\\"), part);
+        CFT_CHECK(t, CreateDirectoryW(deep, NULL));
+    }
+    CFT_CHECK(t, WideCharToMultiByte(CP_UTF8, 0, deep + 4, -1, name, 2 * DEEP, NULL, NULL) > 0);
+    wcscat(wcscpy(program, deep), L"\\deep.exe");
+    file = CreateFileW(program, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);
+    CFT_CHECK(t, file != INVALID_HANDLE_VALUE);
+    CloseHandle(file);
+}
+
+static void remove_deep(cft *t, wchar_t deep[DEEP], const wchar_t *program)
+{
+    CFT_CHECK(t, DeleteFileW(program));
+    for (uint32_t i = 0; i < 3; i++) {
+        CFT_CHECK(t, RemoveDirectoryW(deep));
+        *wcsrchr(deep, L'\\') = L'\0';
+    }
+}
+
+/* CEDE_ENOEXEC, if it comes as far as a process. */
+static cede_status start_in(cft *t, cede_loop *loop, const char *program, const char *directory)
+{
+    const char *arguments[] = {"x", NULL};
+    cede_spawn how = {.program = program, .arguments = arguments, .directory = directory};
+    cft_rec *rec = cft_new(t);
+    begun = 0;
+    program_begun[0] = L'\0';
+    cede_prep_spawn(rec->req, &how, NULL);
+    hooks_do(t, loop, rec);
+    CFT_CHECK(t, begun == (rec->result.status == CEDE_ENOEXEC));
+    return rec->result.status;
+}
+
+/* CreateProcessW takes the long form of a program's path, and none of a directory's. (Wine's takes
+ * neither.) */
+CFT_CASE(program_may_lie_deep_and_a_child_may_not_work_there)
+{
+    static const cede_win32_calls calls = {.create_process = note_program};
+    static wchar_t deep[DEEP], program[DEEP];
+    static char name[2 * DEEP], path[2 * DEEP], self[MAX_PATH], kept[32767];
+    static const char *const ways[] = {"%s\\deep.exe", "%s/./deep"};
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    make_deep(t, deep, name, program);
+    for (uint32_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, ways[i], name);
+        CFT_CHECK(t, start_in(t, loop, path, NULL) == CEDE_ENOEXEC);
+        CFT_CHECK(t, wcscmp(program_begun, program) == 0);
+    }
+    DWORD had = GetEnvironmentVariableA("PATH", kept, sizeof kept);
+    SetEnvironmentVariableA("PATH", name);
+    CFT_CHECK(t, start_in(t, loop, "deep", NULL) == CEDE_ENOEXEC);
+    CFT_CHECK(t, wcscmp(program_begun, program) == 0);
+    SetEnvironmentVariableA("PATH", had ? kept : NULL);
+    snprintf(path, sizeof path, "%s\\none.exe", name);
+    CFT_CHECK(t, start_in(t, loop, path, NULL) == CEDE_ENOENT);
+    CFT_CHECK(t, start_in(t, loop, name, NULL) == CEDE_EACCES); /* a directory */
+    CFT_CHECK(t, GetModuleFileNameA(NULL, self, sizeof self) > 0);
+    CFT_CHECK(t, start_in(t, loop, self, NULL) == CEDE_ENOEXEC && program_begun[1] == L':');
+    CFT_CHECK(t, start_in(t, loop, self, name) == CEDE_ENAMETOOLONG);
+    snprintf(path, sizeof path, "%s\\..\\..", name);
+    CFT_CHECK(t, start_in(t, loop, self, path) == CEDE_ENOEXEC); /* short enough */
+    strcat(name, "\\none");
+    CFT_CHECK(t, start_in(t, loop, self, name) == CEDE_ENOENT);
+    remove_deep(t, deep, program);
 }
 
 static DWORD input_type;
