@@ -143,15 +143,15 @@ bool cedi_win_is_synchronous(HANDLE handle)
 }
 
 /* A handle that leads to no other machine has no such information. */
-static bool is_remote(HANDLE handle)
+static bool is_remote(const win *self, HANDLE handle)
 {
     uint64_t room[32]; /* some 180 bytes, of two versions */
-    return GetFileInformationByHandleEx(handle, FileRemoteProtocolInfo, room, sizeof room);
+    return self->calls.get_file_info(handle, FileRemoteProtocolInfo, room, sizeof room) == 0;
 }
 
 /* A pipe that never waits has results of its own ("nothing there", "nothing written") and none that
  * comes later: it cannot be used. */
-static cede_status look_at_pipe(win_file *file)
+static cede_status look_at_pipe(const win *self, win_file *file)
 {
     /* FILE_PIPE_LOCAL_INFORMATION: ten numbers */
     enum { INBOUND_QUOTA = 4, OUTBOUND_QUOTA = 6, IS_SERVER = 9 };
@@ -163,7 +163,8 @@ static cede_status look_at_pipe(win_file *file)
         file->quota = info[info[IS_SERVER] ? OUTBOUND_QUOTA : INBOUND_QUOTA];
     if (file->quota == 0)
         file->quota = QUOTA_UNKNOWN;
-    if (file->quota > REMOTE_MOST && is_remote((HANDLE)file->native))
+    file->remote = is_remote(self, (HANDLE)file->native);
+    if (file->quota > REMOTE_MOST && file->remote)
         file->quota = REMOTE_MOST;
     if (file->is_pipe &&
         GetNamedPipeHandleStateW((HANDLE)file->native, &state, NULL, NULL, NULL, NULL, 0) &&
@@ -319,7 +320,7 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if (kind == CEDE_KIND_FILE || kind == CEDE_KIND_DISK)
         look_at_file(file);
     else if (kind == CEDE_KIND_PIPE || kind == CEDE_KIND_STREAM)
-        status = look_at_pipe(file);
+        status = look_at_pipe(self, file);
     else if (kind & CEDE_KIND_SOCKETS)
         status = GetFileType((HANDLE)file->native) == FILE_TYPE_UNKNOWN ? CEDE_EBADF : CEDE_EINVAL;
     return status ? status : choose_lane(self, file, lane);

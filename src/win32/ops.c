@@ -60,17 +60,21 @@ static bool start_append(win *self, const cede_work *work)
 
 /* ---- Close ----------------------------------------------------------------------------------- */
 
+#define SLOW_TO_CLOSE \
+    (CEDE_KIND_FILE | CEDE_KIND_DISK | CEDE_KIND_DIR | CEDE_KIND_WATCH | CEDE_KIND_CHAR)
+
 static bool may_linger(const cede_work *work, const win_file *file, bool is_socket)
 {
     if (is_socket)
         return cedi_win_socket_lingers(work->native);
-    return !file || file->kind == CEDE_KIND_FILE || file->kind == CEDE_KIND_DISK;
+    return !file || file->remote || (file->kind & SLOW_TO_CLOSE);
 }
 
-/* Nothing is pending on it. Closing a file may take long (a file server that is told the rest), so
- * may that of a socket that was told to linger, and goes to a thread; what nobody has used may be a
- * file. Other closes never do. Nor is a close put off for want of memory (law
- * 10). */
+/* Nothing is pending on it. A close that may take long goes to a thread: that of a file, a
+ * directory or a pipe, whose server is told (as that of a watch is, which is a directory), of a
+ * device, whose driver may send the rest first, as of a serial line, and of a socket that was told
+ * to linger; what nobody has used may be any of them. Others never do: local pipes, consoles,
+ * processes and the like. Nor is a close put off for want of memory (law 10). */
 static bool start_close(win *self, const cede_work *work)
 {
     const win_file *file = cedi_win_file_find(self, work->native);

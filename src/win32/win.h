@@ -123,6 +123,7 @@ typedef struct win_file {
     bool may_skip;        /* a socket: may be told to send no packets for success */
     bool skips;           /* what succeeds at once sends no packet */
     bool borrowed;        /* when it was attached */
+    bool remote;          /* a pipe that leads to another machine */
     bool is_pipe;         /* a real one, and no socket, which is one to most of the system */
     bool appends;         /* every write goes to the end */
     bool closed;          /* not in the table any more */

@@ -5,6 +5,7 @@
 #include "hooks_win32.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 static const cede_win32_calls *real(void)
@@ -212,6 +213,113 @@ CFT_CASE(close_of_what_nobody_has_used_holds_up_no_loop)
     cede_prep_close(close->req, file);
     CFT_CHECK(t, did(t, close) == CEDE_OK);
     CFT_CHECK(t, atomic_load(&closed_by) != 0 && atomic_load(&closed_by) != GetCurrentThreadId());
+}
+
+static HANDLE go;
+static DWORD loops_thread;
+static bool all_are_remote;
+
+static void no_change(cede_req *req, cede_result item)
+{
+    (void)req;
+    (void)item;
+}
+
+static uint32_t close_when_told(void *handle)
+{
+    atomic_store(&closed_by, GetCurrentThreadId());
+    if (GetCurrentThreadId() != loops_thread)
+        (void)WaitForSingleObject(go, 20000);
+    return real()->close_handle(handle);
+}
+
+static uint32_t say_remote(void *handle, int what, void *out, uint32_t bytes)
+{
+    if (what != FileRemoteProtocolInfo)
+        return real()->get_file_info(handle, what, out, bytes);
+    return all_are_remote ? 0 : ERROR_INVALID_PARAMETER;
+}
+
+/* While the system closes it, the loop goes on. */
+static void close_slowly(cft *t, cede_handle handle, bool on_a_thread)
+{
+    cft_rec *close = cft_new(t), *other = cft_new(t);
+    ResetEvent(go);
+    atomic_store(&closed_by, 0);
+    cede_prep_close(close->req, handle);
+    cft_submit_on(close, at);
+    cede_prep_nop(other->req);
+    CFT_CHECK(t, did(t, other) == CEDE_OK);
+    CFT_CHECK(t, cft_run_on(at, 0) >= 0 && (!on_a_thread || !cft_is_done(close)));
+    SetEvent(go);
+    hooks_await(t, at, close);
+    CFT_OK(t, close);
+    CFT_CHECK(t, (atomic_load(&closed_by) != GetCurrentThreadId()) == on_a_thread);
+}
+
+static cede_handle used_watch(cft *t)
+{
+    cede_pool *pool;
+    cft_rec *watch = cft_new(t), *follow = cft_new(t);
+    cede_prep_watch(watch->req, cft_path(t, "d"), 0);
+    CFT_CHECK(t, did(t, watch) == CEDE_OK);
+    CFT_CHECK(t, cede_pool_open(at, 1, CEDE_WATCH_BYTES, 0, &pool) == CEDE_OK);
+    cede_prep_watch_many(follow->req, watch->result.handle, pool, no_change);
+    cft_submit_on(follow, at);
+    CFT_CHECK(t, cft_run_on(at, 0) >= 0);
+    cede_cancel(follow->ticket);
+    hooks_await(t, at, follow);
+    cede_pool_close(pool);
+    return watch->result.handle;
+}
+
+static cede_handle used_writer(cft *t, HANDLE native)
+{
+    cede_handle handle = cede_import((intptr_t)native, CEDE_KIND_AUTO, 0);
+    cft_rec *write = cft_new(t);
+    CFT_CHECK(t, native != INVALID_HANDLE_VALUE && handle != 0);
+    cede_prep_write(write->req, handle, cft_input(write, "x", 1), 1, CEDE_CURRENT);
+    CFT_CHECK(t, did(t, write) == CEDE_OK);
+    return handle;
+}
+
+static void close_a_pipe(cft *t, bool remote)
+{
+    char name[80];
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\cede-names.%lu", GetCurrentProcessId());
+    HANDLE server = CreateNamedPipeA(name, PIPE_ACCESS_INBOUND, PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
+    HANDLE client = CreateFileA(name, GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0, NULL, OPEN_EXISTING,
+                                FILE_FLAG_OVERLAPPED, NULL);
+    CFT_CHECK(t, server != INVALID_HANDLE_VALUE);
+    all_are_remote = remote;
+    close_slowly(t, used_writer(t, client), remote);
+    CloseHandle(server);
+}
+
+/* A file server that is told of it may hang, and a serial line sends the rest. */
+CFT_CASE(close_of_what_has_a_server_or_driver_holds_up_no_loop)
+{
+    static const cede_win32_calls calls = {.close_handle = close_when_told,
+                                           .get_file_info = say_remote};
+    cft_rec *open = cft_new(t), *stat = cft_new(t);
+    at = hooks_open(t, &calls, 0, 0);
+    go = CreateEventW(NULL, TRUE, FALSE, NULL);
+    loops_thread = GetCurrentThreadId();
+    all_are_remote = false;
+    make_directory(t, "d");
+    cede_prep_open(open->req, cft_path(t, "d"), CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, 0);
+    CFT_CHECK(t, did(t, open) == CEDE_OK);
+    cede_prep_stat_handle(stat->req, open->result.handle, cft_buffer(stat, sizeof(cede_stat)));
+    CFT_CHECK(t, did(t, stat) == CEDE_OK);
+    close_slowly(t, open->result.handle, true);
+    close_slowly(t, used_watch(t), true);
+    close_slowly(t,
+                 used_writer(t, CreateFileA("NUL", GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+                                            FILE_FLAG_OVERLAPPED, NULL)),
+                 true);
+    close_a_pipe(t, true);
+    close_a_pipe(t, false);
+    CloseHandle(go);
 }
 
 /* ---- Renames the old way --------------------------------------------------------------------- */
