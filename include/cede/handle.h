@@ -58,11 +58,13 @@ extern "C" {
  * negative (Linux: or above INT_MAX), kind or flags are unknown, or memory is out; then it stays
  * the caller's. A kind that is named is believed: with a wrong one order and positions are of that
  * kind, and on Linux a write to a peer that is gone may raise SIGPIPE; AUTO asks the system. What
- * names no file, and on Windows a pipe in the mode PIPE_NOWAIT, fails its requests with CEDE_EBADF
- * or CEDE_EINVAL, and on Linux a socket that is neither SOCK_STREAM nor SOCK_DGRAM with
- * CEDE_ENOTSUP; it can still be closed. (As CEDE_KIND_OBJECT such a socket can be polled.) A linger
- * that is set behind the library's back, when it has used the socket, may block the loop that
- * closes it. Any thread; may allocate. */
+ * names no file, and on Windows a pipe in the mode PIPE_NOWAIT (where its handle may be asked: one
+ * without FILE_READ_ATTRIBUTES, as PIPE_ACCESS_OUTBOUND alone makes it, may not, and its transfers
+ * then say what they say in that mode), fails its requests with CEDE_EBADF or CEDE_EINVAL, and on
+ * Linux a socket that is neither SOCK_STREAM nor SOCK_DGRAM with CEDE_ENOTSUP; it can still be
+ * closed. (As CEDE_KIND_OBJECT such a socket can be polled.) A linger that is set behind the
+ * library's back, when it has used the socket, may block the loop that closes it. Any thread; may
+ * allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.
