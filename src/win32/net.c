@@ -420,11 +420,15 @@ bool cedi_win_start_accept_many(win *self, const cede_work *work)
 
 /* ---- Datagrams ------------------------------------------------------------------------------ */
 
+#define DATAGRAM_MOST 65536u /* none is as long: its length has 16 bits (RFC 768) */
+
+/* A buffer that is much larger may be refused for want of memory (size.c). What is to be sent is
+ * for the system to call too large. */
 static bool start_datagram(win *self, const cede_work *work, win_io *io)
 {
     uint64_t length = work->args->datagram.length_bytes;
-    WSABUF piece = {length < WIN_ROUND_BYTES ? (ULONG)length : WIN_ROUND_BYTES,
-                    work->args->datagram.buffer};
+    uint32_t most = io->writes ? WIN_ROUND_BYTES : DATAGRAM_MOST;
+    WSABUF piece = {length < most ? (ULONG)length : most, work->args->datagram.buffer};
     io->buffer = &piece;
     io->asked = piece.len;
     io->call = call_transfer;

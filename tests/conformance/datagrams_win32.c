@@ -163,3 +163,34 @@ CFT_CASE(receive_survives_what_became_of_a_datagram)
     hooks_await(t, loop, recv);
     CFT_MOVED(t, recv, 4);
 }
+
+static uint32_t recv_from_no_more(uintptr_t socket, void *buffer, void *flags, void *name,
+                                  int *name_bytes, void *overlapped, void (*routine)(void))
+{
+    const WSABUF *piece = buffer;
+    return piece->len > 65536 ? WSAENOBUFS
+                              : real()->wsa_recv_from(socket, buffer, flags, name, name_bytes,
+                                                      overlapped, routine);
+}
+
+/* The largest one comes whole all the same. */
+CFT_CASE(receive_asks_for_no_more_than_a_datagram_has)
+{
+    enum { ROOM = 1 << 20, LARGEST = 65507 };
+    static const cede_win32_calls calls = {.wsa_recv_from = recv_from_no_more};
+    static unsigned char bytes[LARGEST];
+    cede_address at;
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    cede_handle handle = datagrams(t, loop, &at);
+    cft_rec *recv = cft_new(t), *send = cft_new(t);
+    cede_prep_recvfrom(recv->req, handle, cft_buffer(recv, ROOM), ROOM, NULL);
+    cft_submit_on(recv, loop);
+    hooks_look(t, loop);
+    CFT_CHECK(t, !cft_is_done(recv));
+    cft_fill(bytes, LARGEST, 3, 0);
+    cede_prep_sendto(send->req, handle, bytes, LARGEST, &at);
+    hooks_do(t, loop, send);
+    hooks_await(t, loop, recv);
+    CFT_MOVED(t, recv, LARGEST);
+    CFT_CHECK(t, cft_filled(recv->bytes, LARGEST, 3, 0));
+}
