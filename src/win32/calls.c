@@ -111,9 +111,18 @@ static uint32_t error_unless_0(int result)
     return result == 0 ? 0 : (uint32_t)WSAGetLastError();
 }
 
+/* Streams and datagrams of the internet by their protocols; another family's (AF_UNIX, of a
+ * listener that was made elsewhere) by what it has. */
+static int protocol_of(int family, int type)
+{
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
+    return type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
 static uint32_t make_socket(int family, int type, uintptr_t *out)
 {
-    SOCKET made = WSASocketW(family, type, type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, NULL, 0,
+    SOCKET made = WSASocketW(family, type, protocol_of(family, type), NULL, 0,
                              WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
     *out = made;
     return made == INVALID_SOCKET ? (uint32_t)WSAGetLastError() : 0;

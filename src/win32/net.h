@@ -24,7 +24,7 @@ typedef union win_name {
     struct sockaddr_in6 v6;
 } win_name;
 
-#define WIN_ACCEPT_BYTES (sizeof(struct sockaddr_in6) + 16) /* what AcceptEx wants for a name */
+#define WIN_ACCEPT_BYTES 128u /* what AcceptEx wants for a name; AF_UNIX's are the longest, 110 */
 
 /* What an operation on a socket has besides its record; recycled, freed by close. */
 typedef struct win_net {
