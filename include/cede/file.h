@@ -183,7 +183,10 @@ CEDE_API void cede_prep_set_mode(cede_req *, cede_handle, uint32_t mode);
  * Windows it takes more to replace a directory where the file system has no renames of POSIX's
  * kind; one that fails leaves both.) */
 CEDE_API void cede_prep_rename(cede_req *, const char *from, const char *to, uint32_t flags);
-/* Removes a name that is not a directory's. */
+/* Removes a name that is not a directory's. Windows: where the file system has no deletes of
+ * POSIX's kind, or who deletes does not ask for them, the name of a file that is open stays until
+ * it is closed everywhere. It is CEDE_ENOENT meanwhile, and CEDE_EBUSY to who would make something
+ * by it (CEDE_OPEN_CREATE, mkdir). */
 CEDE_API void cede_prep_unlink(cede_req *, const char *path);
 CEDE_API void cede_prep_mkdir(cede_req *, const char *path, uint32_t mode);
 CEDE_API void cede_prep_rmdir(cede_req *, const char *path);

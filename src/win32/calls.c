@@ -427,6 +427,7 @@ static BOOL CALLBACK nt_find(INIT_ONCE *once, void *parameter, void **context)
     (void)parameter;
     (void)context;
     nt.error_of = (unsigned long(WINAPI *)(LONG))look_for(module, "RtlNtStatusToDosError");
+    nt.last_status = (LONG(WINAPI *)(void))look_for(module, "RtlGetLastNtStatus");
     nt.query_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
                                     int))look_for(module, "NtQueryInformationFile");
     nt.set_file = (LONG(WINAPI *)(HANDLE, cedi_nt_status_block *, void *, unsigned long,
@@ -460,6 +461,13 @@ const cedi_nt *cedi_win_nt(void)
 {
     (void)InitOnceExecuteOnce(&nt_once, nt_find, NULL, NULL);
     return &nt;
+}
+
+uint32_t cedi_win_pending_deletion(uint32_t error)
+{
+    if (error != ERROR_ACCESS_DENIED || !cedi_win_nt()->last_status)
+        return error;
+    return (uint32_t)nt.last_status() == SYSTEM_STATUS_DELETING ? ERROR_DELETE_PENDING : error;
 }
 
 uint32_t cedi_win_error_of(ULONG_PTR internal)

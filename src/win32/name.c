@@ -330,8 +330,8 @@ uint32_t cedi_win_do_mkdir(win_job *job)
     uint32_t error = cedi_win_path(&path, job->args.path.path);
     if (error)
         return error;
-    error = error_unless(CreateDirectoryW(path.text, NULL));
-    return cedi_win_path_why(&path, error);
+    error = cedi_win_pending_deletion(error_unless(CreateDirectoryW(path.text, NULL)));
+    return error == ERROR_DELETE_PENDING ? ERROR_BUSY : cedi_win_path_why(&path, error);
 }
 
 uint32_t cedi_win_do_rmdir(win_job *job)
@@ -342,7 +342,7 @@ uint32_t cedi_win_do_rmdir(win_job *job)
         return error;
     if (!(attributes_of(job, &path) & FILE_ATTRIBUTE_DIRECTORY))
         return ERROR_DIRECTORY;
-    error = error_unless(RemoveDirectoryW(path.text));
+    error = cedi_win_pending_deletion(error_unless(RemoveDirectoryW(path.text)));
     return error == ERROR_DIRECTORY ? error : cedi_win_path_why(&path, error);
 }
 

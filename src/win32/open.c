@@ -130,6 +130,8 @@ static uint32_t check(const win_job *job, HANDLE file, uint32_t flags, bool *dir
 static uint32_t refused(const win_path *path, uint32_t flags, uint32_t error)
 {
     DWORD attributes;
+    if (error == ERROR_DELETE_PENDING && (flags & CEDE_OPEN_CREATE))
+        return ERROR_BUSY; /* the name is gone, but cannot be had yet */
     if (error == ERROR_ACCESS_DENIED && (flags & CEDE_OPEN_WRITE)) {
         attributes = GetFileAttributesW(path->text);
         if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY))

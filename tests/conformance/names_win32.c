@@ -1,6 +1,7 @@
 /*
  * What file systems of Windows answer that are not Wine's: reparse points that are no links, empty
- * volumes, questions that they do not know, renames that fail half way. Cases of the Windows lanes.
+ * volumes, questions that they do not know, renames that fail half way, names that go or are no
+ * UTF-16, texts of links. Cases of the Windows lanes.
  */
 #include "hooks_win32.h"
 
@@ -427,4 +428,56 @@ CFT_CASE(directory_without_file_numbers_is_read_all_the_same)
         cede_drop(directory);
         CFT_CHECK(t, cft_run_on(at, 0) >= 0);
     }
+}
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+#define DELETE_PENDING 0xc0000056u
+#define ACCESS_DENIED  0xc0000022u
+
+/* What CreateFile says, and what its thread is told beside that. */
+static uint32_t deny(uint32_t status)
+{
+    typedef ULONG WINAPI error_of(LONG status); /* and notes it */
+    FARPROC found = GetProcAddress(GetModuleHandleA("ntdll.dll"), "RtlNtStatusToDosError");
+    return ((error_of *)(void (*)(void))found)((LONG)status);
+}
+
+static uint32_t deny_by_name(const wchar_t *path, uint32_t access, uint32_t share,
+                             uint32_t disposition, uint32_t flags, void **out)
+{
+    bool pending = wcsstr(path, L"pending") != NULL;
+    if (!pending && !wcsstr(path, L"denied"))
+        return real()->create_file(path, access, share, disposition, flags, out);
+    *out = INVALID_HANDLE_VALUE;
+    return deny(pending ? DELETE_PENDING : ACCESS_DENIED);
+}
+
+static cede_status do_open(cft *t, const char *name, uint32_t flags)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_open(rec->req, cft_path(t, name), flags, 0644);
+    return did(t, rec);
+}
+
+static cede_status do_stat(cft *t, const char *name)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_stat(rec->req, cft_path(t, name), cft_buffer(rec, sizeof(cede_stat)), 0);
+    return did(t, rec);
+}
+
+CFT_CASE(name_whose_deletion_is_pending_is_gone)
+{
+    static const cede_win32_calls calls = {.create_file = deny_by_name};
+    at = hooks_open(t, &calls, 0, 0);
+    CFT_CHECK(t, deny(DELETE_PENDING) == ERROR_ACCESS_DENIED);
+    CFT_CHECK(t, do_open(t, "pending", CEDE_OPEN_READ) == CEDE_ENOENT);
+    CFT_CHECK(t, do_open(t, "pending", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE) == CEDE_EBUSY);
+    CFT_CHECK(t, do_stat(t, "pending") == CEDE_ENOENT);
+    CFT_CHECK(t, do_unlink(t, "pending") == CEDE_ENOENT);
+    CFT_CHECK(t, do_open(t, "denied", CEDE_OPEN_READ) == CEDE_EACCES);
+    CFT_CHECK(t, do_open(t, "denied", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE) == CEDE_EACCES);
+    CFT_CHECK(t, do_stat(t, "denied") == CEDE_EACCES);
+    CFT_CHECK(t, do_unlink(t, "denied") == CEDE_EACCES);
 }
