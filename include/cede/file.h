@@ -11,7 +11,11 @@
  * < > : " | ? * or a control character ("a:b": there is no way to streams), and those of devices,
  * whatever follows ("nul.txt", "con", "com1"). Paths may be long (32,767 units), and a name has 255
  * units at most (CEDE_ENAMETOOLONG). What begins with \\.\ or \\?\ is the system's own name for
- * something, and is left to it.
+ * something, and is left to it. "." and ".." are resolved by the text, before anything is looked
+ * for: "none/../f" is "f", whatever "none" is, and ".." behind a symbolic link leads back to where
+ * the link is. Names there are 16-bit units of any value. A surrogate that has no partner is told,
+ * and taken, as three bytes that UTF-8 has no use for (WTF-8: ED A0 80 to ED BF BF), so that each
+ * name that readdir tells can be opened; what is shown to people may have to do without.
  *
  * Positions: an offset of CEDE_CURRENT uses, and moves, the file's own position; pipes and
  * terminals take only that (another: CEDE_ESPIPE). Requests at the current position, on one handle

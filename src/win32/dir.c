@@ -8,6 +8,7 @@
  * form takes 68 + 2n, which is 578 there: two thirds.
  */
 #include "calls.h"
+#include "path.h"
 
 #include <string.h>
 
@@ -71,16 +72,14 @@ static const form full = {FileFullDirectoryInfo, 3, 2, read_full};
 static size_t convert(const record *record, unsigned char *to)
 {
     cede_entry entry;
-    size_t units = record->name_bytes / sizeof(wchar_t), whole;
-    int bytes;
+    size_t units = record->name_bytes / sizeof(wchar_t), bytes, whole;
     if (units == 0 || is_dots(record->name, units))
         return 0;
     memset(&entry, 0, sizeof entry);
-    bytes = WideCharToMultiByte(CP_UTF8, 0, record->name, (int)units, entry.name,
-                                CEDE_NAME_BYTES - 1, NULL, NULL);
-    if (bytes <= 0)
+    bytes = cedi_win_utf8(entry.name, CEDE_NAME_BYTES - 1, record->name, units);
+    if (bytes == 0)
         return 0;
-    whole = (offsetof(cede_entry, name) + (size_t)bytes + 1 + 7) & ~(size_t)7;
+    whole = (offsetof(cede_entry, name) + bytes + 1 + 7) & ~(size_t)7;
     entry.file_id = (uint64_t)record->id;
     entry.entry_bytes = (uint16_t)whole;
     entry.type = type_of(record->attributes, record->tag);

@@ -12,7 +12,6 @@
  * close waits for.
  */
 #include "net.h"
-#include "path.h"
 
 #include <process.h>
 #include <string.h>
@@ -166,7 +165,8 @@ static win_question *make(const win *self, const cede_args *args, uint32_t *erro
                        : flags == CEDE_LOOKUP_IPV6 ? AF_INET6
                                                    : AF_UNSPEC;
     atomic_store(&question->holders, 2);
-    if (cedi_win_text(question->host, NAME_UNITS, args->path.path))
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, args->path.path, -1, question->host,
+                            NAME_UNITS) <= 1)
         *error = WSAHOST_NOT_FOUND; /* what is no text is no name */
     return question;
 }

@@ -85,18 +85,6 @@ uint32_t cedi_win_check_names(const wchar_t *path)
     return 0;
 }
 
-uint32_t cedi_win_text(wchar_t *out, uint32_t units, const char *utf8)
-{
-    int made;
-    if (!*utf8)
-        return ERROR_FILE_NOT_FOUND;
-    made = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, utf8, -1, out, (int)units);
-    if (made > 0)
-        return 0;
-    return GetLastError() == ERROR_INSUFFICIENT_BUFFER ? ERROR_FILENAME_EXCED_RANGE
-                                                       : GetLastError();
-}
-
 /* What the full path needs before it, to be taken as it is. Returns how much of it is replaced. */
 static size_t long_prefix(const wchar_t *full, const wchar_t **prefix)
 {

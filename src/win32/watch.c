@@ -95,12 +95,10 @@ static uint8_t what_of(DWORD action)
 static uint32_t put(char *to, uint32_t room, uint8_t what, const wchar_t *name, uint32_t units)
 {
     cede_change change = {0};
-    int bytes = 0;
-    uint32_t whole;
+    uint32_t whole, bytes = 0;
     if (units > 0)
-        bytes = WideCharToMultiByte(CP_UTF8, 0, name, (int)units, change.name,
-                                    (int)sizeof change.name - 1, NULL, NULL);
-    whole = ((uint32_t)offsetof(cede_change, name) + (uint32_t)bytes + 1 + 7) & ~7u;
+        bytes = (uint32_t)cedi_win_utf8(change.name, sizeof change.name - 1, name, units);
+    whole = ((uint32_t)offsetof(cede_change, name) + bytes + 1 + 7) & ~7u;
     if (whole > room)
         return 0;
     change.change_bytes = (uint16_t)whole;

@@ -481,3 +481,63 @@ CFT_CASE(name_whose_deletion_is_pending_is_gone)
     CFT_CHECK(t, do_stat(t, "denied") == CEDE_EACCES);
     CFT_CHECK(t, do_unlink(t, "denied") == CEDE_EACCES);
 }
+
+#define ALONE 0xd83du /* the first half of a character */
+
+/* Wine's files have names that its host can have: there each "=" stands for it. */
+static uint32_t create_alone(const wchar_t *path, uint32_t access, uint32_t share,
+                             uint32_t disposition, uint32_t flags, void **out)
+{
+    static wchar_t stands[1024];
+    size_t i = 0;
+    for (; path[i] && i < 1023; i++)
+        stands[i] = path[i] == ALONE ? L'=' : path[i];
+    stands[i] = 0;
+    return real()->create_file(stands, access, share, disposition, flags, out);
+}
+
+static uint32_t entries_alone(void *file, int what, void *out, uint32_t bytes)
+{
+    uint32_t error = real()->get_file_info(file, what, out, bytes);
+    FILE_ID_BOTH_DIR_INFO *info = out;
+    if (error || what != FileIdBothDirectoryInfo)
+        return error;
+    for (;;) {
+        for (size_t i = 0; i < info->FileNameLength / sizeof(wchar_t); i++) {
+            if (info->FileName[i] == L'=')
+                info->FileName[i] = ALONE;
+        }
+        if (info->NextEntryOffset == 0)
+            return 0;
+        info = (FILE_ID_BOTH_DIR_INFO *)(void *)((char *)info + info->NextEntryOffset);
+    }
+}
+
+CFT_CASE(name_that_is_no_utf16_leads_to_its_file)
+{
+    static const cede_win32_calls calls = {.create_file = create_alone,
+                                           .get_file_info = entries_alone};
+    static char name[64] = "d/";
+    cede_handle directory;
+    uint64_t position = 0;
+    at = hooks_open(t, &calls, 0, 0);
+    make_directory(t, "d");
+    CFT_CHECK(t, do_open(t,
+                         "d/a\xed\xa0\xbd"
+                         "b",
+                         CEDE_OPEN_WRITE | CEDE_OPEN_CREATE) == CEDE_OK);
+    CFT_CHECK(t, attributes_of(t, "d/a=b") != INVALID_FILE_ATTRIBUTES);
+    cft_rec *read = read_entries(t, &directory);
+    CFT_OK(t, read);
+    const cede_entry *entry = cede_next_entry(read->bytes, read->result.count, &position);
+    CFT_CHECK(t, entry && strcmp(entry->name, "a\xed\xa0\xbd"
+                                              "b") == 0);
+    CFT_CHECK(t, entry && !cede_next_entry(read->bytes, read->result.count, &position));
+    memcpy(name + 2, entry->name, strlen(entry->name) + 1);
+    CFT_CHECK(t, do_open(t, name, CEDE_OPEN_READ) == CEDE_OK);
+    CFT_CHECK(t, do_unlink(t, name) == CEDE_OK);
+    cede_drop(directory);
+    CFT_CHECK(t, cft_run_on(at, 0) >= 0);
+    /* Two that belong together are one character, and are not to be had by halves. */
+    CFT_CHECK(t, do_open(t, "d/\xed\xa0\xbd\xed\xb8\x80", CEDE_OPEN_READ) == CEDE_EINVAL);
+}
