@@ -198,7 +198,8 @@ CEDE_API void cede_prep_rmdir(cede_req *, const char *path);
 CEDE_API void cede_prep_link(cede_req *, const char *existing, const char *path);
 /* A symbolic link at `path` whose text is `target`. */
 CEDE_API void cede_prep_symlink(cede_req *, const char *target, const char *path);
-/* The text of a symbolic link into buffer (ceded), not terminated; count is its length.
+/* The text of a symbolic link into buffer (ceded), not terminated; count is its length. (Windows:
+ * of a mount point, too.)
  * CEDE_EOVERFLOW if it does not fit, CEDE_EINVAL if path is no symbolic link. */
 CEDE_API void cede_prep_readlink(cede_req *, const char *path, void *buffer, uint64_t length_bytes);
 

@@ -69,6 +69,8 @@ typedef struct cede_win32_calls {
     /* GetFileAttributesW; GetFileInformationByHandleEx, `what` a FILE_INFO_BY_HANDLE_CLASS. */
     uint32_t (*get_path_attributes)(const wchar_t *path, uint32_t *attributes);
     uint32_t (*get_file_info)(void *file, int what, void *out, uint32_t bytes);
+    /* FSCTL_GET_REPARSE_POINT, of a handle that was opened to the point itself. */
+    uint32_t (*get_reparse_point)(void *file, void *out, uint32_t bytes, uint32_t *got);
     uint32_t (*move_file)(const wchar_t *from, const wchar_t *to, uint32_t flags);
     /* Sockets are SOCKETs, `buffers` an array of WSABUF, `name` a sockaddr. A `routine` of NULL: by
      * packet or event. `flags` is written until the transfer is over. */

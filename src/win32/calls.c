@@ -97,6 +97,15 @@ static uint32_t get_file_info(void *file, int what, void *out, uint32_t bytes)
         GetFileInformationByHandleEx(file, (FILE_INFO_BY_HANDLE_CLASS)what, out, bytes));
 }
 
+static uint32_t get_reparse_point(void *file, void *out, uint32_t bytes, uint32_t *got)
+{
+    DWORD made = 0;
+    uint32_t error = error_unless(
+        DeviceIoControl(file, FSCTL_GET_REPARSE_POINT, NULL, 0, out, bytes, &made, NULL));
+    *got = made;
+    return error;
+}
+
 static uint32_t move_file(const wchar_t *from, const wchar_t *to, uint32_t flags)
 {
     return error_unless(MoveFileExW(from, to, flags));
@@ -338,6 +347,7 @@ static const cede_win32_calls system_calls = {read_file,
                                               close_handle,
                                               get_path_attributes,
                                               get_file_info,
+                                              get_reparse_point,
                                               move_file,
                                               make_socket,
                                               close_socket,
@@ -385,6 +395,7 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(close_handle);
     CHOOSE(get_path_attributes);
     CHOOSE(get_file_info);
+    CHOOSE(get_reparse_point);
     CHOOSE(move_file);
     CHOOSE(make_socket);
     CHOOSE(close_socket);

@@ -46,43 +46,69 @@ typedef struct link_data {
     /* a symbolic link has flags here (4 bytes); then the texts */
 } link_data;
 
-static uint32_t utf8_of(const wchar_t *text, size_t units, unsigned char *room, uint64_t *bytes)
+typedef union link_buffer {
+    link_data head;
+    unsigned char all[MAXIMUM_REPARSE_DATA_BUFFER_SIZE];
+    wchar_t units[MAXIMUM_REPARSE_DATA_BUFFER_SIZE / sizeof(wchar_t)];
+} link_buffer;
+
+static bool begins_with(const wchar_t *text, size_t units, const wchar_t *with)
 {
-    int made;
-    if (units == 0)
-        return ERROR_INVALID_REPARSE_DATA;
-    made = WideCharToMultiByte(CP_UTF8, 0, text, (int)units, (char *)room, WIN_BOUNCE_BYTES, NULL,
-                               NULL);
-    *bytes = made > 0 ? (uint64_t)made : 0;
-    return made > 0 ? 0 : GetLastError();
+    size_t less = wcslen(with);
+    return units >= less && wcsncmp(text, with, less) == 0;
 }
 
-uint32_t cedi_win_link_text(HANDLE link, unsigned char *room, uint64_t *bytes)
+/* Where there is no text for people to read there is the kernel's own, whose "\??\" no program can
+ * open: it is "\\?\" to those, which a drive goes without, and a share with less. Returns how many
+ * units are left out in front. */
+static size_t plain_target(wchar_t *text, size_t units)
 {
-    union {
-        link_data head;
-        unsigned char all[MAXIMUM_REPARSE_DATA_BUFFER_SIZE];
-    } data;
-    DWORD got = 0;
-    size_t texts = sizeof data.head, at, length;
-    if (!DeviceIoControl(link, FSCTL_GET_REPARSE_POINT, NULL, 0, &data, sizeof data, &got, NULL))
-        return GetLastError();
-    if (data.head.tag == IO_REPARSE_TAG_SYMLINK)
-        texts += 4;
-    else if (data.head.tag != IO_REPARSE_TAG_MOUNT_POINT)
-        return ERROR_NOT_A_REPARSE_POINT;
-    at = data.head.print_bytes ? data.head.print_at : data.head.target_at;
-    length = data.head.print_bytes ? data.head.print_bytes : data.head.target_bytes;
-    if (texts + at + length > got)
-        return ERROR_INVALID_REPARSE_DATA;
-    for (size_t i = 0; i + 1 < length; i += 2) { /* as it was given */
-        wchar_t unit;
-        memcpy(&unit, data.all + texts + at + i, sizeof unit);
-        if (unit == L'\\')
-            unit = L'/';
-        memcpy(data.all + i, &unit, sizeof unit);
+    if (!begins_with(text, units, L"\\??\\"))
+        return 0;
+    if (units > 5 && text[5] == L':')
+        return 4;
+    if (begins_with(text, units, L"\\??\\UNC\\")) {
+        text[6] = L'\\';
+        return 6;
     }
-    return utf8_of((const wchar_t *)(const void *)data.all, length / sizeof(wchar_t), room, bytes);
+    text[1] = L'\\';
+    return 0;
+}
+
+/* As it was given. */
+static uint32_t text_of(link_buffer *data, size_t got, unsigned char *room, uint64_t *bytes)
+{
+    bool printed = data->head.print_bytes != 0;
+    size_t at = sizeof data->head, length, left_out;
+    if (data->head.tag == IO_REPARSE_TAG_SYMLINK)
+        at += 4;
+    at += printed ? data->head.print_at : data->head.target_at;
+    length = printed ? data->head.print_bytes : data->head.target_bytes;
+    if (at + length > got)
+        return ERROR_INVALID_REPARSE_DATA;
+    memmove(data->all, data->all + at, length);
+    length /= sizeof(wchar_t);
+    left_out = plain_target(data->units, length);
+    for (size_t i = 0; i < length; i++) {
+        if (data->units[i] == L'\\')
+            data->units[i] = L'/';
+    }
+    *bytes =
+        cedi_win_utf8((char *)room, WIN_BOUNCE_BYTES, data->units + left_out, length - left_out);
+    return *bytes ? 0 : ERROR_INVALID_REPARSE_DATA;
+}
+
+uint32_t cedi_win_link_text(const win *self, HANDLE link, unsigned char *room, uint64_t *bytes)
+{
+    link_buffer data;
+    uint32_t got = 0, error;
+    error = self->calls.get_reparse_point(link, &data, sizeof data, &got);
+    if (error)
+        return error;
+    if (got < sizeof data.head ||
+        (data.head.tag != IO_REPARSE_TAG_SYMLINK && data.head.tag != IO_REPARSE_TAG_MOUNT_POINT))
+        return ERROR_NOT_A_REPARSE_POINT;
+    return text_of(&data, got, room, bytes);
 }
 
 static uint32_t open_link(const win_job *job, HANDLE *link)
@@ -103,7 +129,7 @@ uint32_t cedi_win_do_readlink(win_job *job)
     uint32_t error = open_link(job, &link);
     if (error)
         return error;
-    error = cedi_win_link_text(link, job->scratch->bytes, &job->count);
+    error = cedi_win_link_text(job->self, link, job->scratch->bytes, &job->count);
     (void)CloseHandle(link);
     if (error == ERROR_INVALID_FUNCTION || error == ERROR_NOT_SUPPORTED ||
         error == ERROR_INVALID_PARAMETER)
@@ -215,7 +241,7 @@ static void measure_link(win_job *job, HANDLE link)
 {
     unsigned char room[WIN_BOUNCE_BYTES]; /* on the stack of a pool thread */
     uint64_t bytes;
-    if (cedi_win_link_text(link, room, &bytes) == 0)
+    if (cedi_win_link_text(job->self, link, room, &bytes) == 0)
         job->stat.size_bytes = bytes;
 }
 

@@ -537,6 +537,6 @@ bool cedi_win_is_same_file(HANDLE, HANDLE);
 HANDLE cedi_win_reopen(const win *, HANDLE native, uint32_t access);
 void cedi_win_make_sparse(HANDLE);
 /* The text of a symbolic link, in UTF-8, in `room` of WIN_BOUNCE_BYTES; the error if it is none. */
-uint32_t cedi_win_link_text(HANDLE, unsigned char *room, uint64_t *bytes);
+uint32_t cedi_win_link_text(const win *, HANDLE, unsigned char *room, uint64_t *bytes);
 
 #endif

@@ -541,3 +541,58 @@ CFT_CASE(name_that_is_no_utf16_leads_to_its_file)
     /* Two that belong together are one character, and are not to be had by halves. */
     CFT_CHECK(t, do_open(t, "d/\xed\xa0\xbd\xed\xb8\x80", CEDE_OPEN_READ) == CEDE_EINVAL);
 }
+
+/* ---- The text of links ----------------------------------------------------------------------- */
+
+static uint32_t point_tag; /* of the next; its texts */
+static const wchar_t *target, *print;
+
+static uint32_t make_point(void *file, void *out, uint32_t bytes, uint32_t *got)
+{
+    uint16_t head[10] = {0}, before = point_tag == IO_REPARSE_TAG_SYMLINK ? 20 : 16;
+    uint16_t target_bytes = (uint16_t)(wcslen(target) * 2),
+             print_bytes = (uint16_t)(wcslen(print) * 2);
+    (void)file;
+    if (bytes < (uint32_t)before + target_bytes + print_bytes)
+        return ERROR_INSUFFICIENT_BUFFER;
+    memcpy(head, &point_tag, 4);
+    head[2] = (uint16_t)(before - 8 + target_bytes + print_bytes);
+    head[5] = target_bytes;
+    head[6] = target_bytes;
+    head[7] = print_bytes;
+    memcpy(out, head, before);
+    memcpy((char *)out + before, target, target_bytes);
+    memcpy((char *)out + before + target_bytes, print, print_bytes);
+    *got = before + target_bytes + print_bytes;
+    return 0;
+}
+
+CFT_CASE(text_of_a_link_is_a_path_for_programs)
+{
+    static const cede_win32_calls calls = {.get_reparse_point = make_point};
+    static const struct {
+        uint32_t tag;
+        const wchar_t *target, *print;
+        const char *text;
+    } links[] = {
+        {IO_REPARSE_TAG_MOUNT_POINT, L"\\??\\C:\\x\\y", L"", "C:/x/y"},
+        {IO_REPARSE_TAG_MOUNT_POINT, L"\\??\\C:\\x\\y", L"C:\\x\\y", "C:/x/y"},
+        {IO_REPARSE_TAG_MOUNT_POINT, L"\\??\\Volume{1}\\", L"", "//?/Volume{1}/"},
+        {IO_REPARSE_TAG_SYMLINK, L"\\??\\UNC\\server\\share\\x", L"", "//server/share/x"},
+        {IO_REPARSE_TAG_SYMLINK, L"..\\x", L"", "../x"},
+        {IO_REPARSE_TAG_SYMLINK, L"..\\x", L"..\\y", "../y"},
+        {IO_REPARSE_TAG_SYMLINK, L"a\xd83d", L"", "a\xed\xa0\xbd"},
+    };
+    at = hooks_open(t, &calls, 0, 0);
+    cft_file(t, "f", "x", 1, 0);
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        cft_rec *read = cft_new(t);
+        point_tag = links[i].tag;
+        target = links[i].target;
+        print = links[i].print;
+        cede_prep_readlink(read->req, cft_path(t, "f"), cft_buffer(read, 64), 64);
+        CFT_CHECK(t, did(t, read) == CEDE_OK);
+        CFT_CHECK(t, read->result.count == strlen(links[i].text));
+        CFT_CHECK(t, memcmp(read->bytes, links[i].text, strlen(links[i].text)) == 0);
+    }
+}
