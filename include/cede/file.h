@@ -137,8 +137,8 @@ enum {
     CEDE_FILE_REGULAR,
     CEDE_FILE_DIRECTORY,
     CEDE_FILE_SYMLINK,
-    CEDE_FILE_PIPE,
-    CEDE_FILE_SOCKET,
+    CEDE_FILE_PIPE,   /* Windows: also a local stream that was imported: to it that is a pipe */
+    CEDE_FILE_SOCKET, /* of streams, listeners and datagrams, at local names, too */
     CEDE_FILE_CHARACTER,
     CEDE_FILE_BLOCK
 };
@@ -171,7 +171,8 @@ typedef struct cede_stat {
 CEDE_API void cede_prep_stat(cede_req *, const char *path, cede_stat *out, uint32_t flags);
 CEDE_API void cede_prep_stat_handle(cede_req *, cede_handle, cede_stat *out);
 
-/* Sets when a file was accessed and modified, in nanoseconds since 1970. */
+/* Sets when a file was accessed and modified, in nanoseconds since 1970. (Windows: what is no file
+ * has no times: CEDE_OK, and nothing changes. The same of the next.) */
 #define CEDE_TIME_KEEP INT64_MIN /* leave this one as it is */
 CEDE_API void cede_prep_set_times(cede_req *, cede_handle, int64_t accessed_ns,
                                   int64_t modified_ns);

@@ -195,8 +195,10 @@ bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     written = work->op == CEDE_OP_COPY ? cedi_win_file_find(self, work->native_other) : file;
     job->access = written ? written->access : 0;
-    job->socket =
-        work->op == CEDE_OP_CLOSE && (file ? file->socket : cedi_win_is_socket(work->native));
+    if (work->op == CEDE_OP_CLOSE)
+        job->socket = file ? file->socket : cedi_win_is_socket(work->native);
+    else if (file)
+        job->socket = file->socket || (file->kind & CEDE_KIND_SOCKETS);
     job->pool.run = run_performer;
     status = cedi_pool_submit(self->pool, &job->pool);
     return status == CEDE_OK || no_thread(self, job, status);

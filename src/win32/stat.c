@@ -231,9 +231,15 @@ static uint32_t stat_pipe(win_job *job, win_path *path)
     return 0;
 }
 
+/* To the system both sockets and local streams are pipes, as what they are made of; and a local
+ * listener is nothing that it knows. */
 uint32_t cedi_win_do_stat_handle(win_job *job)
 {
-    return stat_any(job, (HANDLE)job->native);
+    if (!job->socket)
+        return stat_any(job, (HANDLE)job->native);
+    memset(&job->stat, 0, sizeof job->stat);
+    stat_other(job, CEDE_FILE_SOCKET);
+    return 0;
 }
 
 /* As elsewhere, a link is as long as its text. */
@@ -358,9 +364,17 @@ static uint32_t set_basic(const win_job *job, FILE_BASIC_INFO *info)
     return error;
 }
 
+/* Pipes, sockets and devices have neither times nor a mode: nothing of it has a place there. */
+static bool is_file(const win_job *job)
+{
+    return !job->socket && GetFileType((HANDLE)job->native) == FILE_TYPE_DISK;
+}
+
 uint32_t cedi_win_do_set_times(win_job *job)
 {
     FILE_BASIC_INFO info;
+    if (!is_file(job))
+        return 0;
     memset(&info, 0, sizeof info); /* 0: as it is */
     if (job->args.times.accessed_ns != CEDE_TIME_KEEP)
         info.LastAccessTime.QuadPart = ticks_of(job->args.times.accessed_ns);
@@ -373,8 +387,8 @@ uint32_t cedi_win_do_set_mode(win_job *job)
 {
     FILE_BASIC_INFO info;
     DWORD wanted;
-    if (GetFileType((HANDLE)job->native) != FILE_TYPE_DISK)
-        return 0; /* nothing of it has a place there */
+    if (!is_file(job))
+        return 0;
     if (!GetFileInformationByHandleEx((HANDLE)job->native, FileBasicInfo, &info, sizeof info))
         return GetLastError();
     wanted = info.FileAttributes & ~(DWORD)FILE_ATTRIBUTE_READONLY;

@@ -227,7 +227,7 @@ typedef struct win_job {
     HANDLE thread;
     bool wished;
     bool can_stop;
-    bool socket;  /* of a close */
+    bool socket;  /* native is one, for a close; else also a local stream or listener */
     bool console; /* a write to one */
     win_part part;
 } win_job;

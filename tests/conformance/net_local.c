@@ -257,3 +257,45 @@ CFT_CASE(pair_at_the_descriptor_limit_leaves_nothing)
     for (uint32_t i = 0; i < count; i++)
         cft_closed(t, held[i]);
 }
+
+/* ---- What they are --------------------------------------------------------------------------- */
+
+static void expect_type(cft *t, cede_handle handle, uint32_t type)
+{
+    cft_rec *rec[3];
+    for (int i = 0; i < 3; i++)
+        rec[i] = cft_new(t);
+    cede_prep_stat_handle(rec[0]->req, handle, cft_buffer(rec[0], sizeof(cede_stat)));
+    cede_prep_set_times(rec[1]->req, handle, CEDE_TIME_KEEP, CEDE_SECOND);
+    cede_prep_set_mode(rec[2]->req, handle, 0600);
+    for (int i = 0; i < 3; i++) {
+        cft_do(rec[i]);
+        CFT_OK(t, rec[i]);
+    }
+    CFT_EXPECT(t, ((const cede_stat *)(const void *)rec[0]->bytes)->type == type);
+}
+
+/* Whatever its system makes them of. */
+CFT_CASE(stat_tells_sockets_from_pipes)
+{
+    static const uint32_t kinds[] = {CFT_TCP, CFT_LOCAL, CFT_PAIR};
+    cede_address at;
+    for (uint32_t i = 0; i < 3; i++) {
+        cede_handle one, other;
+        cft_connected(t, kinds[i], &one, &other);
+        expect_type(t, one, CEDE_FILE_SOCKET);
+        expect_type(t, other, CEDE_FILE_SOCKET);
+        if (kinds[i] != CFT_PAIR) {
+            cede_handle listener = cft_listening(t, kinds[i], &at);
+            expect_type(t, listener, CEDE_FILE_SOCKET);
+            cft_closed(t, listener);
+        }
+    }
+    expect_type(t, cft_datagrams(t, CEDE_ADDRESS_IPV4, &at), CEDE_FILE_SOCKET);
+    cft_rec *pair = cft_new(t);
+    cft_prep_pair(pair, CEDE_PAIR_PIPE);
+    cft_do(pair);
+    CFT_OK(t, pair);
+    expect_type(t, pair->result.handle, CEDE_FILE_PIPE);
+    expect_type(t, (cede_handle)pair->number, CEDE_FILE_PIPE);
+}
