@@ -184,9 +184,10 @@ CEDE_API void cede_prep_set_mode(cede_req *, cede_handle, uint32_t mode);
 
 #define CEDE_RENAME_NOREPLACE 0x1u /* CEDE_EEXIST if `to` is there */
 
-/* Renames or moves within one file system (another: CEDE_EXDEV), replacing `to` in one step. (On
- * Windows it takes more to replace a directory where the file system has no renames of POSIX's
- * kind; one that fails leaves both.) */
+/* Renames or moves within one file system (another: CEDE_EXDEV), replacing `to` in one step. What
+ * ends with "." or ".." is CEDE_EBUSY. Windows: it takes more to replace a directory where the file
+ * system has no renames of POSIX's kind; one that fails leaves both. NTFS moves no directory below
+ * which anybody has something open (CEDE_EACCES). */
 CEDE_API void cede_prep_rename(cede_req *, const char *from, const char *to, uint32_t flags);
 /* Removes a name that is not a directory's. Windows: where the file system has no deletes of
  * POSIX's kind, or who deletes does not ask for them, the name of a file that is open stays until
@@ -194,8 +195,10 @@ CEDE_API void cede_prep_rename(cede_req *, const char *from, const char *to, uin
  * by it (CEDE_OPEN_CREATE, mkdir). */
 CEDE_API void cede_prep_unlink(cede_req *, const char *path);
 CEDE_API void cede_prep_mkdir(cede_req *, const char *path, uint32_t mode);
+/* What ends with "." is CEDE_EINVAL, with ".." CEDE_ENOTEMPTY. */
 CEDE_API void cede_prep_rmdir(cede_req *, const char *path);
-/* A further name for a file (a hard link). A symbolic link is linked itself, not followed. */
+/* A further name for a file (a hard link; of a directory: CEDE_EPERM). A symbolic link is linked
+ * itself, not followed. */
 CEDE_API void cede_prep_link(cede_req *, const char *existing, const char *path);
 /* A symbolic link at `path` whose text is `target`. */
 CEDE_API void cede_prep_symlink(cede_req *, const char *target, const char *path);

@@ -187,6 +187,10 @@ static uint32_t find_program(win_command *command, win_path *path, const char *p
         found = find_as(path->text, WIN_PATH_UNITS);
         if (!found && GetFileAttributesW(path->text) != INVALID_FILE_ATTRIBUTES)
             return ERROR_ACCESS_DENIED; /* a directory */
+        if (!found) { /* or something on the way is no directory; the last name was tried */
+            error = cedi_win_path(path, program);
+            return error ? error : cedi_win_path_why(path, ERROR_PATH_NOT_FOUND);
+        }
     } else {
         error = cedi_win_text(name, WIN_PATH_UNITS, program);
         if (error == 0)

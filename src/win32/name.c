@@ -42,6 +42,14 @@ static uint32_t refuse_separator(const win_path *path)
                                                                      : ERROR_FILE_EXISTS;
 }
 
+/* By what ends with dots nothing is made, removed or renamed. */
+static uint32_t refuse_dots(const win_path *path, uint32_t error)
+{
+    if (!path->dots)
+        return 0;
+    return GetFileAttributesW(path->text) == INVALID_FILE_ATTRIBUTES ? ERROR_FILE_NOT_FOUND : error;
+}
+
 static uint32_t look(const win_job *job, const win_path *path, HANDLE *out)
 {
     return cedi_win_open_path(job->self, path, FILE_READ_ATTRIBUTES, OPEN_EXISTING,
@@ -64,6 +72,12 @@ static uint32_t attributes_of(const win_job *job, const win_path *path)
         (void)CloseHandle(file);
     }
     return link ? attributes & ~(uint32_t)FILE_ATTRIBUTE_DIRECTORY : attributes;
+}
+
+static bool is_there_as_directory(const win_job *job, const win_path *path)
+{
+    uint32_t attributes = attributes_of(job, path);
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY);
 }
 
 /* As most file systems here see it: letters have no case. */
@@ -243,6 +257,11 @@ uint32_t cedi_win_do_rename(win_job *job)
         error = cedi_win_path(&to, job->args.path.to);
     if (error)
         return error;
+    error = refuse_dots(&from, ERROR_BUSY);
+    if (error == 0)
+        error = refuse_dots(&to, replace ? ERROR_BUSY : ERROR_FILE_EXISTS);
+    if (error)
+        return error;
     if (to.directory && !is_directory(&from))
         return ERROR_DIRECTORY;
     error = check_target(job, &from, &to, replace, &nothing);
@@ -328,6 +347,8 @@ uint32_t cedi_win_do_mkdir(win_job *job)
 {
     win_path path;
     uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error == 0)
+        error = refuse_dots(&path, ERROR_ALREADY_EXISTS);
     if (error)
         return error;
     error = cedi_win_pending_deletion(error_unless(CreateDirectoryW(path.text, NULL)));
@@ -338,6 +359,9 @@ uint32_t cedi_win_do_rmdir(win_job *job)
 {
     win_path path;
     uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error)
+        return error;
+    error = refuse_dots(&path, path.dots == 1 ? ERROR_INVALID_PARAMETER : ERROR_DIR_NOT_EMPTY);
     if (error)
         return error;
     if (!(attributes_of(job, &path) & FILE_ATTRIBUTE_DIRECTORY))
@@ -359,6 +383,10 @@ uint32_t cedi_win_do_link(win_job *job)
     if (error)
         return error;
     error = error_unless(CreateHardLinkW(path.text, existing.text, NULL));
+    if (error == ERROR_ACCESS_DENIED && is_there_as_directory(job, &existing)) {
+        job->status = CEDE_EPERM; /* as elsewhere, whatever rights one has */
+        return 0;
+    }
     if (error == ERROR_PATH_NOT_FOUND)
         return cedi_win_path_why(&path, error);
     return error;

@@ -180,11 +180,25 @@ bool cedi_win_path_has_server(const win_path *path)
     return path->device && !(units >= 2 && at[1] == L':') && !starts_with(at, units, "VOLUME{");
 }
 
+/* How many dots the last name is made of, if of nothing else; 0 of more than two. */
+static uint8_t count_dots(const wchar_t *given)
+{
+    size_t end = wcslen(given), at;
+    while (end > 0 && is_separator(given[end - 1]))
+        end--;
+    for (at = end; at > 0 && given[at - 1] == L'.';)
+        at--;
+    if (at > 0 && !is_separator(given[at - 1]) && given[at - 1] != L':')
+        return 0;
+    return end - at <= 2 ? (uint8_t)(end - at) : 0;
+}
+
 uint32_t cedi_win_path(win_path *path, const char *utf8)
 {
     wchar_t given[WIN_PATH_UNITS];
     uint32_t error = cedi_win_text(given, WIN_PATH_UNITS, utf8);
     path->device = path->directory = false;
+    path->dots = 0;
     if (error)
         return error;
     path->directory = is_separator(given[wcslen(given) - 1]);
@@ -193,6 +207,8 @@ uint32_t cedi_win_path(win_path *path, const char *utf8)
         path->device = true;
         return copy_device(path->text, given);
     }
+    path->dots = count_dots(given);
+    path->directory = path->directory || path->dots;
     error = cedi_win_check_names(given);
     if (error)
         return error;

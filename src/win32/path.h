@@ -16,7 +16,8 @@
 typedef struct win_path {
     wchar_t text[WIN_PATH_UNITS];
     bool device;    /* begins with \\.\ or \\?\: the latter is taken as it is */
-    bool directory; /* has a separator behind it */
+    bool directory; /* has a separator behind it, or dots */
+    uint8_t dots;   /* as given: 1: its last name is ".", 2: ".."; they are resolved in `text` */
 } win_path;
 
 /* 0, or why it names nothing: ERROR_FILE_NOT_FOUND (empty), ERROR_INVALID_NAME (a character, a

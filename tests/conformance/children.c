@@ -280,9 +280,9 @@ CFT_CASE(program_that_cannot_be_run_is_the_result)
     cft_file(t, "plain", "no program", 10, 0);
     CFT_EXPECT(t, refused(t, cft_path(t, "missing"), NULL) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, "cede-no-such-program", NULL) == CEDE_ENOENT);
-    cede_status plain = refused(t, cft_path(t, "plain"), NULL);
-    CFT_EXPECT(t, is_windows(t) || plain == CEDE_EACCES);
+    CFT_EXPECT(t, refused(t, cft_path(t, "plain"), NULL) == CEDE_EACCES || is_windows(t));
     CFT_EXPECT(t, refused(t, cft_path(t, "missing/deeper"), NULL) == CEDE_ENOENT);
+    CFT_EXPECT(t, refused(t, cft_path(t, "plain/deeper"), NULL) == CEDE_ENOTDIR);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "missing")) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "plain")) == CEDE_ENOTDIR);
     CFT_EXPECT(t, refused(t, "./plain", cft_path(t, ".")) == CEDE_ENOENT); /* it is not here */
