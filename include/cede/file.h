@@ -107,7 +107,9 @@ CEDE_API void cede_prep_write_all(cede_req *, cede_handle, const void *buffer,
 CEDE_API void cede_prep_append(cede_req *, cede_handle, const void *buffer, uint64_t length_bytes);
 
 /* Forces the file's data and metadata (fdatasync: data, and what is needed to read it) to the
- * medium. Orders nothing by itself: link it behind the writes that it is for. */
+ * medium. Orders nothing by itself: link it behind the writes that it is for. Windows does it for
+ * those alone who may write to the file: of one that was opened to be read only, CEDE_EACCES says
+ * that it cannot be opened to be written, too. */
 CEDE_API void cede_prep_fsync(cede_req *, cede_handle);
 CEDE_API void cede_prep_fdatasync(cede_req *, cede_handle);
 
@@ -200,7 +202,9 @@ CEDE_API void cede_prep_rmdir(cede_req *, const char *path);
 /* A further name for a file (a hard link; of a directory: CEDE_EPERM). A symbolic link is linked
  * itself, not followed. */
 CEDE_API void cede_prep_link(cede_req *, const char *existing, const char *path);
-/* A symbolic link at `path` whose text is `target`. */
+/* A symbolic link at `path` whose text is `target`. Windows has two kinds, for files and for
+ * directories, and it is made for what is there: if nothing is, for files, and does not lead to a
+ * directory that is made there later. */
 CEDE_API void cede_prep_symlink(cede_req *, const char *target, const char *path);
 /* The text of a symbolic link into buffer (ceded), not terminated; count is its length. (Windows:
  * of a mount point, too.)

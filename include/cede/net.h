@@ -228,8 +228,9 @@ enum {
     CEDE_OPTION_RECV_BYTES,
     CEDE_OPTION_LINGER,    /* what close does with unsent data: -1 sends it behind the scenes
                               (the default), 0 drops it and resets, more: up to that time, on a
-                              thread. On Linux a listener's is also its later clients'. A drop of
-                              what no loop has used waits for nothing, like -1 */
+                              thread. On Linux and Windows a listener's is also its later
+                              clients'. A drop of what no loop has used waits for nothing, like
+                              -1 */
     CEDE_OPTION_BROADCAST, /* 1: a datagram socket may send to broadcast addresses */
     /* The next three are of datagram sockets, for what goes to groups of the socket's own family,
      * IPv6 also where it is CEDE_DATAGRAM_DUAL. */
