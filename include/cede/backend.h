@@ -233,6 +233,9 @@ CEDE_API void cede_core_gone(cede_core *, uint64_t token);
  * then. */
 CEDE_API bool cede_core_is_leaving(cede_core *, uint64_t token);
 
+/* Whether a pending work is a close (CEDE_OP_CLOSE). */
+CEDE_API bool cede_core_is_close(cede_core *, uint64_t token);
+
 /* Checked builds: opens (true) and closes (false) the memory of a pending work to the backend's
  * own accesses. Pairs do not nest. Does nothing in plain builds. */
 CEDE_API void cede_core_touch(cede_core *, uint64_t token, bool open);

@@ -182,6 +182,12 @@ bool cede_core_is_leaving(cede_core *core, uint64_t token)
     return false;
 }
 
+bool cede_core_is_close(cede_core *core, uint64_t token)
+{
+    (void)core;
+    return (token & CEDI_TOKEN_ENTRY) || cedi_slot_at((uint32_t)token)->op == CEDE_OP_CLOSE;
+}
+
 static void reported_datagram(cede_loop *loop, cedi_slot *slot, uint64_t count)
 {
     uint64_t room = cedi_req_asked(slot);

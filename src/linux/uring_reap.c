@@ -8,6 +8,19 @@
 
 #include <errno.h>
 
+/* A close that says no has closed all the same: what it tells is what the file's flush said (FUSE,
+ * network file systems), which came behind the descriptor's end. By now the number may be another
+ * file's: so nothing of it means "again" (close(2), law 10). */
+static cede_status closed(int32_t *error)
+{
+    cede_status status = cedi_error_status(*error);
+    if (status == CEDE_REPORT_AGAIN) {
+        *error = 0;
+        status = CEDE_OK;
+    }
+    return status;
+}
+
 void cedi_uring_report(uring *self, uint64_t token, int result)
 {
     cede_status status = CEDE_OK;
@@ -18,7 +31,8 @@ void cedi_uring_report(uring *self, uint64_t token, int result)
     } else {
         error = -result;
         /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_wait). */
-        status = result == -EAGAIN    ? CEDE_REPORT_POLL
+        status = cede_core_is_close(self->core, token) ? closed(&error)
+                 : result == -EAGAIN                   ? CEDE_REPORT_POLL
                  : result == -ENOBUFS ? CEDE_REPORT_POOL /* of what has no pool: no memory */
                                       : cedi_error_status(error);
     }
