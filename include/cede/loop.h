@@ -30,7 +30,12 @@ typedef struct cede_options {
     const struct cede_backend *backend_table; /* a backend of your own; NULL: by name */
     const void *backend_config; /* for the backend: cede_uring_config, cede_sim_config */
     uint32_t queue_entries;     /* a hint: requests handed to the kernel in one go (256) */
-    uint32_t pool_threads;      /* threads for blocking work, at most (4) */
+    uint32_t pool_threads;      /* threads for blocking work, at most (4); made when needed. Each
+                                   cede_prep_work has one while it runs, and so has what the kernel
+                                   has no operation for (on Linux readlink, readdir, copy,
+                                   set_times, set_mode, spawn and others, and the close of a socket
+                                   that lingers, for as long as it does): what finds none free
+                                   waits, in order */
     uint64_t spin_ns;           /* look for completions so long before sleeping (0) */
     cede_trace_fn *trace;       /* NULL: standard error, and only for what hangs */
     void *trace_context;

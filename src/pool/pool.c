@@ -8,10 +8,14 @@
 #include "os_sync.h" /* by the include path */
 
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 /* The library's allocator (src/core/memory.c). */
 void *cedi_memory_get(size_t bytes);
 void cedi_memory_free(void *);
+
+#define FIRST_ROOM 8u /* more than a pool has unless it is told to */
 
 struct cedi_pool {
     _Atomic(cedi_pool_job *) finished; /* first: cedi_pool_has_finished reads it; newest first */
@@ -21,10 +25,11 @@ struct cedi_pool {
     uint64_t queued;
     uint32_t waiting; /* threads inside the wait, signalled for or not */
     uint32_t made;
+    uint32_t room;  /* for so many there is */
     uint32_t alone; /* threads of single jobs */
     bool stopping;
     cedi_pool_setup setup;
-    cede_os_thread_id threads[];
+    cede_os_thread_id *threads; /* grows: "at most" may be any number */
 };
 
 _Static_assert(offsetof(cedi_pool, finished) == 0, "cedi_pool_has_finished reads it");
@@ -84,19 +89,27 @@ static cede_os_result CEDE_OS_CALL thread_main(void *context)
 
 cedi_pool *cedi_pool_open(const cedi_pool_setup *setup)
 {
-    uint32_t threads = setup->threads ? setup->threads : 1;
-    cedi_pool *pool = cedi_memory_get(sizeof *pool + threads * sizeof(cede_os_thread_id));
+    cedi_pool *pool = cedi_memory_get(sizeof *pool);
     if (!pool)
         return NULL;
     pool->setup = *setup;
-    pool->setup.threads = threads;
+    if (pool->setup.threads == 0)
+        pool->setup.threads = 1;
+    pool->room = pool->setup.threads < FIRST_ROOM ? pool->setup.threads : FIRST_ROOM;
+    pool->threads = cedi_memory_get(pool->room * sizeof *pool->threads);
+    if (!pool->threads) {
+        cedi_memory_free(pool);
+        return NULL;
+    }
     pool->queue.next = pool->queue.prev = &pool->queue;
     if (!cede_os_mutex_init(&pool->lock)) {
+        cedi_memory_free(pool->threads);
         cedi_memory_free(pool);
         return NULL;
     }
     if (!cede_os_cond_init(&pool->more)) {
         cede_os_mutex_destroy(&pool->lock);
+        cedi_memory_free(pool->threads);
         cedi_memory_free(pool);
         return NULL;
     }
@@ -117,6 +130,7 @@ void cedi_pool_close(cedi_pool *pool)
         cede_os_thread_join(pool->threads[i]);
     cede_os_cond_destroy(&pool->more);
     cede_os_mutex_destroy(&pool->lock);
+    cedi_memory_free(pool->threads);
     cedi_memory_free(pool);
 }
 
@@ -131,10 +145,31 @@ static bool make_thread(const cedi_pool *pool, cede_os_thread_id *thread,
     return cedi_pool_may_make_thread(pool) && cede_os_thread_start(thread, run, context);
 }
 
-/* With the lock held: the new thread's first act is to wait for it. */
+/* With the lock held, like the next. False: no memory. */
+static bool make_room(cedi_pool *pool)
+{
+    uint64_t room = (uint64_t)pool->room * 2;
+    cede_os_thread_id *threads;
+    if (pool->made < pool->room)
+        return true;
+    if (room > pool->setup.threads)
+        room = pool->setup.threads;
+    if (room > SIZE_MAX / sizeof *threads)
+        return false;
+    threads = cedi_memory_get((size_t)room * sizeof *threads);
+    if (!threads)
+        return false;
+    memcpy(threads, pool->threads, pool->made * sizeof *threads);
+    cedi_memory_free(pool->threads);
+    pool->threads = threads;
+    pool->room = (uint32_t)room;
+    return true;
+}
+
+/* The new thread's first act is to wait for the lock. */
 static void one_more(cedi_pool *pool)
 {
-    if (make_thread(pool, &pool->threads[pool->made], thread_main, pool))
+    if (make_room(pool) && make_thread(pool, &pool->threads[pool->made], thread_main, pool))
         pool->made++;
 }
 
