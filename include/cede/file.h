@@ -126,9 +126,10 @@ CEDE_API void cede_prep_allocate(cede_req *, cede_handle, uint64_t offset, uint6
 
 /* Copies length_bytes (or CEDE_TO_END) between two files, in the kernel where it can; the handles
  * may be the same if the ranges do not overlap (CEDE_EINVAL; as they do with CEDE_TO_END where
- * to_offset is the larger one: the end would run away). CEDE_EBADF: `to` only appends
- * (CEDE_OPEN_APPEND). A whole transfer; with CEDE_TO_END the end of the source is success. Both
- * handles belong to the loop that it is submitted to. */
+ * to_offset is the larger one: the end would run away). CEDE_EBADF, also of nothing: `from` is not
+ * open for reading, `to` not for writing or only appends (CEDE_OPEN_APPEND). A whole transfer; with
+ * CEDE_TO_END the end of the source is success. Both handles belong to the loop that it is
+ * submitted to. */
 CEDE_API void cede_prep_copy(cede_req *, cede_handle from, uint64_t from_offset, cede_handle to,
                              uint64_t to_offset, uint64_t length_bytes);
 

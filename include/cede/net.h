@@ -167,8 +167,9 @@ CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buff
 
 /* Sends length_bytes of a file from `offset` on (CEDE_TO_END: to its end), without a way through
  * the program's memory where the system can. A whole transfer, in the stream's order of sends;
- * CEDE_EEOF with the count if the file ends before. The file's position is left alone. Both handles
- * belong to the loop that it is submitted to. */
+ * CEDE_EEOF with the count if the file ends before; CEDE_EBADF, also of nothing, if it is not open
+ * for reading. The file's position is left alone. Both handles belong to the loop that it is
+ * submitted to. */
 CEDE_API void cede_prep_send_file(cede_req *, cede_handle stream, cede_handle file, uint64_t offset,
                                   uint64_t length_bytes);
 

@@ -201,14 +201,22 @@ static void over(uring *self, uring_job *job, cede_status status, int32_t error)
 
 /* ---- From the ring -------------------------------------------------------------------------- */
 
+static bool is_open_for(intptr_t native, int access)
+{
+    return (fcntl((int)native, F_GETFL) & O_ACCMODE) == access;
+}
+
 bool cedi_uring_start_send_file(uring *self, const cede_work *work)
 {
+    bool socket = work->kind == CEDE_KIND_STREAM, starved;
+    bool nothing = work->args->copy.length_bytes == work->moved;
     uring_job *job;
-    bool starved;
-    if (work->kind != CEDE_KIND_STREAM &&
-        (fcntl((int)work->native, F_GETFL) & O_ACCMODE) == O_RDONLY)
-        return cedi_uring_failed(self, work, EBADF); /* where nothing goes there is never room */
-    if (work->args->copy.length_bytes == work->moved)
+    /* Where nothing goes there is never room; and what cannot be read is told before there is some,
+     * or where none is needed. */
+    if ((!socket && is_open_for(work->native, O_RDONLY)) ||
+        ((!socket || nothing) && is_open_for(work->native_other, O_WRONLY)))
+        return cedi_uring_failed(self, work, EBADF);
+    if (nothing)
         return cedi_uring_finished(self, work, 0);
     job = cedi_uring_job_new(self, work, URING_FILE);
     if (!job)
@@ -216,7 +224,7 @@ bool cedi_uring_start_send_file(uring *self, const cede_work *work)
     job->file.buffer = NULL;
     job->file.moved = 0;
     job->file.piece_bytes = PIECE_BYTES;
-    job->file.socket = work->kind == CEDE_KIND_STREAM;
+    job->file.socket = socket;
     job->file.flags = cedi_uring_flags(self, work->kind);
     job->file.wished = false;
     job->file.step = POLLING;

@@ -19,13 +19,16 @@
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
  * So the whole is looked at before the first. Towards its own end a file is never copied to its
  * end: that runs away. And what only appends does not write where it is told, by a buffer neither;
- * what only reads would be found out by the first byte, and there may be none. */
+ * what is open for the other way alone would be found out by the first byte, and there may be none,
+ * or be told of its ranges first. */
 static int check_both(const cedi_blocking *work, uint64_t length)
 {
     struct stat from, to;
     uint64_t a = work->args.copy.from_offset, b = work->args.copy.to_offset;
-    int flags = fcntl((int)work->native_other, F_GETFL);
-    if (flags < 0 || (flags & O_APPEND) || (flags & O_ACCMODE) == O_RDONLY)
+    int reads = fcntl((int)work->native, F_GETFL), writes = fcntl((int)work->native_other, F_GETFL);
+    if (reads < 0 || (reads & O_ACCMODE) == O_WRONLY)
+        return EBADF;
+    if (writes < 0 || (writes & O_APPEND) || (writes & O_ACCMODE) == O_RDONLY)
         return EBADF;
     if (fstat((int)work->native, &from) != 0 || fstat((int)work->native_other, &to) != 0)
         return errno;

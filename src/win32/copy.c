@@ -122,6 +122,8 @@ uint32_t cedi_win_do_copy(win_job *job)
     uint64_t from = job->args.copy.from_offset + job->moved;
     uint64_t to = job->args.copy.to_offset + job->moved;
     uint32_t error;
+    if (job->access_from && !(job->access_from & FILE_READ_DATA))
+        return ERROR_INVALID_HANDLE; /* which there may be no byte to find out by */
     if (job->access && !(job->access & FILE_WRITE_DATA))
         return ERROR_INVALID_HANDLE; /* not at all, or at its end only, and not where it is told */
     if (job->moved == 0) {

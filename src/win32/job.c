@@ -195,6 +195,7 @@ bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
     file = work->native != -1 ? cedi_win_file_find(self, work->native) : NULL;
     written = work->op == CEDE_OP_COPY ? cedi_win_file_find(self, work->native_other) : file;
     job->access = written ? written->access : 0;
+    job->access_from = file ? file->access : 0;
     if (work->op == CEDE_OP_CLOSE)
         job->socket = file ? file->socket : cedi_win_is_socket(work->native);
     else if (file)

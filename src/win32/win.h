@@ -211,7 +211,8 @@ typedef struct win_job {
     uint64_t moved;
     uint64_t position;         /* of a transfer */
     win_file *file;            /* for the loop's thread only */
-    uint32_t access;           /* of native */
+    uint32_t access;           /* of native; of a copy: what it is written to */
+    uint32_t access_from;      /* of a copy: what it is read of */
     uint32_t asked;            /* of a transfer */
     cede_pool_view *waits_for; /* pick.c */
     uint64_t id;               /* of a child */

@@ -445,6 +445,32 @@ CFT_CASE(copy_into_what_only_reads_is_told)
     cft_closed(t, to);
 }
 
+/* Whatever else may be said of it: nothing asked for, behind its end, ranges that overlap. */
+CFT_CASE(copy_of_what_only_writes_is_told)
+{
+    static const struct {
+        uint64_t from, to, length;
+    } ranges[] = {{0, 200, 10},          {0, 200, 0},         {0, 10, 50},
+                  {500, 0, CEDE_TO_END}, {0, 0, CEDE_TO_END}, {INT64_MAX, 0, CEDE_TO_END}};
+    cft_file(t, "from", NULL, 100, KEY);
+    cft_file(t, "empty", NULL, 0, KEY);
+    cede_handle other = cft_opened(t, "to", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE);
+    for (uint32_t i = 0; i < 2; i++) {
+        cede_handle from = cft_opened(t, i ? "empty" : "from", CEDE_OPEN_WRITE);
+        for (uint32_t j = 0; j < 2 * sizeof ranges / sizeof ranges[0]; j++) {
+            uint64_t at = ranges[j / 2].from, there = ranges[j / 2].to;
+            cft_rec *copy = cft_new(t);
+            cede_prep_copy(copy->req, from, at, j % 2 ? from : other, there, ranges[j / 2].length);
+            cft_do(copy);
+            CFT_STATUS(t, copy, CEDE_EBADF);
+            CFT_CHECK(t, copy->result.count == 0);
+        }
+        cft_closed(t, from);
+    }
+    CFT_EXPECT(t, cft_file_size(t, "from") == 100 && cft_file_size(t, "to") == 0);
+    cft_closed(t, other);
+}
+
 CFT_CASE(copy_needs_two_good_files)
 {
     cft_file(t, "f", NULL, 100, KEY);

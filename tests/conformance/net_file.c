@@ -350,6 +350,8 @@ CFT_CASE(send_file_needs_a_stream_and_a_file)
     expect_refused(t, a, 0, 0, 10, CEDE_EBADF);
     expect_refused(t, 0, file, 0, 10, CEDE_EBADF);
     expect_refused(t, a, writer, 0, 10, CEDE_EBADF);
+    expect_refused(t, a, writer, 0, 0, CEDE_EBADF);
+    expect_refused(t, a, writer, 10, CEDE_TO_END, CEDE_EBADF);
     expect_refused(t, a, file, (uint64_t)INT64_MAX + 1, 10, CEDE_EINVAL);
     expect_refused(t, a, file, 10, INT64_MAX, CEDE_EINVAL);
     cft_closed(t, file);
