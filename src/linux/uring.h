@@ -66,6 +66,8 @@ void cedi_memory_free(void *);
 #define URING_OP_FTRUNCATE 55
 #define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 
+#define URING_RESOLVE_CACHED 0x20u /* Linux 5.12: RESOLVE_CACHED, which older headers have not */
+
 #define URING_CANCEL    (UINT64_C(1) << 63)
 #define URING_JOB       (UINT64_C(1) << 62)
 #define URING_OWN       (URING_CANCEL | URING_JOB)
@@ -86,7 +88,7 @@ enum {
     URING_ON_POOL, /* a blocking call */
     URING_STAT,    /* the kernel's form is to be rewritten */
     URING_OPEN,    /* might be a named pipe */
-    URING_FIFO,    /* is one, and waits for the other end on a thread */
+    URING_FIFO,    /* is one, or else waits for somebody, on a thread */
     URING_POLL,    /* waits until a descriptor is ready */
     URING_NET,     /* uring_net.c: what the kernel is told in structures */
     URING_PICK,    /* uring_pool.c: a receive into a pool, in steps */
@@ -118,9 +120,10 @@ typedef struct uring_job {
     unsigned awaited; /* and what its poll is to tell */
     union {
         struct {
-            int flags;     /* of the open, as the system was given them */
-            int native;    /* what it opened, or -1 */
-            int cancel_fd; /* an eventfd, while it waits */
+            int flags;           /* of the open, as the system was given them last */
+            int native;          /* what it opened, or -1 */
+            int cancel_fd;       /* an eventfd, while it waits */
+            struct open_how how; /* of the first try */
         } fifo;
         uring_net net;
         struct {
@@ -477,6 +480,8 @@ void cedi_uring_watch_completed(uring *, uring_job *, int result);
 
 /* ---- uring_fifo.c --------------------------------------------------------------------------- */
 
+/* With the system's flags. */
+bool cedi_uring_start_open(uring *, const cede_work *, int flags);
 void cedi_uring_open_completed(uring *, uring_job *, int result);
 int cedi_uring_fifo_cancel(uring_job *);
 

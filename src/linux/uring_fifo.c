@@ -1,6 +1,18 @@
 /*
- * Opening a named pipe. POSIX says that the open waits for the other end; here every open that
- * might find one is made as if with O_NONBLOCK (uring_ops.c), which does not. So:
+ * Opens that might wait, as that of a named pipe: POSIX says that it waits for the other end.
+ *
+ * The kernel has few workers for all that is done with files, and an open that waited on one would
+ * hold up everybody's. So none that might find a pipe waits there. The first try is told to take
+ * what is in the kernel's caches (RESOLVE_CACHED), which makes it inside the call, as if with
+ * O_NONBLOCK: 2 us against a worker's 20. What it cannot do in this way it leaves to us (EAGAIN; a
+ * kernel before 5.12 says EINVAL, like some files to O_DIRECT), not to a worker, and the second try
+ * is told O_NONBLOCK, which is taken back when it is open. So is the first if it creates or
+ * truncates, which always goes to a worker, or if a worker is forced. What cannot be walked in the
+ * caches is not rare (what was not used for long, /proc/self, network file systems), and a pipe may
+ * stand behind it.
+ *
+ * An open with O_NONBLOCK that says EAGAIN would have waited for something else: that somebody
+ * gives up his lease (fcntl(2)), that a device is free. It is made again to wait. And of a pipe:
  *
  * For writing, without a reader, the open said ENXIO, and is made again to wait. What never was a
  * pipe says ENXIO again.
@@ -73,13 +85,15 @@ static void send_open(waiter *self)
     const cede_args *args = &self->job->work.args;
     struct io_uring_sqe *before = io_uring_get_sqe(&self->ring);
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
-    bool writes = self->job->fifo.native < 0; /* no reader was made */
-    unsigned kept = (unsigned)self->job->fifo.flags & (O_APPEND | O_NOFOLLOW);
+    bool first = self->job->fifo.native < 0; /* no reader was made */
+    unsigned flags = first ? (unsigned)self->job->fifo.flags & ~(unsigned)O_NONBLOCK
+                           : O_CLOEXEC | O_NOCTTY | O_RDONLY;
     io_uring_prep_nop(before);
     before->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
     before->user_data = BEGUN;
-    io_uring_prep_rw(IORING_OP_OPENAT, sqe, AT_FDCWD, writes ? args->path.path : self->again, 0, 0);
-    sqe->open_flags = O_CLOEXEC | O_NOCTTY | (writes ? O_WRONLY | kept : O_RDONLY);
+    io_uring_prep_rw(IORING_OP_OPENAT, sqe, AT_FDCWD, first ? args->path.path : self->again,
+                     first ? args->path.mode : 0, 0);
+    sqe->open_flags = flags;
     sqe->flags = IOSQE_ASYNC;
     sqe->user_data = OPEN;
     self->pending |= OPEN | BEGUN;
@@ -280,12 +294,58 @@ static bool is_pipe(int fd)
            S_ISFIFO(what.st_mode);
 }
 
+/* False: no room for its entry. */
+static bool try_open(uring *self, uring_job *job)
+{
+    const cede_args *args = &job->work.args;
+    uint64_t user_data = job->token | URING_JOB;
+    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
+    if (!sqe)
+        return false;
+    if (job->fifo.flags & O_NONBLOCK) {
+        cedi_uring_fill(sqe, IORING_OP_OPENAT, AT_FDCWD, args->path.path, args->path.mode, 0,
+                        user_data);
+        sqe->open_flags = (uint32_t)job->fifo.flags;
+        sqe->flags = self->work_flags;
+        return true;
+    }
+    job->fifo.how.flags = (uint64_t)job->fifo.flags;
+    job->fifo.how.mode = 0; /* it creates nothing */
+    job->fifo.how.resolve = URING_RESOLVE_CACHED;
+    cedi_uring_fill(sqe, IORING_OP_OPENAT2, AT_FDCWD, args->path.path, sizeof job->fifo.how,
+                    (uint64_t)(uintptr_t)&job->fifo.how, user_data);
+    return true;
+}
+
+bool cedi_uring_start_open(uring *self, const cede_work *work, int flags)
+{
+    uring_job *job = cedi_uring_job_new(self, work, URING_OPEN);
+    if (!job)
+        return cedi_uring_no_record(self, work);
+    if ((flags & (O_CREAT | O_TRUNC)) || self->work_flags)
+        flags |= O_NONBLOCK;
+    job->fifo.flags = flags;
+    if (try_open(self, job))
+        return true;
+    cedi_uring_job_free(self, job);
+    return false;
+}
+
 void cedi_uring_open_completed(uring *self, uring_job *job, int result)
 {
     uint64_t token = job->token;
     int flags = job->fifo.flags;
     bool writes = (flags & O_ACCMODE) == O_WRONLY;
-    if (writes && result == -ENXIO) {
+    if ((result == -EAGAIN || result == -EINVAL) && !(flags & O_NONBLOCK)) {
+        job->fifo.flags |= O_NONBLOCK;
+        if (try_open(self, job))
+            return;
+        cedi_uring_job_free(self, job);
+        self->works--;
+        cede_core_done(self->core, token, CEDE_REPORT_AGAIN, EAGAIN, 0);
+        return;
+    }
+    if (result == -EAGAIN || (writes && result == -ENXIO)) {
         start_waiting(self, job, -1);
         return;
     }

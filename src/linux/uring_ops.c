@@ -226,38 +226,21 @@ static int flags_of(uint32_t flags)
     return system;
 }
 
-/* What would wait for the other end of a named pipe must not: see uring_fifo.c, which gets every
- * open that might. The kernel tries a plain open at once, as if with O_NONBLOCK, and goes to a
- * worker only for what is not in its caches: 2 us against 20. One that creates or truncates goes to
- * a worker always, and is told O_NONBLOCK, which is taken back when it is open; so does each if
- * that is forced. One for reading and writing never waits. */
+/* What might find a named pipe, or what else would wait, must not do so here: see uring_fifo.c. One
+ * for reading and writing never waits for another end. */
 static bool start_open(uring *self, const cede_work *work)
 {
-    uint32_t flags = work->args->path.flags;
-    int system = flags_of(flags);
-    uring_job *job = NULL;
+    int system = flags_of(work->args->path.flags);
     struct io_uring_sqe *sqe;
     if (system == -1)
         return cedi_uring_failed(self, work, EINVAL);
-    if ((system & O_ACCMODE) != O_RDWR && !(system & O_DIRECTORY)) {
-        if ((system & (O_CREAT | O_TRUNC)) || self->work_flags)
-            system |= O_NONBLOCK;
-        job = cedi_uring_job_new(self, work, URING_OPEN);
-        if (!job)
-            return cedi_uring_no_record(self, work);
-        job->fifo.flags = system;
-    }
+    if ((system & O_ACCMODE) != O_RDWR && !(system & O_DIRECTORY))
+        return cedi_uring_start_open(self, work, system);
     sqe = path_entry(self, work, IORING_OP_OPENAT, work->args->path.path, work->args->path.mode,
                      NULL);
-    if (!sqe) {
-        if (job)
-            cedi_uring_job_free(self, job);
-        return false;
-    }
-    sqe->open_flags = (uint32_t)system;
-    if (job)
-        sqe->user_data |= URING_JOB;
-    return true;
+    if (sqe)
+        sqe->open_flags = (uint32_t)system;
+    return sqe != NULL;
 }
 
 static bool start_close(uring *self, const cede_work *work)

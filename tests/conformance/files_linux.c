@@ -6,6 +6,8 @@
 #include "conformance.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -216,4 +218,97 @@ CFT_CASE(terminal_asked_for_nothing_waits_for_nothing)
     CFT_EXPECT(t, line->done_at < nothing->done_at);
     cft_closed(t, tty);
     CFT_CHECK(t, close(terminal) == 0);
+}
+
+/* ---- What an open waits for ------------------------------------------------------------------ */
+
+/* By a way that the kernel does not go in its caches, where it asks a worker. Those are few, and
+ * all that is done with files needs them. */
+CFT_CASE(fifo_opens_by_any_way_hold_up_nobody)
+{
+    enum { MANY = 24 };
+    cft_rec *opens[MANY];
+    cft_fifo(t, "fifo");
+    cft_file(t, "file", "x", 1, 0);
+    char *far = cft_alloc(t, 1024);
+    CFT_CHECK(t, snprintf(far, 1024, "/proc/self/root%s", cft_path(t, "fifo")) < 1024);
+    cede_handle file = cft_opened(t, "file", CEDE_OPEN_READ | CEDE_OPEN_WRITE);
+    for (uint32_t access = CEDE_OPEN_READ; access <= CEDE_OPEN_WRITE; access++) {
+        for (int i = 0; i < MANY; i++) {
+            opens[i] = cft_new(t);
+            cede_prep_open(opens[i]->req, far, access, 0);
+            cft_submit(opens[i]);
+        }
+        cft_turn(t);
+        cft_rec *sync = cft_new(t);
+        cede_prep_fsync(sync->req, file); /* by a worker, always */
+        cede_within(sync->req, 10 * CEDE_SECOND);
+        cft_do(sync);
+        CFT_OK(t, sync);
+        for (int i = 0; i < MANY; i++) {
+            CFT_EXPECT(t, !cft_is_done(opens[i]));
+            cft_cancel(t, opens[i]->ticket);
+        }
+        for (int i = 0; i < MANY; i++) {
+            cft_await(t, opens[i]);
+            CFT_ENDED(t, opens[i], CEDE_ECANCELED, CEDE_BY_WISH);
+        }
+    }
+    cft_closed(t, file);
+}
+
+/* The signal by which its holder is asked to give it up does nothing by itself. */
+static int lease(const char *path, int kind)
+{
+    int fd = open(path, (kind == F_RDLCK ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (fd >= 0 && (fcntl(fd, F_SETSIG, SIGURG) != 0 || fcntl(fd, F_SETLEASE, kind) != 0)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static cft_rec *open_leased(cft *t, const char *path, uint32_t flags, uint64_t within)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_open(rec->req, path, flags, 0600);
+    cede_within(rec->req, within);
+    cft_submit(rec);
+    return rec;
+}
+
+/* Which open(2) waits for, too. (EAGAIN was tried again for some 30 ms, and then told.) */
+CFT_CASE(open_waits_until_a_lease_is_given_up)
+{
+    static const struct {
+        uint32_t flags;
+        int lease;
+    } ways[] = {{CEDE_OPEN_WRITE, F_RDLCK},
+                {CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, F_RDLCK},
+                {CEDE_OPEN_WRITE | CEDE_OPEN_TRUNCATE, F_RDLCK},
+                {CEDE_OPEN_READ, F_WRLCK},
+                {CEDE_OPEN_READ | CEDE_OPEN_CREATE, F_WRLCK}};
+    const char *path = cft_file(t, "f", NULL, 100, 1);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        int fd = lease(path, ways[i].lease);
+        if (fd < 0)
+            return; /* this file system has none */
+        cft_rec *rec = open_leased(t, path, ways[i].flags, 60 * CEDE_MILLISECOND);
+        cft_await(t, rec);
+        CFT_ENDED(t, rec, CEDE_EDEADLINE, CEDE_BY_DEADLINE);
+        CFT_CHECK(t, close(fd) == 0);
+        CFT_CHECK(t, cft_file_size(t, "f") == 100);
+
+        fd = lease(path, ways[i].lease);
+        CFT_CHECK(t, fd >= 0);
+        rec = open_leased(t, path, ways[i].flags, CEDE_FOREVER);
+        cft_turn(t);
+        CFT_CHECK(t, !cft_is_done(rec));
+        CFT_CHECK(t, close(fd) == 0);
+        cft_await(t, rec);
+        CFT_OK(t, rec);
+        CFT_CHECK(t, cft_file_size(t, "f") == (ways[i].flags & CEDE_OPEN_TRUNCATE ? 0 : 100));
+        cft_closed(t, rec->result.handle);
+        cft_file(t, "f", NULL, 100, 1);
+    }
 }
