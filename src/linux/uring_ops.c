@@ -190,7 +190,8 @@ static bool start_append(uring *self, const cede_work *work)
 {
     uint64_t length = work->args->io.length_bytes;
     struct io_uring_sqe *sqe;
-    if (URING_UNLIKELY(is_nothing_of_a_terminal(work)))
+    if (URING_UNLIKELY(length == 0) &&
+        (work->kind == CEDE_KIND_STREAM || is_nothing_of_a_terminal(work)))
         return cedi_uring_nothing(self, work, true);
     sqe = entry(self, work, IORING_OP_WRITE, work->args->io.buffer,
                 length < ROUND_BYTES ? length : ROUND_BYTES, 0);

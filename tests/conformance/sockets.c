@@ -192,8 +192,8 @@ cft_rec *cft_send_all(cft *t, cede_handle handle, const void *bytes, size_t coun
 void cft_move_nothing(cft *t, cede_handle in, cede_handle out, cede_status expected)
 {
     static const cede_vec nothing[2] = {{NULL, 0}, {NULL, 0}};
-    cft_rec *all[10];
-    for (uint32_t i = 0; i < 10; i++)
+    cft_rec *all[13];
+    for (uint32_t i = 0; i < 13; i++)
         all[i] = cft_new(t);
     cede_prep_read(all[0]->req, in, NULL, 0, CEDE_CURRENT);
     cede_prep_readv(all[1]->req, in, nothing, 2, CEDE_CURRENT);
@@ -205,7 +205,10 @@ void cft_move_nothing(cft *t, cede_handle in, cede_handle out, cede_status expec
     cede_prep_send_all(all[7]->req, out, NULL, 0);
     cede_prep_sendv(all[8]->req, out, nothing, 2);
     cede_prep_send_zero_copy(all[9]->req, out, NULL, 0);
-    for (uint32_t i = 0; i < 10; i++) {
+    cede_prep_read_all(all[10]->req, in, NULL, 0, CEDE_CURRENT);
+    cede_prep_write_all(all[11]->req, out, NULL, 0, CEDE_CURRENT);
+    cede_prep_append(all[12]->req, out, NULL, 0);
+    for (uint32_t i = 0; i < 13; i++) {
         cft_do(all[i]);
         CFT_STATUS(t, all[i], expected);
         CFT_CHECK(t, all[i]->result.count == 0);
