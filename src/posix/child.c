@@ -3,6 +3,7 @@
  * streams: signals as they are by default, none blocked, no other descriptor.
  */
 #include "child.h"
+#include "program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -198,32 +199,13 @@ static int set_attributes(posix_spawnattr_t *attributes, const cede_spawn *how)
     return error ? error : posix_spawnattr_setpgroup(attributes, 0);
 }
 
-/* A relative path is one from this process's directory, as all are, and not from the child's.
- * `room` has PATH_MAX bytes. 0 or an errno. */
-static int find_program(const cede_spawn *how, char *room, const char **program)
-{
-    size_t used;
-    *program = how->program;
-    if (!how->directory || how->program[0] == '/' || !strchr(how->program, '/'))
-        return 0;
-    if (!getcwd(room, PATH_MAX))
-        return errno;
-    used = strlen(room);
-    if (used + 1 + strlen(how->program) >= PATH_MAX)
-        return ENAMETOOLONG;
-    room[used] = '/';
-    memcpy(room + used + 1, how->program, strlen(how->program) + 1);
-    *program = room;
-    return 0;
-}
-
 static int spawn(const cede_spawn *how, const int streams[3], pid_t *id)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     char room[PATH_MAX];
     const char *program;
-    int error = find_program(how, room, &program);
+    int error = cedi_program_find(how, room, &program);
     if (!error)
         error = posix_spawn_file_actions_init(&actions);
     if (error)
