@@ -136,8 +136,11 @@ CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
  * Linux: the library takes ended children away when their handles are closed. One whose handle is
  * closed while it runs is taken away when it ends, by that loop, as long as it is run; else it is
  * a zombie until the next spawn, or close of a child, by any loop: no handler of SIGCHLD is set
- * for it, that is the program's. In a program that ignores SIGCHLD, or waits for any child that it
- * has (waitpid of -1), what a child ended with may be gone: CEDE_EUNKNOWN, with ECHILD. */
+ * for it, that is the program's. One whose handle was released is the program's to wait for, and so
+ * are those that it began by itself, whatever their numbers. In a program that ignores SIGCHLD, or
+ * waits for any child that it has (waitpid of -1), what a child ended with may be gone:
+ * CEDE_EUNKNOWN, with ECHILD. Where /proc is not mounted, a child that is closed while it runs stays
+ * a zombie. */
 CEDE_API void cede_prep_child_wait(cede_req *, cede_handle child);
 
 enum {

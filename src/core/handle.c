@@ -529,9 +529,7 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
         if (entry->owner || !nothing_pending(loop, entry, index) ||
             cedi_order_aside_names(loop, handle))
             return CEDE_EBUSY;
-        status = entry->flags & CEDI_ATTACHED && loop->backend->detach
-                     ? loop->backend->detach(loop->self, entry->native)
-                     : CEDE_OK;
+        status = loop->backend->detach ? loop->backend->detach(loop->self, entry->native) : CEDE_OK;
         if (status)
             return status;
         if (is_listed(entry))

@@ -150,6 +150,13 @@ static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
     return cedi_error_final(error);
 }
 
+static cede_status uring_detach(void *self, intptr_t native)
+{
+    (void)self;
+    cedi_child_released((int)native);
+    return CEDE_OK;
+}
+
 static void uring_discard(intptr_t native)
 {
     cedi_child_left((int)native);
@@ -170,7 +177,7 @@ const cede_backend cede_uring_backend = {
     .wake = cedi_uring_wake,
     .now = cedi_uring_now,
     .attach = uring_attach,
-    .detach = NULL,
+    .detach = uring_detach,
     .discard = uring_discard,
     .waitable = cedi_uring_waitable,
     .now_coarse = cedi_uring_now_coarse,

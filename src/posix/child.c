@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,33 +31,98 @@ void *cedi_memory_get(size_t bytes);
 
 typedef struct child {
     struct child *next;
+    uint64_t begun; /* with its number tells it from all others; 0: not known */
     pid_t id;
-    int native; /* -1: nobody has it any more */
+    int native; /* -1: its handle is closed */
 } child;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static child *children; /* under the lock */
 static child *unused;   /* the same: kept for the next (law 15) */
 
-/* With the lock held. */
+static int open_process(pid_t id)
+{
+    return (int)syscall(SYS_pidfd_open, id, 0);
+}
+
+/* When a process was started, in ticks since the system was, by /proc (proc_pid_stat(5)); 0: it is
+ * not there, or cannot be asked. */
+static uint64_t begin_of(pid_t id)
+{
+    char text[512];
+    const char *at;
+    ssize_t got;
+    int fd;
+    (void)snprintf(text, sizeof text, "/proc/%d/stat", (int)id);
+    fd = open(text, O_RDONLY | O_CLOEXEC);
+    got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        (void)close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    at = strrchr(text, ')'); /* behind its name, in which anything may be, comes the third */
+    for (int field = 2; at && field < 22; field++)
+        at = strchr(at + 1, ' ');
+    return at ? strtoull(at + 1, NULL, 10) : 0;
+}
+
+/* With the lock held, like the next four. Where in the list one is; at the end: it is not. */
+static child **find(int native)
+{
+    child **place = &children;
+    while (*place && (*place)->native != native)
+        place = &(*place)->next;
+    return place;
+}
+
 static void keep(child *made)
 {
     made->next = unused;
     unused = made;
 }
 
-/* With the lock held. Takes those that nobody has and that have ended. */
+static void strike(child **place)
+{
+    child *at = *place;
+    *place = at->next;
+    keep(at);
+}
+
+/* Whether nothing of it is there any more: it has ended and is taken by this, or somebody else has
+ * taken it (ECHILD). */
+static bool take(int native)
+{
+    siginfo_t info = {0};
+    return waitid((idtype_t)P_PIDFD, (id_t)native, &info, WEXITED | WNOHANG) != 0 ||
+           info.si_pid != 0;
+}
+
+/* The same of one that was left. Its number may have become that of another child, which the
+ * program has begun by itself, and waits for. */
+static bool take_left(const child *at)
+{
+    siginfo_t info = {0};
+    uint64_t begun;
+    bool over;
+    int native;
+    if (waitid(P_PID, (id_t)at->id, &info, WEXITED | WNOWAIT | WNOHANG) != 0)
+        return true;
+    native = info.si_pid ? open_process(at->id) : -1;
+    if (native < 0)
+        return false; /* it runs; or there is no descriptor to ask by, now */
+    begun = begin_of(at->id);
+    over = begun && (begun != at->begun || take(native));
+    (void)close(native);
+    return over;
+}
+
 static void sweep(void)
 {
     child **place = &children;
     while (*place) {
-        child *at = *place;
-        if (at->native >= 0 || waitpid(at->id, NULL, WNOHANG) == 0) {
-            place = &at->next;
-            continue;
-        }
-        *place = at->next; /* taken; or somebody else has (ECHILD) */
-        keep(at);
+        if ((*place)->native < 0 && take_left(*place))
+            strike(place);
+        else
+            place = &(*place)->next;
     }
 }
 
@@ -79,17 +146,15 @@ static void give_back(child *made)
     (void)pthread_mutex_unlock(&lock);
 }
 
-/* A number that is in use again: its earlier owner was released, and closed by others. */
-static void remember(child *made, pid_t id, int native)
+/* One that has its descriptor's number already was closed without us. */
+static void remember(child *made, pid_t id, uint64_t begun, int native)
 {
-    made->id = id;
-    made->native = native;
+    child **place;
     (void)pthread_mutex_lock(&lock);
-    for (child *at = children; at; at = at->next) {
-        if (at->native == native)
-            at->native = -1;
-    }
-    made->next = children;
+    place = find(native);
+    if (*place)
+        strike(place);
+    *made = (child){.next = children, .begun = begun, .id = id, .native = native};
     children = made;
     sweep();
     (void)pthread_mutex_unlock(&lock);
@@ -97,12 +162,24 @@ static void remember(child *made, pid_t id, int native)
 
 void cedi_child_left(int native)
 {
+    child **place;
     (void)pthread_mutex_lock(&lock);
-    for (child *at = children; at; at = at->next) {
-        if (at->native == native)
-            at->native = -1;
-    }
+    place = find(native);
+    if (*place && (take(native) || (*place)->begun == 0))
+        strike(place);
+    else if (*place)
+        (*place)->native = -1;
     sweep();
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void cedi_child_released(int native)
+{
+    child **place;
+    (void)pthread_mutex_lock(&lock);
+    place = find(native);
+    if (*place)
+        strike(place);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -116,10 +193,9 @@ void cedi_child_sweep(void)
 bool cedi_child_runs(int native)
 {
     uint64_t count;
-    bool known = false;
+    bool known;
     (void)pthread_mutex_lock(&lock);
-    for (const child *at = children; at; at = at->next)
-        known = known || at->native == native;
+    known = *find(native) != NULL;
     (void)pthread_mutex_unlock(&lock);
     return known && cedi_child_status(native, &count) == EAGAIN;
 }
@@ -225,11 +301,6 @@ static int spawn(const cede_spawn *how, const int streams[3], pid_t *id)
     return error;
 }
 
-static int open_process(pid_t id)
-{
-    return (int)syscall(SYS_pidfd_open, id, 0);
-}
-
 bool cedi_child_possible(void)
 {
     int fd = open_process(getpid());
@@ -244,6 +315,7 @@ int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, u
     child *made = take_unused();
     int place = made ? open_process(getpid()) : -1;
     int error = place >= 0 ? 0 : made ? errno : ENOMEM;
+    uint64_t begun = 0;
     pid_t started = -1;
     if (!error)
         error = spawn(how, streams, &started);
@@ -251,9 +323,10 @@ int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, u
     if (place >= 0)
         (void)close(place);
     if (!error) {
+        begun = begin_of(started); /* in that place, too */
         *native = open_process(started);
         error = *native < 0 ? errno : 0;
-        if (error) { /* another thread was quicker */
+        if (error && error != ESRCH) { /* another thread was quicker */
             (void)kill(started, SIGKILL);
             (void)waitpid(started, NULL, 0);
         }
@@ -263,7 +336,7 @@ int cedi_child_spawn(const cede_spawn *how, const int streams[3], int *native, u
         return error;
     }
     *id = (uint64_t)started;
-    remember(made, started, *native);
+    remember(made, started, begun, *native);
     return 0;
 }
 

@@ -4,7 +4,9 @@
  *
  * Those that were closed while they ran are kept in a list of the process, so that they do not stay
  * as zombies when they end. A backend that can hears of a child's end after its close, and has the
- * list looked through; it is, too, at later spawns and closes, whatever becomes of that loop.
+ * list looked through; it is, too, at later spawns and closes, whatever becomes of that loop. What
+ * has a number in the list is told from another that has it later, and is the program's to wait
+ * for, by the moment at which it was started.
  *
  * Threads: spawn is for a thread that may block; all else for any.
  */
@@ -27,6 +29,8 @@ int cedi_child_status(int native, uint64_t *count);
 int cedi_child_kill(int native, uint32_t how);
 /* It is about to be closed: what has ended is gone, what runs is left. Harmless for others. */
 void cedi_child_left(int native);
+/* It is the program's from now on. Harmless for others. */
+void cedi_child_released(int native);
 /* Whether it is one that this process started, has not left, and that runs. */
 bool cedi_child_runs(int native);
 /* Takes those away that were left and have ended. */
