@@ -66,9 +66,11 @@ enum {
  * cancelled: each is an item whose count is its number. One that came before it began is told to
  * those who were there, and not to it; one that comes again before its item was called is told
  * once. While it pends the signals' own effect is off; each signal goes to all the requests, on all
- * loops, that take it. Afterwards what was set before holds again (a disposition that somebody else
- * has set meanwhile stays). It is usually in the background (cede_background): a watch for ctrl-C
- * should not keep cede_run from being idle. CEDE_EINVAL: no or unknown bits.
+ * loops, that take it. Afterwards what was set before holds again. A disposition that somebody else
+ * sets meanwhile has the signal, and stays; the next request that begins takes the signal over
+ * again, for all of them, and that disposition is then what was set before. A request is usually in
+ * the background (cede_background): a watch for ctrl-C should not keep cede_run from being idle.
+ * CEDE_EINVAL: no or unknown bits.
  * A signal that was ignored is taken, too, unless CEDE_SIGNAL_UNLESS_IGNORED is among `signals`, as
  * it is in CEDE_SIGNAL_STOPS: then it never comes. (Windows: an ignored ctrl-C comes to nobody.)
  * On Linux by a handler of our own (sigaction); threads that block a signal are not touched.

@@ -28,7 +28,7 @@ bool cedi_uring_start_signal_many(uring *self, const cede_work *work)
     job->signal.next = self->signals;
     self->signals = job;
     self->signal_works++;
-    cedi_signals_want(self->listener, wanted(self));
+    cedi_signals_want(self->listener, wanted(self), job->work.args.many.credit);
     return true;
 }
 
@@ -51,7 +51,7 @@ int cedi_uring_signal_cancel(uring *self, uring_job *job)
     while (*place != job)
         place = &(*place)->signal.next;
     job->work.args.many.credit = 0;
-    cedi_signals_want(self->listener, wanted(self));
+    cedi_signals_want(self->listener, wanted(self), 0);
     job->work.args.many.credit = own;
     cedi_uring_signals_came(self);
     *place = job->signal.next;

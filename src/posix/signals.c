@@ -34,7 +34,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(cedi_listener *) listeners;
 static _Atomic uint32_t inside;                    /* handlers that run now */
 static uint32_t users[CEDE_SIGNAL_COUNT];          /* under the lock */
-static struct sigaction before[CEDE_SIGNAL_COUNT]; /* what it had before the first of them */
+static struct sigaction before[CEDE_SIGNAL_COUNT]; /* what it had before us */
 static const volatile uint32_t *_Atomic alive;     /* 1: not in a forked child */
 
 /* ---- The handler ---------------------------------------------------------------------------- */
@@ -77,10 +77,19 @@ static void handle(int number)
 
 /* ---- Listening ------------------------------------------------------------------------------ */
 
-/* With the lock held, like the next two. Calls that it interrupts go on. */
+/* With the lock held, like the next three. */
+static bool is_ours(uint32_t which, struct sigaction *now)
+{
+    return sigaction(numbers[which], NULL, now) == 0 && !(now->sa_flags & SA_SIGINFO) &&
+           now->sa_handler == handle;
+}
+
+/* Somebody may have set another since we had it. Calls that it interrupts go on. */
 static void take_over(uint32_t which)
 {
     struct sigaction ours;
+    if (is_ours(which, &ours))
+        return;
     memset(&ours, 0, sizeof ours);
     ours.sa_handler = handle;
     ours.sa_flags = SA_RESTART | SA_ONSTACK;
@@ -91,21 +100,22 @@ static void take_over(uint32_t which)
 static void give_back(uint32_t which)
 {
     struct sigaction now;
-    if (sigaction(numbers[which], NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) &&
-        now.sa_handler == handle)
+    if (is_ours(which, &now))
         (void)sigaction(numbers[which], &before[which], NULL);
 }
 
 /* A wanted one is wanted before it can come, and one that is not any more has had its last chance
  * before it is not. */
-static void change(cedi_listener *self, uint32_t bits)
+static void change(cedi_listener *self, uint32_t bits, uint32_t begun)
 {
     uint32_t old = atomic_load(&self->wanted);
     atomic_store(&self->wanted, old | bits);
     for (uint32_t i = 1; i < CEDE_SIGNAL_COUNT; i++) {
         uint32_t bit = CEDE_SIGNAL_BIT(i);
-        if ((bits & ~old & bit) && users[i]++ == 0)
+        if (begun & bit)
             take_over(i);
+        if (bits & ~old & bit)
+            users[i]++;
         else if ((old & ~bits & bit) && --users[i] == 0)
             give_back(i);
     }
@@ -144,19 +154,20 @@ uint32_t cedi_signals_heeded(uint32_t bits)
         return bits;
     (void)pthread_mutex_lock(&lock);
     for (uint32_t i = 1; i < CEDE_SIGNAL_COUNT; i++) {
-        struct sigaction now = before[i];
-        bool known = users[i] || sigaction(numbers[i], NULL, &now) == 0;
-        if (known && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN)
+        struct sigaction now = {0};
+        if (is_ours(i, &now))
+            now = before[i];
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN)
             bits &= ~CEDE_SIGNAL_BIT(i);
     }
     (void)pthread_mutex_unlock(&lock);
     return bits & ~CEDE_SIGNAL_UNLESS_IGNORED;
 }
 
-void cedi_signals_want(cedi_listener *self, uint32_t bits)
+void cedi_signals_want(cedi_listener *self, uint32_t bits, uint32_t begun)
 {
     (void)pthread_mutex_lock(&lock);
-    change(self, bits);
+    change(self, bits, begun);
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -174,7 +185,7 @@ bool cedi_signals_came(const cedi_listener *self)
 void cedi_signals_leave(cedi_listener *self)
 {
     (void)pthread_mutex_lock(&lock);
-    change(self, 0);
+    change(self, 0, 0);
     while (atomic_load(&inside))
         (void)sched_yield();
     self->taken = false;

@@ -2,7 +2,8 @@
  * Signals to the process, told to all who listen.
  *
  * While anybody listens for a signal it has our handler; when the last has gone, what it had
- * before, unless somebody else has set something meanwhile. The handler allocates, locks and waits
+ * before, unless somebody else has set something meanwhile. That is taken over, as what it had
+ * before, by the next request. The handler allocates, locks and waits
  * for nothing: it marks the signal with each listener and wakes it. Listeners are recycled, never
  * freed, so it may look at one that has gone.
  *
@@ -22,8 +23,9 @@ typedef struct cedi_listener cedi_listener;
 cedi_listener *cedi_signals_listen(void (*wake)(void *), void *context);
 /* What is left of a request's signals, if it leaves those that are ignored. */
 uint32_t cedi_signals_heeded(uint32_t bits);
-/* An OR of CEDE_SIGNAL_BIT: those that it wants from now on. */
-void cedi_signals_want(cedi_listener *, uint32_t bits);
+/* ORs of CEDE_SIGNAL_BIT: those that it wants from now on, and those that a request which begins
+ * is for. */
+void cedi_signals_want(cedi_listener *, uint32_t bits, uint32_t begun);
 /* What has come since the last time; also before it sleeps, so that it does not. */
 uint32_t cedi_signals_take(cedi_listener *);
 bool cedi_signals_came(const cedi_listener *);
