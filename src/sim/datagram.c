@@ -18,7 +18,7 @@ static cede_status bind_to(sim_socket *socket, const cede_address *at)
 {
     cede_address plain = sim_net_unmapped(at);
     enum sim_where where = sim_net_where(&plain);
-    if (where != SIM_HERE && where != SIM_GROUP)
+    if (where == SIM_NOWHERE || where == SIM_AWAY)
         return CEDE_EADDRNOTAVAIL;
     return sim_net_bind(socket, at, CEDE_DATAGRAM_SHARED);
 }
@@ -127,10 +127,12 @@ static cede_status check_family(const sim_socket *socket, const cede_address *gi
 
 static cede_status send_it(sim_socket *socket, const sim_work *work)
 {
-    cede_address to = sim_net_unmapped(&work->args.datagram.address),
-                 from = sim_net_unmapped(&socket->own);
+    cede_address given = work->args.datagram.address, from = sim_net_unmapped(&socket->own);
+    if (from.family != socket->own.family && sim_net_is_any(&given))
+        given = cede_address_loopback(from.family, given.port); /* `::` is any of the socket's */
+    cede_address to = sim_net_unmapped(&given);
     uint64_t headers = to.family == CEDE_ADDRESS_IPV4 ? 28 : 8;
-    cede_status status = check_family(socket, &work->args.datagram.address);
+    cede_status status = check_family(socket, &given);
     if (status != CEDE_OK)
         return status;
     if (work->args.datagram.length_bytes > BYTES_MOST - headers)

@@ -50,6 +50,9 @@ bool sim_op_set_times(cede_sim *world, sim_work *work)
     if (!work->file)
         return ended(work, CEDE_EBADF);
     sim_node *node = work->file->node;
+    if (work->args.times.accessed_ns == CEDE_TIME_KEEP &&
+        work->args.times.modified_ns == CEDE_TIME_KEEP)
+        return ended(work, CEDE_OK); /* nor is that told to anybody */
     if (work->args.times.accessed_ns != CEDE_TIME_KEEP)
         node->accessed_ns = work->args.times.accessed_ns;
     if (work->args.times.modified_ns != CEDE_TIME_KEEP)

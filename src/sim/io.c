@@ -3,6 +3,7 @@
  * that is held midway moves a half now and the rest when it is let go. Under the world's lock.
  */
 #include "net.h"
+#include "watch.h"
 
 #define COPY_MOST   (UINT64_C(1) << 24) /* one round */
 #define DIRECT      512u                /* what O_DIRECT aligns to */
@@ -268,6 +269,8 @@ static bool write_any(cede_sim *world, sim_work *work)
         status = CEDE_ESPIPE;
     if (status != CEDE_OK)
         return fail(work, status);
+    if (t.bytes == 0 && file->node->type == CEDE_FILE_REGULAR)
+        sim_watch_changed(file->node); /* as io_uring has it told */
     if (t.bytes == 0 || file->node->type == CEDE_FILE_CHARACTER)
         return ok(work, t.bytes);
     return is_stream(file) ? write_stream(world, work, &t) : write_file(world, work, &t);

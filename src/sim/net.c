@@ -67,7 +67,10 @@ static cede_status listen_at(sim_socket *socket, const cede_args *args, sim_open
     if (args->net.address.family == CEDE_ADDRESS_LOCAL)
         return listen_locally(socket, args, open);
     cede_address plain = sim_net_unmapped(&args->net.address);
-    if (sim_net_where(&plain) != SIM_HERE)
+    enum sim_where where = sim_net_where(&plain);
+    if (where == SIM_GROUP && plain.family == CEDE_ADDRESS_IPV6)
+        return CEDE_EINVAL;
+    if (where == SIM_NOWHERE || where == SIM_AWAY) /* at others of IPv4 nobody ever comes */
         return CEDE_EADDRNOTAVAIL;
     cede_status status = sim_net_bind(socket, &args->net.address, CEDE_LISTEN_SHARED);
     return status == CEDE_OK ? sim_socket_open(socket, open) : status;

@@ -36,8 +36,8 @@ enum sim_where sim_net_where(const cede_address *address)
             return SIM_GROUP;
         return is_zero(ip, 15) && ip[15] == 1 ? SIM_HERE : SIM_AWAY;
     }
-    if (ip[0] == 127)
-        return SIM_HERE;
+    if (ip[0] == 127) /* the loopback network's, to all in it */
+        return (ip[1] & ip[2] & ip[3]) == 255 ? SIM_BROADCAST : SIM_HERE;
     if (ip[0] == 192 && ip[1] == 0 && ip[2] == 2)
         return SIM_NOWHERE;
     if ((ip[0] & 0xf0) == 224)
