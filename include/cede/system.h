@@ -160,18 +160,23 @@ CEDE_API void cede_prep_child_kill(cede_req *, cede_handle child, uint32_t how);
  * only that survives a file's replacement by a rename. Windows may tell a file that has a short
  * name (8.3: PROGRA~1) by that one, if somebody has used it so, and without a way to ask when the
  * file is gone: do not take a name with a tilde for one that you do not know.
+ * What is changed through another name of a file, elsewhere, may be told or not (Linux: only what is
+ * changed through the name in this directory); through a file that is open it may be told when that
+ * name is gone already (Linux: CEDE_CHANGE_MODIFIED behind CEDE_CHANGE_REMOVED).
  * CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
 CEDE_API void cede_prep_watch(cede_req *, const char *path, uint32_t flags);
 
 enum {
     CEDE_CHANGE_CREATED = 1, /* a name is there that was not */
     CEDE_CHANGE_REMOVED,     /* a name is gone */
-    CEDE_CHANGE_MODIFIED, /* data or attributes of what has the name; may be told several times */
+    CEDE_CHANGE_MODIFIED, /* data or attributes of what has the name, or had it; may be told several
+                             times, and of a write that wrote nothing */
     CEDE_CHANGE_RENAMED_FROM, /* the name is gone: the next, with the new one, may be elsewhere */
     CEDE_CHANGE_RENAMED_TO,
     CEDE_CHANGE_LOST, /* some changes were lost: look at all of it. No name */
-    CEDE_CHANGE_GONE  /* the directory itself is removed, or moved (not told by Windows: there the
-                        watch goes on); nothing comes any more. No name */
+    CEDE_CHANGE_GONE  /* the directory itself is removed (Linux tells it when nobody has it open any
+                        more, nor works in it), or moved (not told by Windows: there the watch goes
+                        on); nothing comes any more. No name */
 };
 
 /* Gives changes until it is cancelled: each item has a buffer of the pool, the callee's to give

@@ -386,6 +386,28 @@ CFT_CASE(watch_of_a_directory_that_goes_is_over)
     cft_closed(t, watch);
 }
 
+/* Some tell of it at once, Linux when nobody has the directory open any more. */
+CFT_CASE(watch_of_a_directory_that_goes_while_it_is_open_is_over)
+{
+    cede_handle watch, open;
+    log *l = watching(t, &watch);
+    if (!l)
+        return;
+    open = cft_opened(t, "d", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY);
+    if (!open)
+        return;
+    removed(t, "d");
+    cft_closed(t, open);
+    if (cft_deviates(t, "gone_directory_is_not_told")) {
+        finish(t, l);
+        return;
+    }
+    cft_await(t, l->rec);
+    CFT_OK(t, l->rec);
+    CFT_EXPECT(t, l->gone == 1 && l->names == 1);
+    cft_closed(t, watch);
+}
+
 /* Whoever follows it then learns at once that nothing comes, without descriptors, too. */
 CFT_CASE(watch_that_is_over_stays_so)
 {
