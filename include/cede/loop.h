@@ -1,11 +1,12 @@
 /*
  * The loop: takes requests, drives one backend, calls every done.
  *
- * A loop belongs to the thread that first runs it, waits on it or closes it; that thread closes
- * it. Before that, one thread at a time may submit; that only stages. Unless a function says "any
+ * A loop belongs to the thread that first runs it, waits on it or closes it; that thread closes it.
+ * Before that, one thread at a time may submit; that only stages. Unless a function says "any
  * thread", it is for the loop's thread; a wrong thread, a forked child, and cede_run or
- * cede_loop_close inside a callback stop the process with one line (law 17), so do these and
- * cede_wait in what runs inside them and is no callback: a trace hook, an APC of the loop's sleep.
+ * cede_loop_close inside a callback of that loop stop the process with one line (law 17), so do
+ * these and cede_wait in what runs inside them and is no callback: a trace hook, an APC of the
+ * loop's sleep.
  */
 #ifndef CEDE_LOOP_H
 #define CEDE_LOOP_H
@@ -176,7 +177,8 @@ CEDE_API void cede_stop(cede_loop *);
 
 /* Runs until that request's done has returned (law 9). Calls that done and exactly those that
  * another law puts before it (order on a stream, link, close, scope); all others keep for
- * cede_run. May be called inside a callback: the one place where callbacks nest.
+ * cede_run. May be called inside a callback: the one place where callbacks of one loop nest (of
+ * another loop of the thread a callback may call cede_run and cede_loop_close, too).
  * CEDE_OK: its done has returned (or the ticket was stale already). CEDE_EDEADLK: it, or one that
  * must come before it, is on this thread's callback stack. CEDE_EDEADLINE: at_most_ns passed.
  * CEDE_EINVAL: the ticket of another loop, whose done does not run now. In all these the request is

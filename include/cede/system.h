@@ -107,9 +107,11 @@ typedef struct cede_spawn {
 /* Starts a child process; result.handle is the child (CEDE_KIND_CHILD), *id (ceded; NULL: not
  * wanted) the system's number of it. The program is found as this process finds it: in its PATH, or
  * from its directory, where the path is relative, and not from the child's. No other descriptor of
- * this process reaches it. A program that is not there, or cannot be run, is the result:
- * CEDE_ENOENT, CEDE_EACCES, CEDE_ENOEXEC (a file that is no program: a script, too, without the
- * line that says by what it is run).
+ * this process reaches it, and on Linux no state of its signals: none is blocked, and each has its
+ * own effect, also one that this process ignores. So what nohup is for is not handed on by itself:
+ * a child that is to ignore a signal is begun by a program that does. A program that is not there,
+ * or cannot be run, is the result: CEDE_ENOENT, CEDE_EACCES, CEDE_ENOEXEC (a file that is no
+ * program: a script, too, without the line that says by what it is run).
  * CEDE_E2BIG: the arguments, or the environment, are more than the system takes (Linux: 128 KiB
  * for each text, some 2 MiB for all; Windows: 32,767 units for all arguments). Once it was begun a
  * cancel does not stop it: the child is delivered (law 8).
