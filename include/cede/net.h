@@ -64,9 +64,9 @@ extern "C" {
 /* Listens; result.handle is the listener. `backlog` is how many clients may wait to be accepted (0:
  * the system's most). The address can be had again at once after a listener is closed (on Windows
  * once no connection that it accepted is open any more: SO_EXCLUSIVEADDRUSE), and not as long as
- * another has it (CEDE_EADDRINUSE; Linux lets a shared one for both families at :: pass, where
- * 0.0.0.0 is another's, if a shared one was at :: before); CEDE_EADDRNOTAVAIL: it is not this
- * machine's;
+ * another has it (CEDE_EADDRINUSE; Linux lets a shared one for both families at :: pass beside
+ * another's IPv4 address, if a shared one was at :: since that was taken); CEDE_EADDRNOTAVAIL: it
+ * is not this machine's;
  * CEDE_EACCES: not allowed to. Windows says that also where another has every address of the port
  * for itself, as a listener at the any-address does. A local listener's name is not removed by its
  * close. */

@@ -143,8 +143,8 @@ CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
  * for it, that is the program's. One whose handle was released is the program's to wait for, and so
  * are those that it began by itself, whatever their numbers. In a program that ignores SIGCHLD, or
  * waits for any child that it has (waitpid of -1), what a child ended with may be gone:
- * CEDE_EUNKNOWN, with ECHILD. Where /proc is not mounted, a child that is closed while it runs stays
- * a zombie. */
+ * CEDE_EUNKNOWN, with ECHILD. Where /proc is not mounted, a child that is closed while it runs is a
+ * zombie until this process ends. */
 CEDE_API void cede_prep_child_wait(cede_req *, cede_handle child);
 
 enum {
@@ -162,9 +162,9 @@ CEDE_API void cede_prep_child_kill(cede_req *, cede_handle child, uint32_t how);
  * only that survives a file's replacement by a rename. Windows may tell a file that has a short
  * name (8.3: PROGRA~1) by that one, if somebody has used it so, and without a way to ask when the
  * file is gone: do not take a name with a tilde for one that you do not know.
- * What is changed through another name of a file, elsewhere, may be told or not (Linux: only what is
- * changed through the name in this directory); through a file that is open it may be told when that
- * name is gone already (Linux: CEDE_CHANGE_MODIFIED behind CEDE_CHANGE_REMOVED).
+ * What is changed through another name of a file, elsewhere, may be told or not (Linux: only what
+ * is changed through the name in this directory); through a file that is open it may be told when
+ * that name is gone already (Linux: CEDE_CHANGE_MODIFIED behind CEDE_CHANGE_REMOVED).
  * CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
 CEDE_API void cede_prep_watch(cede_req *, const char *path, uint32_t flags);
 

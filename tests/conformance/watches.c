@@ -115,17 +115,22 @@ static void follow(log *l, cede_handle watch)
     cft_flush(l->t);
 }
 
-/* A directory "d" that is watched; NULL: an injected failure. */
-static log *watching(cft *t, cede_handle *watch)
+/* A directory "d" that is watched, and who will follow it; NULL: an injected failure. */
+static log *watched(cft *t, uint32_t buffers, uint32_t bytes, cede_handle *watch)
 {
-    log *l = new_log(t, 4, CEDE_WATCH_BYTES);
+    log *l = new_log(t, buffers, bytes);
     if (!l)
         return NULL;
     make_directory(t, "d");
     *watch = cft_faulted(t) ? 0 : watch_of(t, "d");
-    if (!*watch)
-        return NULL;
-    follow(l, *watch);
+    return *watch ? l : NULL;
+}
+
+static log *watching(cft *t, cede_handle *watch)
+{
+    log *l = watched(t, 4, CEDE_WATCH_BYTES, watch);
+    if (l)
+        follow(l, *watch);
     return l;
 }
 
@@ -263,12 +268,9 @@ CFT_CASE(watch_looks_no_deeper)
 
 CFT_CASE(changes_are_kept_while_nobody_reads_them)
 {
-    log *l = new_log(t, 2, CEDE_WATCH_BYTES);
+    cede_handle watch;
+    log *l = watched(t, 2, CEDE_WATCH_BYTES, &watch);
     if (!l)
-        return;
-    make_directory(t, "d");
-    cede_handle watch = cft_faulted(t) ? 0 : watch_of(t, "d");
-    if (!watch)
         return;
     cft_file(t, "d/early", "x", 1, 0);
     follow(l, watch);
@@ -287,12 +289,8 @@ CFT_CASE(watch_waits_while_its_pool_is_empty)
 {
     char name[16], text[256] = "";
     cede_handle watch;
-    log *l = new_log(t, 1, CEDE_WATCH_BYTES);
+    log *l = watched(t, 1, CEDE_WATCH_BYTES, &watch);
     if (!l)
-        return;
-    make_directory(t, "d");
-    watch = cft_faulted(t) ? 0 : watch_of(t, "d");
-    if (!watch)
         return;
     l->keeps = true;
     follow(l, watch);
@@ -314,12 +312,9 @@ CFT_CASE(watch_waits_while_its_pool_is_empty)
 
 CFT_CASE(watch_that_waits_for_a_buffer_can_be_cancelled)
 {
-    log *l = new_log(t, 1, CEDE_WATCH_BYTES);
+    cede_handle watch;
+    log *l = watched(t, 1, CEDE_WATCH_BYTES, &watch);
     if (!l)
-        return;
-    make_directory(t, "d");
-    cede_handle watch = cft_faulted(t) ? 0 : watch_of(t, "d");
-    if (!watch)
         return;
     l->keeps = true;
     follow(l, watch);
@@ -340,12 +335,9 @@ CFT_CASE(watch_that_waits_for_a_buffer_can_be_cancelled)
 
 CFT_CASE(changes_that_are_lost_are_told_to_be)
 {
-    log *l = new_log(t, 4, 4 * CEDE_WATCH_BYTES);
+    cede_handle watch;
+    log *l = watched(t, 4, 4 * CEDE_WATCH_BYTES, &watch);
     if (!l)
-        return;
-    make_directory(t, "d");
-    cede_handle watch = cft_faulted(t) ? 0 : watch_of(t, "d");
-    if (!watch)
         return;
     cft_file(t, "d/a", "x", 1, 0);
     for (uint32_t i = 0; i <= cft_watch_room(t) / 2 && !cft_faulted(t); i++)
@@ -367,13 +359,17 @@ CFT_CASE(changes_that_are_lost_are_told_to_be)
     finish(t, l);
 }
 
-CFT_CASE(watch_of_a_directory_that_goes_is_over)
+/* Some tell of it at once, Linux when nobody has the directory open any more. */
+static void goes(cft *t, bool is_open)
 {
     cede_handle watch;
     log *l = watching(t, &watch);
-    if (!l)
+    cede_handle open = l && is_open ? cft_opened(t, "d", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY) : 0;
+    if (!l || (is_open && !open))
         return;
     removed(t, "d");
+    if (is_open)
+        cft_closed(t, open);
     if (cft_deviates(t, "gone_directory_is_not_told")) {
         cft_run(t, CEDE_MILLISECOND);
         CFT_EXPECT(t, l->gone == 0 && !cft_is_done(l->rec));
@@ -386,26 +382,14 @@ CFT_CASE(watch_of_a_directory_that_goes_is_over)
     cft_closed(t, watch);
 }
 
-/* Some tell of it at once, Linux when nobody has the directory open any more. */
+CFT_CASE(watch_of_a_directory_that_goes_is_over)
+{
+    goes(t, false);
+}
+
 CFT_CASE(watch_of_a_directory_that_goes_while_it_is_open_is_over)
 {
-    cede_handle watch, open;
-    log *l = watching(t, &watch);
-    if (!l)
-        return;
-    open = cft_opened(t, "d", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY);
-    if (!open)
-        return;
-    removed(t, "d");
-    cft_closed(t, open);
-    if (cft_deviates(t, "gone_directory_is_not_told")) {
-        finish(t, l);
-        return;
-    }
-    cft_await(t, l->rec);
-    CFT_OK(t, l->rec);
-    CFT_EXPECT(t, l->gone == 1 && l->names == 1);
-    cft_closed(t, watch);
+    goes(t, true);
 }
 
 /* Whoever follows it then learns at once that nothing comes, without descriptors, too. */
@@ -506,11 +490,10 @@ CFT_CASE(watch_many_behind_another_waits_for_its_turn)
 
 CFT_CASE(directory_may_be_watched_twice)
 {
-    cede_handle one, other = 0;
+    cede_handle one;
     log *l = watching(t, &one);
     log *m = l ? new_log(t, 1, CEDE_WATCH_BYTES) : NULL;
-    if (m)
-        other = watch_of(t, "d");
+    cede_handle other = m ? watch_of(t, "d") : 0;
     if (!other)
         return;
     follow(m, other);
@@ -536,10 +519,7 @@ CFT_CASE(watch_tells_long_and_foreign_names)
         return;
     memset(name + 2, 'n', 200);
     cft_file(t, "d/gr\xc3\xbc\xc3\x9f", "x", 1, 0);
-    cft_rec *rec = cft_new(t); /* by the library: a name in UTF-8 */
-    cede_prep_mkdir(rec->req, cft_path(t, "d/\xe2\x82\xac"), 0755);
-    cft_do(rec);
-    CFT_OK(t, rec);
+    make_directory(t, "d/\xe2\x82\xac"); /* by the library: a name in UTF-8 */
     cft_file(t, name, "x", 1, 0);
     until_names(t, l, 3);
     CFT_EXPECT(t, strstr(l->text, "+\xe2\x82\xac ") != NULL);
