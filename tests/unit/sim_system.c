@@ -450,7 +450,7 @@ static void watches_tell_all_that_changes(void)
     path_op(loop, cede_prep_rmdir, "/d/s");
     expect_changes(loop, "-s ");
     for (int i = 0; i < 4; i++) {
-        char name[8];
+        char name[16];
         (void)snprintf(name, sizeof name, "/d/%d", i);
         REQUIRE(cede_sim_put(world, name, "", 0) == CEDE_OK, "no memory");
     }
