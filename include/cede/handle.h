@@ -41,7 +41,7 @@ extern "C" {
 
 /* cede_import: the descriptor stays the caller's; close and drop forget it without closing it. It
  * is lent, as memory is: it stays open until the library has let go of it, else what comes next
- * under its number may be met (on Windows also the position of the next file: law 10). The library
+ * under its number may be met: its data, its end, on Windows its position (law 10). The library
  * has let go when a close request is delivered, or the loop closed; with cede_drop, when that
  * returns, if it is the loop's thread that drops and nothing is pending on it. A drop from another
  * thread tells nobody: use a close request there. (Of a watch: that its directory is gone is told

@@ -148,11 +148,12 @@ static bool is_batch(wchar_t *path)
 }
 
 /* The directories of PATH, without those that depend on where this process works just now. */
-static bool find_in_path(win_path *out, const wchar_t *name)
+static uint32_t find_in_path(win_path *out, const wchar_t *name)
 {
     DWORD units = GetEnvironmentVariableW(L"PATH", NULL, 0);
     wchar_t *path = units ? cedi_memory_get(units * sizeof *path) : NULL, *at = path;
     wchar_t *given = cedi_memory_get(WIN_PATH_UNITS * sizeof *given);
+    uint32_t error = ERROR_FILE_NOT_FOUND;
     bool found = false;
     if (path && GetEnvironmentVariableW(L"PATH", path, units) >= units)
         *path = 0; /* somebody has made it longer meanwhile */
@@ -168,9 +169,11 @@ static bool find_in_path(win_path *out, const wchar_t *name)
         }
         at += length + (at[length] == L';');
     }
+    if (!found && (!given || (units && !path)))
+        error = ERROR_NOT_ENOUGH_MEMORY;
     cedi_memory_free(given);
     cedi_memory_free(path);
-    return found;
+    return found ? 0 : error;
 }
 
 /* Programs ask for their own names, and seldom expect the long form; but where the plain one is too
@@ -179,28 +182,25 @@ static uint32_t find_program(win_command *command, win_path *path, const char *p
 {
     wchar_t *name = command->directory; /* not in use yet */
     uint32_t error;
-    bool found;
     if (strpbrk(program, "/\\:")) {
+        bool found;
         error = cedi_win_path(path, program);
         if (error)
             return error;
-        found = find_as(path->text, WIN_PATH_UNITS);
+        found = !path->directory && find_as(path->text, WIN_PATH_UNITS);
         if (!found && GetFileAttributesW(path->text) != INVALID_FILE_ATTRIBUTES)
             return ERROR_ACCESS_DENIED; /* a directory */
-        if (!found) { /* or something on the way is no directory; the last name was tried */
-            error = cedi_win_path(path, program);
-            return error ? error : cedi_win_path_why(path, ERROR_PATH_NOT_FOUND);
-        }
+        if (!found)
+            return cedi_win_path_why(path, ERROR_PATH_NOT_FOUND);
     } else {
         error = cedi_win_text(name, WIN_PATH_UNITS, program);
         if (error == 0)
             error = cedi_win_check_names(name);
+        if (error == 0)
+            error = find_in_path(path, name);
         if (error)
             return error;
-        found = find_in_path(path, name);
     }
-    if (!found)
-        return ERROR_FILE_NOT_FOUND;
     if (is_batch(path->text))
         return ERROR_BAD_EXE_FORMAT;
     if (!cedi_win_path_plain(path, command->program, MAX_PATH))

@@ -162,7 +162,10 @@ static bool no_thread(win *self, win_job *job, cede_status status)
 {
     uint64_t token = job->record.token;
     if (job->record.op == CEDE_OP_CLOSE) {
-        uint32_t error = do_close(job);
+        uint32_t error;
+        if (job->socket)
+            cedi_win_socket_unlinger(job->native);
+        error = do_close(job);
         cedi_win_job_free(self, job);
         cede_core_done(self->core, token, cedi_error_status(error), (int32_t)error, 0);
         return true;

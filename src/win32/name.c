@@ -322,6 +322,8 @@ uint32_t cedi_win_do_unlink(win_job *job)
     win_path path;
     HANDLE file;
     uint32_t error = cedi_win_path(&path, job->args.path.path);
+    if (error == 0)
+        error = refuse_dots(&path, ERROR_IS_A_DIRECTORY);
     if (error)
         return error;
     error = cedi_win_open_path(job->self, &path, DELETE | FILE_READ_ATTRIBUTES | SYNCHRONIZE,

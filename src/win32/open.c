@@ -152,6 +152,8 @@ uint32_t cedi_win_do_open(win_job *job)
         return ERROR_IS_A_DIRECTORY; /* no file can be made by this name */
     if (error)
         return error;
+    if (path.dots) /* a directory's own name, and no link's */
+        how.flags &= ~(uint32_t)FILE_FLAG_OPEN_REPARSE_POINT;
     error = open_file(job, &path, &how, &file);
     if (error)
         return refused(&path, flags, error);

@@ -41,6 +41,10 @@ bool cedi_win_path_has_server(const win_path *);
 /* The part of it that looks at names: ERROR_INVALID_NAME, ERROR_FILENAME_EXCED_RANGE. */
 uint32_t cedi_win_check_names(const wchar_t *);
 
+/* Windows says "path not found" for two things: ERROR_DIRECTORY, if something on the way is there
+ * and no directory; else the error as it was. */
+uint32_t cedi_win_path_why(const win_path *, uint32_t error);
+
 /* ---- text.c --------------------------------------------------------------------------------- */
 
 /* The same characters in the system's form, nothing else: the text of a link. `units` is the room,
@@ -48,9 +52,5 @@ uint32_t cedi_win_check_names(const wchar_t *);
 uint32_t cedi_win_text(wchar_t *out, uint32_t units, const char *utf8);
 /* And back. How many bytes, without a NUL; 0: they do not fit. */
 size_t cedi_win_utf8(char *out, size_t room, const wchar_t *text, size_t units);
-
-/* Windows says "path not found" for two things: ERROR_DIRECTORY, if something on the way is there
- * and no directory; else the error as it was. */
-uint32_t cedi_win_path_why(const win_path *, uint32_t error);
 
 #endif

@@ -7,8 +7,9 @@
  * is told of when the thread is not looking at it any more, and never by the cancel.
  *
  * WSAPoll tells whatever it is asked for that the other end sends no more (POLLHUP), and that stays
- * so. Who waits for room on such a stream is looked at from time to time, and not waited for with
- * the others, which would have the thread turn without an end.
+ * so. Who waits for room on such a stream is looked at a hundred times a second, in turn with a wait
+ * for the others: waited for with these it would have the thread turn without an end, and more
+ * seldom it would be slow.
  *
  * What is no socket, and can be signalled, by object.c.
  *
@@ -51,20 +52,32 @@ static SHORT wanted(uint32_t events)
                    (events & CEDE_POLL_OUT ? POLLWRNORM : 0));
 }
 
-/* Or it has only ended what it sends. There is an end, or an error, to be received, so that this
- * does not wait, and takes nothing. */
+/* Or it has only ended what it sends. Where nothing is to be received there is an end, or an error,
+ * so that this does not wait, and takes nothing. (A receive that looks has the owner's events told
+ * anew, if he has any: where there is data it is not made.) */
 static bool is_gone(SOCKET socket)
 {
     char byte;
-    return recv(socket, &byte, 1, MSG_PEEK) < 0 && WSAGetLastError() != WSAEWOULDBLOCK &&
-           WSAGetLastError() != WSAEMSGSIZE;
+    if (recv(socket, &byte, 1, MSG_PEEK) >= 0)
+        return false;
+    switch (WSAGetLastError()) {
+    case WSAECONNRESET:
+    case WSAECONNABORTED:
+    case WSAENETRESET:
+    case WSAETIMEDOUT:
+    case WSAENOTCONN:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Where the other end is gone nothing waits; where it sends no more, a receive does not. */
 static uint32_t held(SOCKET socket, SHORT found, SHORT asked)
 {
     uint32_t events = 0;
-    bool gone = (found & POLLERR) || ((found & POLLHUP) && is_gone(socket));
+    const SHORT data = POLLRDNORM | POLLRDBAND;
+    bool gone = (found & POLLERR) || ((found & (POLLHUP | data)) == POLLHUP && is_gone(socket));
     if ((gone || (found & (POLLRDNORM | POLLRDBAND | POLLHUP))) && (asked & POLLRDNORM))
         events |= CEDE_POLL_IN;
     if ((gone || (found & POLLWRNORM)) && (asked & POLLWRNORM))
@@ -78,7 +91,7 @@ static uint32_t held(SOCKET socket, SHORT found, SHORT asked)
 
 static uint32_t look(const win *self, SOCKET socket, SHORT asked, SHORT *found)
 {
-    WSAPOLLFD one = {.fd = socket, .events = asked};
+    WSAPOLLFD one = {.fd = socket, .events = asked | POLLRDNORM};
     uint32_t error = cedi_win_fault(self, "WSAPoll");
     *found = 0;
     if (error == 0 && WSAPoll(&one, 1, 0) < 0)
@@ -96,7 +109,8 @@ static void drain(SOCKET wake)
         ;
 }
 
-/* With those that are half, or without: then nothing is asked in their places. */
+/* With those that are half, or without: then the wake is asked in their places, too, since each has
+ * to be asked for something. */
 static uint32_t take_list(win_poller *poller, bool all)
 {
     if (poller->fresh) {
@@ -109,7 +123,9 @@ static uint32_t take_list(win_poller *poller, bool all)
     for (uint32_t i = 0; i < poller->count; i++) {
         bool asks = all || !poller->entries[i].half;
         poller->fds[i + 1].fd = asks ? poller->entries[i].socket : poller->wake;
-        poller->fds[i + 1].events = asks ? poller->entries[i].events : 0;
+        poller->fds[i + 1].events = poller->entries[i].events;
+        if (!asks || poller->entries[i].half)
+            poller->fds[i + 1].events |= POLLRDNORM; /* see is_gone */
     }
     return poller->count;
 }
@@ -127,12 +143,13 @@ static void take_out(win_poller *poller, uint32_t which, uint32_t error, uint32_
 }
 
 /* Others may have come behind those that were looked at. */
-static win_io *sort_out(win_poller *poller, uint32_t looked_at, uint32_t error)
+static win_io *sort_out(win_poller *poller, uint32_t looked_at, bool all, uint32_t error)
 {
     win_io *finished = NULL;
     for (uint32_t i = looked_at; i-- > 0;) {
         entry *entry = &poller->entries[i];
-        SHORT found = error ? 0 : poller->fds[i + 1].revents;
+        bool asked = all || !entry->half;
+        SHORT found = error || !asked ? 0 : poller->fds[i + 1].revents;
         uint32_t events = found & ~POLLNVAL ? held(entry->socket, found, entry->events) : 0;
         if (found & POLLNVAL) {
             take_out(poller, i, WSAENOTSOCK, 0, &finished);
@@ -164,7 +181,7 @@ static unsigned __stdcall watch(void *context)
             error = (uint32_t)WSAGetLastError();
         drain(poller->wake);
         AcquireSRWLockExclusive(&poller->lock);
-        finished = sort_out(poller, count, error);
+        finished = sort_out(poller, count, all, error);
         all = !all || poller->halves == 0;
         ReleaseSRWLockExclusive(&poller->lock);
         while (finished) {

@@ -268,12 +268,15 @@ uint32_t cedi_win_socket_look(intptr_t native, uint32_t *kind, uint16_t *family,
 
 uint32_t cedi_win_socket_name(SOCKET socket, uint32_t which, cede_address *out)
 {
-    win_name name;
-    int bytes = sizeof name;
-    uint32_t error = answer(which == CEDE_NAME_PEER ? getpeername(socket, &name.any, &bytes)
-                                                    : getsockname(socket, &name.any, &bytes));
+    union {
+        win_name name;
+        SOCKADDR_STORAGE room; /* of families that have no cede_address, too */
+    } its;
+    int bytes = sizeof its;
+    uint32_t error = answer(which == CEDE_NAME_PEER ? getpeername(socket, &its.name.any, &bytes)
+                                                    : getsockname(socket, &its.name.any, &bytes));
     if (error == 0)
-        cedi_win_name_from_system(&name, bytes, out);
+        cedi_win_name_from_system(&its.name, bytes, out);
     return error;
 }
 

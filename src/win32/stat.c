@@ -261,7 +261,7 @@ uint32_t cedi_win_do_stat(win_job *job)
         return error;
     if (cedi_win_path_is_pipe(&path))
         return stat_pipe(job, &path);
-    if (job->args.path.flags & CEDE_NOFOLLOW)
+    if ((job->args.path.flags & CEDE_NOFOLLOW) && !path.dots)
         flags |= FILE_FLAG_OPEN_REPARSE_POINT;
     error = cedi_win_open_path(job->self, &path, FILE_READ_ATTRIBUTES, OPEN_EXISTING, flags, &file);
     if (error)

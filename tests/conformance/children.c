@@ -282,6 +282,8 @@ CFT_CASE(program_that_cannot_be_run_is_the_result)
     CFT_EXPECT(t, refused(t, "cede-no-such-program", NULL) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, cft_path(t, "plain"), NULL) == CEDE_EACCES || is_windows(t));
     CFT_EXPECT(t, refused(t, cft_path(t, "missing/deeper"), NULL) == CEDE_ENOENT);
+    cft_file(t, "tool.exe", "no program", 10, 0); /* not what is asked for */
+    CFT_EXPECT(t, refused(t, cft_path(t, "tool/"), NULL) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, cft_path(t, "plain/deeper"), NULL) == CEDE_ENOTDIR);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "missing")) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "plain")) == CEDE_ENOTDIR);

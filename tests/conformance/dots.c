@@ -38,6 +38,14 @@ static void expect_rename(cft *t, const char *from, const char *to, uint32_t fla
     CFT_STATUS(t, rec, status);
 }
 
+static void expect_unlink(cft *t, const char *name, cede_status status)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_unlink(rec->req, cft_path(t, name));
+    cft_do(rec);
+    CFT_STATUS(t, rec, status);
+}
+
 static void expect_rmdir(cft *t, const char *name, cede_status status)
 {
     cft_rec *rec = cft_new(t);
@@ -57,11 +65,13 @@ CFT_CASE(dots_at_the_end_name_a_directory)
     expect_open(t, "d/.", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
     for (uint32_t i = 0; i < 3; i++) {
         expect_open(t, ends[i], CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+        expect_unlink(t, ends[i], CEDE_EISDIR);
         expect_rmdir(t, ends[i], i < 2 ? CEDE_EINVAL : CEDE_ENOTEMPTY);
         expect_rename(t, ends[i], "e", 0, CEDE_EBUSY);
         expect_rename(t, "file", ends[i], 0, CEDE_EBUSY);
         expect_rename(t, "file", ends[i], CEDE_RENAME_NOREPLACE, CEDE_EEXIST);
     }
+    expect_unlink(t, "file/.", CEDE_ENOTDIR);
     expect_rmdir(t, "none/.", CEDE_ENOENT);
     make_directory(t, "none/.", CEDE_ENOENT);
     make_directory(t, "d/.", CEDE_EEXIST);
