@@ -155,11 +155,13 @@ typedef struct cede_backend {
     /* The loop is about to use a descriptor for the first time, or open has just made it. *kind is
      * what it is said to be, CEDE_KIND_AUTO: find out. */
     cede_status (*attach)(void *self, intptr_t native, uint32_t *kind);
-    /* For cede_release: undoes attach, if that was (nobody may have used the descriptor, which a
-     * work of this backend made). CEDE_ENOTSUP: cannot. NULL: nothing to undo. */
+    /* Undoes attach, for cede_release. CEDE_ENOTSUP: cannot. NULL: nothing to undo. */
     cede_status (*detach)(void *self, intptr_t native);
     /* Closes a descriptor that is bound to no loop, and waits for nothing. Any thread. */
     void (*discard)(intptr_t native);
+    /* A descriptor is the program's from here, by cede_release: attached before or not, bound to a
+     * loop or to none. Any thread. NULL: nothing is kept of it elsewhere. */
+    void (*released)(intptr_t native);
     /* A descriptor that becomes readable when wait would report something or was woken; -1: none.
      * */
     intptr_t (*waitable)(void *self);

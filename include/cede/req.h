@@ -179,13 +179,13 @@ CEDE_API void cede_until(cede_req *, uint64_t at_ns);
  * CEDE_BY_LINK, each done once, and in order, if nothing but its link ends it. next must be
  * prepared, with its own attributes; it may be linked on, and what it names is ceded with the
  * first: two reads, two buffers. On a stream it has the place of the submit, but behind a scope (a
- * relay) that of the scope's end: members and others may use the stream till then (law 14). It has
- * no ticket: cancel or await it through a scope. What ends next while it still waits for its turn
- * (it is refused; its deadline, which counts from the submit of the chain; its scope; the close of
- * its handle; without memory for its slot) has it done then, and what is behind it: ahead of those
- * before it. So free what a chain shares in the done of a scope that all of it is in, not in its
- * last one's. A request that is linked to itself is CEDE_EINVAL; a longer circle stops the process
- * (law 17). */
+ * relay) the place that it has when the one before it is over: members and others may use the
+ * stream till then (law 14). It has no ticket: cancel or await it through a scope. What ends next
+ * while it still waits for its turn (it is refused; its deadline, which counts from the submit of
+ * the chain; its scope; the close of its handle; without memory for its slot) has it done then, and
+ * what is behind it: ahead of those before it. So free what a chain shares in the done of a scope
+ * that all of it is in, not in its last one's. A request that is linked to itself is CEDE_EINVAL; a
+ * longer circle stops the process (law 17). */
 CEDE_API void cede_link(cede_req *, cede_req *next, cede_done *next_done);
 
 /* Does not keep cede_run from being idle (a heartbeat, a signal watch). */

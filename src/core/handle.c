@@ -529,7 +529,9 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
         if (entry->owner || !nothing_pending(loop, entry, index) ||
             cedi_order_aside_names(loop, handle))
             return CEDE_EBUSY;
-        status = loop->backend->detach ? loop->backend->detach(loop->self, entry->native) : CEDE_OK;
+        status = entry->flags & CEDI_ATTACHED && loop->backend->detach
+                     ? loop->backend->detach(loop->self, entry->native)
+                     : CEDE_OK;
         if (status)
             return status;
         if (is_listed(entry))
@@ -539,6 +541,8 @@ cede_status cede_release(cede_handle handle, intptr_t *native)
                                                unbound + (UINT64_C(1) << INDEX_BITS))) {
         return CEDE_EBADF;
     }
+    if (families[entry->family]->released)
+        families[entry->family]->released(entry->native);
     *native = entry->native;
     cedi_entry_free(index);
     return CEDE_OK;

@@ -3,8 +3,9 @@
  *
  * An entry keeps three lists of slots: free ones (positioned I/O, fsync, pins of copies), inbound
  * and outbound ones of streams and file positions. On the latter two the list is the order: the
- * first that is not sealed runs, those behind it are HELD. A slot stays listed until it is
- * delivered, which is what a close waits for. All on the loop's thread.
+ * first that is not sealed runs, those behind it are HELD. What is linked behind a scope stands
+ * among the free ones until it is its turn. A slot stays listed until it is delivered, which is
+ * what a close waits for. All on the loop's thread.
  */
 #include "core.h"
 

@@ -150,11 +150,9 @@ static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
     return cedi_error_final(error);
 }
 
-static cede_status uring_detach(void *self, intptr_t native)
+static void uring_released(intptr_t native)
 {
-    (void)self;
     cedi_child_released((int)native);
-    return CEDE_OK;
 }
 
 static void uring_discard(intptr_t native)
@@ -177,8 +175,9 @@ const cede_backend cede_uring_backend = {
     .wake = cedi_uring_wake,
     .now = cedi_uring_now,
     .attach = uring_attach,
-    .detach = uring_detach,
+    .detach = NULL,
     .discard = uring_discard,
+    .released = uring_released,
     .waitable = cedi_uring_waitable,
     .now_coarse = cedi_uring_now_coarse,
     .pool_give = cedi_uring_pool_give,

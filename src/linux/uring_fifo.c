@@ -335,7 +335,7 @@ void cedi_uring_open_completed(uring *self, uring_job *job, int result)
 {
     uint64_t token = job->token;
     int flags = job->fifo.flags;
-    bool writes = (flags & O_ACCMODE) == O_WRONLY;
+    bool reads = (flags & O_ACCMODE) == O_RDONLY, writes = (flags & O_ACCMODE) == O_WRONLY;
     if ((result == -EAGAIN || result == -EINVAL) && !(flags & O_NONBLOCK)) {
         job->fifo.flags |= O_NONBLOCK;
         if (try_open(self, job))
@@ -351,7 +351,7 @@ void cedi_uring_open_completed(uring *self, uring_job *job, int result)
     }
     if (result >= 0 && (flags & O_NONBLOCK))
         (void)fcntl(result, F_SETFL, flags & (O_APPEND | O_DIRECT));
-    if (result >= 0 && !writes && is_pipe(result)) {
+    if (result >= 0 && reads && is_pipe(result)) { /* for both ways it never waits */
         start_waiting(self, job, result);
         return;
     }

@@ -325,8 +325,8 @@ void cedi_uring_job_completed(uring *self, uint64_t token, int result)
     default: /* URING_POLL */
         if (!cedi_uring_ready_came(self, job, &result))
             return;
-        if (result >= 0) {
-            report(self, job, CEDE_REPORT_AGAIN, 0, 0);
+        if (result >= 0 || result == -EAGAIN) {
+            report(self, job, result < 0 ? CEDE_REPORT_PARK : CEDE_REPORT_AGAIN, -result, 0);
             return;
         }
         break;

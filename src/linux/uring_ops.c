@@ -227,15 +227,14 @@ static int flags_of(uint32_t flags)
     return system;
 }
 
-/* What might find a named pipe, or what else would wait, must not do so here: see uring_fifo.c. One
- * for reading and writing never waits for another end. */
+/* What might find a named pipe, or what else would wait, must not do so here: see uring_fifo.c. */
 static bool start_open(uring *self, const cede_work *work)
 {
     int system = flags_of(work->args->path.flags);
     struct io_uring_sqe *sqe;
     if (system == -1)
         return cedi_uring_failed(self, work, EINVAL);
-    if ((system & O_ACCMODE) != O_RDWR && !(system & O_DIRECTORY))
+    if (!(system & O_DIRECTORY))
         return cedi_uring_start_open(self, work, system);
     sqe = path_entry(self, work, IORING_OP_OPENAT, work->args->path.path, work->args->path.mode,
                      NULL);

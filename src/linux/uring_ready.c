@@ -46,12 +46,15 @@ static int make_set(const uring *self, uring_job *job)
 {
     struct epoll_event event = {.events = job->awaited};
     int error = cedi_uring_fault(self, "epoll");
-    if (error)
-        return -error;
-    job->set = epoll_create1(EPOLL_CLOEXEC);
-    if (job->set < 0 || epoll_ctl(job->set, EPOLL_CTL_ADD, (int)job->work.native, &event) != 0)
-        return -errno;
-    return 0;
+    if (!error) {
+        job->set = cedi_own_fd(epoll_create1(EPOLL_CLOEXEC));
+        if (job->set < 0 || epoll_ctl(job->set, EPOLL_CTL_ADD, (int)job->work.native, &event) != 0)
+            error = errno;
+    }
+    /* Who polls is told; who sends has not asked for a descriptor, and waits for one. */
+    if (error && job->kind != URING_POLLED)
+        return -EAGAIN;
+    return error == ENOSPC ? -ENOMEM : -error; /* the user's limit of watches (epoll(7)) */
 }
 
 /* What is so of the descriptor, now that its set has something to tell. */

@@ -165,10 +165,15 @@ void cedi_child_left(int native)
     child **place;
     (void)pthread_mutex_lock(&lock);
     place = find(native);
-    if (*place && (take(native) || (*place)->begun == 0))
+    if (*place && take(native)) {
         strike(place);
-    else if (*place)
+    } else if (*place) { /* it runs, so that its number is its own */
+        if ((*place)->begun == 0)
+            (*place)->begun = begin_of((*place)->id);
         (*place)->native = -1;
+        if ((*place)->begun == 0)
+            strike(place);
+    }
     sweep();
     (void)pthread_mutex_unlock(&lock);
 }

@@ -62,7 +62,7 @@ static int search(const char *name, char *room)
         int error = join(room, at, bytes, name);
         if (!error)
             error = look_at(room);
-        if (error == EACCES)
+        if (error == EACCES || (error == ENAMETOOLONG && denied == ENOENT))
             denied = error;
         else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV &&
                  error != ETIMEDOUT)

@@ -2,10 +2,10 @@
  * Signals to the process, told to all who listen.
  *
  * While anybody listens for a signal it has our handler; when the last has gone, what it had
- * before, unless somebody else has set something meanwhile. That is taken over, as what it had
- * before, by the next request. The handler allocates, locks and waits
- * for nothing: it marks the signal with each listener and wakes it. Listeners are recycled, never
- * freed, so it may look at one that has gone.
+ * before, unless somebody else has set something meanwhile. What somebody else has set is what it
+ * had before, from the next request on, which takes the signal over again. The handler allocates,
+ * locks and waits for nothing: it marks the signal with each listener and wakes it. Listeners are
+ * recycled, never freed, so it may look at one that has gone.
  *
  * Threads: listen, heeded, want and leave are for any but lock; take is the listener's own; the
  * handler runs on whichever thread the system chose.

@@ -6,10 +6,10 @@
  * it, marks what a cancel wants out of it, and wakes the thread by a datagram to itself. A socket
  * is told of when the thread is not looking at it any more, and never by the cancel.
  *
- * WSAPoll tells whatever it is asked for that the other end sends no more (POLLHUP), and that stays
- * so. Who waits for room on such a stream is looked at a hundred times a second, in turn with a wait
- * for the others: waited for with these it would have the thread turn without an end, and more
- * seldom it would be slow.
+ * WSAPoll tells whatever it is asked for that the other end sends no more (POLLHUP), and that
+ * stays so. Who waits for room on such a stream is looked at a hundred times a second, in turn with
+ * a wait for the others: waited for with these it would have the thread turn without an end, and
+ * more seldom it would be slow.
  *
  * What is no socket, and can be signalled, by object.c.
  *

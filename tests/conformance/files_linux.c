@@ -287,6 +287,8 @@ CFT_CASE(open_waits_until_a_lease_is_given_up)
                 {CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, F_RDLCK},
                 {CEDE_OPEN_WRITE | CEDE_OPEN_TRUNCATE, F_RDLCK},
                 {CEDE_OPEN_READ, F_WRLCK},
+                {CEDE_OPEN_READ | CEDE_OPEN_WRITE, F_RDLCK},
+                {CEDE_OPEN_READ | CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, F_WRLCK},
                 {CEDE_OPEN_READ | CEDE_OPEN_CREATE, F_WRLCK}};
     const char *path = cft_file(t, "f", NULL, 100, 1);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {

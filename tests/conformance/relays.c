@@ -334,7 +334,6 @@ CFT_CASE(relay_ends_with_its_scope)
     CFT_STATUS(t, c->scope, CEDE_EIO);
 }
 
-/* As if both were one. */
 /* Of either stream, in the order in which it says so; else they would wait for each other. */
 CFT_CASE(relay_lets_what_is_linked_behind_it_have_its_streams)
 {
@@ -369,6 +368,7 @@ CFT_CASE(relay_lets_what_is_linked_behind_it_have_its_streams)
     }
 }
 
+/* As if both were one. */
 CFT_CASE(relay_goes_on_where_another_stopped)
 {
     chain *c = begin(t, 9000);

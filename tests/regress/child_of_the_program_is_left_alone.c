@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +64,32 @@ static void is_left_alone(cede_loop *loop, uint64_t number)
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
 }
 
+/* Released, used before or not; a child of the program's own has the number of its descriptor. */
+static void is_released_for_good(cede_loop *loop, bool used)
+{
+    static note kill;
+    uint64_t number = 0;
+    intptr_t native = -1;
+    int status = 0, its;
+    cede_handle child = spawn(loop, "true", 0, &number);
+    if (used) {
+        cede_prep_child_kill(&kill.req, child, CEDE_KILL_FORCE);
+        CHECK(cede_wait(loop, note_submit(loop, &kill, note_done), CEDE_FOREVER) == CEDE_OK);
+    }
+    CHECK(cede_release(child, &native) == CEDE_OK && close((int)native) == 0);
+    CHECK(waitpid((pid_t)number, NULL, 0) == (pid_t)number);
+    pid_t mine = fork();
+    CHECK(mine >= 0);
+    if (mine == 0)
+        _exit(42);
+    its = (int)syscall(SYS_pidfd_open, mine, 0);
+    CHECK(its == (int)native);
+    siginfo_t info;
+    CHECK(waitid(P_PID, (id_t)mine, &info, WEXITED | WNOWAIT) == 0);
+    cede_drop(cede_import(its, CEDE_KIND_CHILD, 0));
+    CHECK(waitpid(mine, &status, 0) == mine && WEXITSTATUS(status) == 42);
+}
+
 int main(void)
 {
     static note pair;
@@ -75,6 +102,9 @@ int main(void)
     CHECK(cede_loop_open(NULL, &loop) == CEDE_OK);
     if (!cede_supports(loop, CEDE_OP_SPAWN))
         return 77;
+
+    is_released_for_good(loop, false);
+    is_released_for_good(loop, true);
 
     child = spawn(loop, "true", 0, &number);
     CHECK(cede_release(child, &native) == CEDE_OK && native >= 0);
