@@ -83,12 +83,11 @@ bool cedi_handle_family(cede_loop *);     /* finds loop->family; false: too many
 void cedi_handle_forget_all(cede_loop *); /* loop close: drops what is bound to it */
 cede_handle cedi_handle_value(const cedi_entry *, uint32_t index);
 
-void cedi_order_join(cedi_slot *, uint32_t entry);      /* may hold it */
-void cedi_order_join_late(cedi_slot *, uint32_t entry); /* its place comes with its link, */
-void cedi_order_late(cedi_slot *);                      /* now, if it is such a one; may hold it */
-void cedi_order_hold(cedi_slot *);                      /* joined: unless all before it are over */
-void cedi_order_gone(cede_loop *, cedi_slot *);         /* lets the next start */
-void cedi_order_sealed(cede_loop *, cedi_slot *);       /* the same, and tells it in its turn */
+void cedi_order_join(cedi_slot *, uint32_t entry); /* may hold it */
+void cedi_order_late(cedi_slot *);                 /* what joined without a place; may, too */
+void cedi_order_hold(cedi_slot *);                 /* joined: unless all before it are over */
+void cedi_order_gone(cede_loop *, cedi_slot *);    /* lets the next start */
+void cedi_order_sealed(cede_loop *, cedi_slot *);  /* the same, and tells it in its turn */
 void cedi_order_leave(cede_loop *, cedi_slot *);
 /* It names handles, which do not wait for it with their close, but are not released: it stands in
  * the loop's list until it is delivered. A close to come, a spawn. */

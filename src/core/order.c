@@ -25,13 +25,8 @@ void cedi_order_join(cedi_slot *slot, uint32_t index)
         cedi_order_hold(slot);
 }
 
-/* What is linked behind a scope takes its place when the scope is over: the members, which may use
- * the same stream, would else wait for it, and it for them. Until then a close finds it. */
-void cedi_order_join_late(cedi_slot *slot, uint32_t index)
-{
-    cedi_order_append(slot, cedi_entry_at(index), index, CEDI_LIST_FREE);
-}
-
+/* What is linked behind a scope takes its place when the one before it is over: the scope's
+ * members, which may use the same stream, would else wait for it, and it for them. */
 void cedi_order_late(cedi_slot *slot)
 {
     uint32_t index = slot->at.on.entry;

@@ -236,6 +236,7 @@ static void *memory_of(const cede_pool *pool, const buffer *taken)
 /* Free again: with who keeps what is free. */
 static void give_to_backend(cede_pool *pool, uint32_t number)
 {
+    pool->vain = 0;
     if (pool->view.self) /* so its loop is open */
         pool->loop->backend->pool_give(pool->loop->self, &pool->view, number);
     else
@@ -272,7 +273,6 @@ void cede_pool_give(cede_pool *pool, void *memory)
     cedi_check_given(whole_of(pool, (uint32_t)number), pool->view.stride_bytes, &given->marked);
     given->state = FREE;
     pool->out--;
-    pool->vain = 0;
     give_to_backend(pool, (uint32_t)number);
     if (CEDI_UNLIKELY(given->taker.generation && pool->loop))
         credit(pool->loop, given->taker);
@@ -344,7 +344,6 @@ void cedi_pool_unused(const cedi_slot *slot, uint32_t number)
     CEDI_MUST(number < pool->view.count && pool->buffers[number].state == FREE, slot);
     cedi_check_unused(whole_of(pool, number), pool->view.stride_bytes,
                       &pool->buffers[number].marked);
-    pool->vain = 0;
     give_to_backend(pool, number);
 }
 

@@ -241,8 +241,8 @@ static cede_status admit_on_handle(cede_loop *loop, cedi_slot *slot, const cede_
         if (status)
             return status;
     }
-    if (late)
-        cedi_order_join_late(slot, index);
+    if (late) /* a close finds it, its place comes with its turn */
+        cedi_order_append(slot, entry, index, CEDI_LIST_FREE);
     else
         cedi_order_join(slot, index);
     return CEDE_OK;

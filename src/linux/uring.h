@@ -368,9 +368,13 @@ uint64_t cedi_uring_now_coarse(void *self);
 
 /* ---- uring_ready.c -------------------------------------------------------------------------- */
 
+/* Queues an entry that polls. False: no room for it. */
+bool cedi_uring_ready_entry(uring *, int native, unsigned events, uint64_t user_data);
 /* Queues the entry by which a job waits until its work's descriptor can be read (POLLIN) or written
  * (POLLOUT). False: no room for it. */
 bool cedi_uring_ready_ask(uring *, uring_job *, unsigned events);
+/* All of a work that waits so, by a job of this kind; like any start_. */
+bool cedi_uring_ready_start(uring *, const cede_work *, unsigned kind, unsigned events);
 /* Of that entry's completion. False: it is not ready, and waits on. Else what is so (as poll tells
  * it), or an error, stands in *result. */
 bool cedi_uring_ready_came(uring *, uring_job *, int *result);

@@ -23,27 +23,9 @@ bool cedi_uring_start_spawn(uring *self, const cede_work *work)
     return cedi_uring_to_pool_with(self, work, streams);
 }
 
-static void poll_end(struct io_uring_sqe *sqe, int native, uint64_t user_data)
-{
-    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, native, NULL, 0, 0, user_data);
-    io_uring_prep_poll_add(sqe, native, POLLIN); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = user_data;
-}
-
 bool cedi_uring_start_child_wait(uring *self, const cede_work *work)
 {
-    struct io_uring_sqe *sqe;
-    uring_job *job = cedi_uring_job_new(self, work, URING_CHILD);
-    if (!job)
-        return cedi_uring_no_record(self, work);
-    sqe = cedi_uring_sqe(self);
-    if (!sqe) {
-        cedi_uring_job_free(self, job);
-        return false;
-    }
-    poll_end(sqe, (int)work->native, work->token | URING_JOB);
-    return true;
+    return cedi_uring_ready_start(self, work, URING_CHILD, POLLIN);
 }
 
 /* It has ended, or the wait has. */
@@ -63,13 +45,9 @@ void cedi_uring_child_completed(uring *self, uring_job *job, int result)
 
 bool cedi_uring_child_left(uring *self, int native)
 {
-    struct io_uring_sqe *sqe;
-    if (cedi_child_runs(native)) {
-        sqe = cedi_uring_sqe(self);
-        if (!sqe)
-            return false;
-        poll_end(sqe, native, URING_OWN | URING_OWN_CHILD);
-    }
+    if (cedi_child_runs(native) &&
+        !cedi_uring_ready_entry(self, native, POLLIN, URING_OWN | URING_OWN_CHILD))
+        return false;
     cedi_child_left(native);
     return true;
 }

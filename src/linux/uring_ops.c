@@ -460,17 +460,6 @@ ELSEWHERE(watch_many)
 
 /* ---- Would block ----------------------------------------------------------------------------- */
 
-static bool poll_by_job(uring *self, const cede_work *work, unsigned kind, unsigned events)
-{
-    uring_job *job = cedi_uring_job_new(self, work, kind);
-    if (!job)
-        return cedi_uring_no_record(self, work);
-    if (cedi_uring_ready_ask(self, job, events))
-        return true;
-    cedi_uring_job_free(self, job);
-    return false;
-}
-
 /* The last round said EAGAIN. On a pipe or terminal that somebody made O_NONBLOCK that means "not
  * ready"; elsewhere it means "no room", and readiness has nothing to do with it. */
 URING_COLD static bool start_wait(uring *self, const cede_work *work)
@@ -511,7 +500,7 @@ URING_COLD static bool start_wait(uring *self, const cede_work *work)
         cede_core_done(self->core, work->token, CEDE_REPORT_PARK, EAGAIN, 0);
         return true;
     }
-    return poll_by_job(self, work, URING_POLL, events);
+    return cedi_uring_ready_start(self, work, URING_POLL, events);
 }
 
 /* ---- Readiness ------------------------------------------------------------------------------- */
@@ -521,7 +510,7 @@ static bool start_poll(uring *self, const cede_work *work)
     uint32_t wanted = work->args->range.flags;
     unsigned events =
         (wanted & CEDE_POLL_IN ? POLLIN : 0u) | (wanted & CEDE_POLL_OUT ? POLLOUT : 0u);
-    return poll_by_job(self, work, URING_POLLED, events);
+    return cedi_uring_ready_start(self, work, URING_POLLED, events);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */

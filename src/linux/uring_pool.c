@@ -145,19 +145,6 @@ int cedi_uring_pool_group(const cede_pool_view *view)
 
 /* ---- In steps ------------------------------------------------------------------------------- */
 
-static bool wait_for_data(uring *self, uring_job *job)
-{
-    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
-    if (!sqe)
-        return false;
-    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, (int)job->work.native, NULL, 0, 0,
-                    job->token | URING_JOB);
-    io_uring_prep_poll_add(sqe, (int)job->work.native, POLLIN);
-    sqe->flags = 0;
-    sqe->user_data = job->token | URING_JOB;
-    return true;
-}
-
 /* Which would be told by its receive, and never becomes readable. */
 static bool only_writes(const cede_work *work)
 {
@@ -178,7 +165,7 @@ static bool start_steps(uring *self, const cede_work *work)
     job->picked.number = UINT32_MAX;
     job->picked.reading = false;
     job->picked.may_wait = false;
-    if (wait_for_data(self, job))
+    if (cedi_uring_ready_ask(self, job, POLLIN))
         return true;
     cedi_uring_job_free(self, job);
     return false;
@@ -247,7 +234,7 @@ void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
     if (!job->picked.reading && result >= 0) {
         if (is_enough(job))
             receive(self, job);
-        else if (!wait_for_data(self, job))
+        else if (!cedi_uring_ready_ask(self, job, POLLIN))
             over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
         return;
     }

@@ -16,22 +16,33 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static bool ask(uring *self, const uring_job *job, int native, unsigned events)
+bool cedi_uring_ready_entry(uring *self, int native, unsigned events, uint64_t user_data)
 {
     struct io_uring_sqe *sqe = cedi_uring_sqe(self);
     if (!sqe)
         return false;
-    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, native, NULL, 0, 0, job->token | URING_JOB);
+    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, native, NULL, 0, 0, user_data);
     io_uring_prep_poll_add(sqe, native, events); /* knows how events are stored */
     sqe->flags = 0;
-    sqe->user_data = job->token | URING_JOB;
+    sqe->user_data = user_data;
     return true;
 }
 
 bool cedi_uring_ready_ask(uring *self, uring_job *job, unsigned events)
 {
     job->awaited = events;
-    return ask(self, job, (int)job->work.native, events);
+    return cedi_uring_ready_entry(self, (int)job->work.native, events, job->token | URING_JOB);
+}
+
+bool cedi_uring_ready_start(uring *self, const cede_work *work, unsigned kind, unsigned events)
+{
+    uring_job *job = cedi_uring_job_new(self, work, kind);
+    if (!job)
+        return cedi_uring_no_record(self, work);
+    if (cedi_uring_ready_ask(self, job, events))
+        return true;
+    cedi_uring_job_free(self, job);
+    return false;
 }
 
 void cedi_uring_ready_left(uring_job *job)
@@ -78,7 +89,7 @@ bool cedi_uring_ready_came(uring *self, uring_job *job, int *result)
     *result = job->set < 0 ? make_set(self, job) : 0;
     if (*result < 0)
         return true;
-    if (ask(self, job, job->set, POLLIN))
+    if (cedi_uring_ready_entry(self, job->set, POLLIN, job->token | URING_JOB))
         return false;
     *result = -EAGAIN;
     return true;

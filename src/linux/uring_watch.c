@@ -95,19 +95,6 @@ static int keep_an_end(uring *self)
 
 /* ---- On the loop's thread ------------------------------------------------------------------- */
 
-static bool wait_for_events(uring *self, uring_job *job)
-{
-    struct io_uring_sqe *sqe = cedi_uring_sqe(self);
-    if (!sqe)
-        return false;
-    cedi_uring_fill(sqe, IORING_OP_POLL_ADD, (int)job->work.native, NULL, 0, 0,
-                    job->token | URING_JOB);
-    io_uring_prep_poll_add(sqe, (int)job->work.native, POLLIN); /* knows how events are stored */
-    sqe->flags = 0;
-    sqe->user_data = job->token | URING_JOB;
-    return true;
-}
-
 bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
 {
     uring_job *job;
@@ -120,7 +107,7 @@ bool cedi_uring_start_watch_many(uring *self, const cede_work *work)
     job->watch.view = cede_core_pool(work);
     job->watch.borrowed = work->how & CEDE_WORK_BORROWED;
     job->watch.reading = false;
-    if (wait_for_events(self, job))
+    if (cedi_uring_ready_ask(self, job, POLLIN))
         return true;
     cedi_uring_job_free(self, job);
     return false;
@@ -171,7 +158,7 @@ static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t n
         over(self, job, CEDE_REPORT_POOL, error, 0);
     else if (error && error != EAGAIN && error != EINTR)
         over(self, job, cedi_error_final(error), error, 0);
-    else if (!wait_for_events(self, job))
+    else if (!cedi_uring_ready_ask(self, job, POLLIN))
         over(self, job, CEDE_REPORT_AGAIN, EAGAIN, 0);
 }
 

@@ -78,7 +78,7 @@ static uint32_t held(SOCKET socket, SHORT found, SHORT asked)
     uint32_t events = 0;
     const SHORT data = POLLRDNORM | POLLRDBAND;
     bool gone = (found & POLLERR) || ((found & (POLLHUP | data)) == POLLHUP && is_gone(socket));
-    if ((gone || (found & (POLLRDNORM | POLLRDBAND | POLLHUP))) && (asked & POLLRDNORM))
+    if ((gone || (found & (POLLHUP | data))) && (asked & POLLRDNORM))
         events |= CEDE_POLL_IN;
     if ((gone || (found & POLLWRNORM)) && (asked & POLLWRNORM))
         events |= CEDE_POLL_OUT;
@@ -124,7 +124,7 @@ static uint32_t take_list(win_poller *poller, bool all)
         bool asks = all || !poller->entries[i].half;
         poller->fds[i + 1].fd = asks ? poller->entries[i].socket : poller->wake;
         poller->fds[i + 1].events = poller->entries[i].events;
-        if (!asks || poller->entries[i].half)
+        if (poller->entries[i].half)
             poller->fds[i + 1].events |= POLLRDNORM; /* see is_gone */
     }
     return poller->count;

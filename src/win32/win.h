@@ -22,7 +22,7 @@
  *     plain.c    their transfers of handles that were not made for overlapped I/O
  *     ../pool/   those threads
  *     path.c     from UTF-8 to a path that means one thing; why a look-up failed
- *     text.c         names in the system's units and as ours
+ *     text.c     names in the system's units and as ours
  *     open.c name.c stat.c dir.c room.c copy.c    what the threads run, by subject
  *     error.c    Win32 errors to statuses             os.c    what the core needs of the system
  *

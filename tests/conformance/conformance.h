@@ -224,6 +224,8 @@ int64_t cft_file_size(cft *, const char *name);
 uint64_t cft_file_read(cft *, const char *name, void *out, uint64_t count, uint64_t offset);
 /* Opens through cede and waits. 0 after an injected failure. */
 cede_handle cft_opened(cft *, const char *name, uint32_t flags);
+/* Tries to, expects this, and closes what it made. */
+void cft_open_says(cft *, const char *name, uint32_t flags, cede_status);
 /* Closes through cede and waits. */
 void cft_closed(cft *, cede_handle);
 /* Dropped at the run's end if no loop has it then: one that an item or an import brought. Those of

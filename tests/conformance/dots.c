@@ -19,16 +19,6 @@ static void expect_stat(cft *t, const char *name, cede_status status)
     CFT_STATUS(t, rec, status);
 }
 
-static void expect_open(cft *t, const char *name, uint32_t flags, cede_status status)
-{
-    cft_rec *rec = cft_new(t);
-    cede_prep_open(rec->req, cft_path(t, name), flags, 0644);
-    cft_do(rec);
-    CFT_STATUS(t, rec, status);
-    if (rec->result.handle)
-        cft_closed(t, rec->result.handle);
-}
-
 static void expect_rename(cft *t, const char *from, const char *to, uint32_t flags,
                           cede_status status)
 {
@@ -60,11 +50,11 @@ CFT_CASE(dots_at_the_end_name_a_directory)
     static const char *const ends[] = {"d/.", "d/./", "d/.."};
     cft_file(t, "file", "x", 1, 0);
     make_directory(t, "d", CEDE_OK);
-    expect_open(t, "file/.", CEDE_OPEN_READ, CEDE_ENOTDIR);
+    cft_open_says(t, "file/.", CEDE_OPEN_READ, CEDE_ENOTDIR);
     expect_stat(t, "file/.", CEDE_ENOTDIR);
-    expect_open(t, "d/.", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
+    cft_open_says(t, "d/.", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
     for (uint32_t i = 0; i < 3; i++) {
-        expect_open(t, ends[i], CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+        cft_open_says(t, ends[i], CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
         expect_unlink(t, ends[i], CEDE_EISDIR);
         expect_rmdir(t, ends[i], i < 2 ? CEDE_EINVAL : CEDE_ENOTEMPTY);
         expect_rename(t, ends[i], "e", 0, CEDE_EBUSY);

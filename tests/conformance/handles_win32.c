@@ -289,12 +289,7 @@ CFT_CASE(threads_of_the_pool_ask_nobody)
 
 static void expect_name(cft *t, const char *name, cede_status status)
 {
-    cft_rec *open = cft_new(t);
-    cede_prep_open(open->req, cft_path(t, name), CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, 0644);
-    cft_do(open);
-    CFT_STATUS(t, open, status);
-    if (open->result.handle)
-        cft_closed(t, open->result.handle);
+    cft_open_says(t, name, CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, status);
 }
 
 CFT_CASE(names_that_windows_would_bend_are_refused)

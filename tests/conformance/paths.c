@@ -34,16 +34,6 @@ static bool make_link(cft *t, const char *target, const char *name)
     return true;
 }
 
-static void expect_open(cft *t, const char *name, uint32_t flags, cede_status status)
-{
-    cft_rec *rec = cft_new(t);
-    cede_prep_open(rec->req, cft_path(t, name), flags, 0644);
-    cft_do(rec);
-    CFT_STATUS(t, rec, status);
-    if (rec->result.handle)
-        cft_closed(t, rec->result.handle);
-}
-
 CFT_CASE(open_says_why_not)
 {
     cft_file(t, "file", NULL, 10, 1);
@@ -51,25 +41,25 @@ CFT_CASE(open_says_why_not)
     cede_prep_mkdir(made->req, cft_path(t, "dir"), 0755);
     cft_do(made);
     CFT_OK(t, made);
-    expect_open(t, "nothing", CEDE_OPEN_READ, CEDE_ENOENT);
-    expect_open(t, "nothing/below", CEDE_OPEN_READ, CEDE_ENOENT);
-    expect_open(t, "file/below", CEDE_OPEN_READ, CEDE_ENOTDIR);
-    expect_open(t, "file", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_ENOTDIR);
-    expect_open(t, "dir", CEDE_OPEN_WRITE, CEDE_EISDIR);
-    expect_open(t, "dir", CEDE_OPEN_READ | CEDE_OPEN_CREATE, CEDE_EISDIR);
-    expect_open(t, "file", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, CEDE_EEXIST);
+    cft_open_says(t, "nothing", CEDE_OPEN_READ, CEDE_ENOENT);
+    cft_open_says(t, "nothing/below", CEDE_OPEN_READ, CEDE_ENOENT);
+    cft_open_says(t, "file/below", CEDE_OPEN_READ, CEDE_ENOTDIR);
+    cft_open_says(t, "file", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_ENOTDIR);
+    cft_open_says(t, "dir", CEDE_OPEN_WRITE, CEDE_EISDIR);
+    cft_open_says(t, "dir", CEDE_OPEN_READ | CEDE_OPEN_CREATE, CEDE_EISDIR);
+    cft_open_says(t, "file", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, CEDE_EEXIST);
     char *name = cft_alloc(t, 400);
     memset(name, 'n', 399);
-    expect_open(t, name, CEDE_OPEN_READ, CEDE_ENAMETOOLONG);
+    cft_open_says(t, name, CEDE_OPEN_READ, CEDE_ENAMETOOLONG);
 }
 
 CFT_CASE(open_refuses_flags_that_it_does_not_know)
 {
     cft_file(t, "f", NULL, 10, 1);
-    expect_open(t, "f", 0, CEDE_EINVAL);
-    expect_open(t, "f", CEDE_OPEN_CREATE, CEDE_EINVAL);
-    expect_open(t, "f", CEDE_OPEN_READ | 0x80000000u, CEDE_EINVAL);
-    expect_open(t, "f", CEDE_OPEN_READ | (CEDE_OPEN_ANY + 1), CEDE_EINVAL);
+    cft_open_says(t, "f", 0, CEDE_EINVAL);
+    cft_open_says(t, "f", CEDE_OPEN_CREATE, CEDE_EINVAL);
+    cft_open_says(t, "f", CEDE_OPEN_READ | 0x80000000u, CEDE_EINVAL);
+    cft_open_says(t, "f", CEDE_OPEN_READ | (CEDE_OPEN_ANY + 1), CEDE_EINVAL);
     CFT_EXPECT(t, cft_file_size(t, "f") == 10);
 }
 
@@ -92,13 +82,13 @@ CFT_CASE(open_can_refuse_to_follow_a_link)
     cft_file(t, "file", NULL, 10, 1);
     if (!make_link(t, "file", "link"))
         return;
-    expect_open(t, "link", CEDE_OPEN_READ, CEDE_OK);
-    expect_open(t, "link", CEDE_OPEN_READ | CEDE_OPEN_NOFOLLOW, CEDE_ELOOP);
+    cft_open_says(t, "link", CEDE_OPEN_READ, CEDE_OK);
+    cft_open_says(t, "link", CEDE_OPEN_READ | CEDE_OPEN_NOFOLLOW, CEDE_ELOOP);
     (void)make_link(t, "nowhere", "dead");
-    expect_open(t, "dead", CEDE_OPEN_READ, CEDE_ENOENT);
-    expect_open(t, "dead", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, CEDE_EEXIST);
+    cft_open_says(t, "dead", CEDE_OPEN_READ, CEDE_ENOENT);
+    cft_open_says(t, "dead", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE | CEDE_OPEN_EXCLUSIVE, CEDE_EEXIST);
     (void)make_link(t, "circle", "circle");
-    expect_open(t, "circle", CEDE_OPEN_READ, CEDE_ELOOP);
+    cft_open_says(t, "circle", CEDE_OPEN_READ, CEDE_ELOOP);
 }
 
 /* Where a link has to say what it leads to, it finds that out. */
@@ -113,7 +103,7 @@ CFT_CASE(link_leads_to_a_directory_on_another_branch)
     }
     if (!make_link(t, "../there", "here/link"))
         return;
-    expect_open(t, "here/link", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
+    cft_open_says(t, "here/link", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
 }
 
 static void path_pair(cft *t, cft_rec *rec, const char *kind, const char *a, const char *b,
@@ -132,10 +122,10 @@ static void path_pair(cft *t, cft_rec *rec, const char *kind, const char *a, con
 CFT_CASE(name_with_a_separator_behind_it_is_a_directory)
 {
     cft_file(t, "file", NULL, 10, 1);
-    expect_open(t, "file/", CEDE_OPEN_READ, CEDE_ENOTDIR);
-    expect_open(t, "file/", CEDE_OPEN_READ | CEDE_OPEN_WRITE, CEDE_ENOTDIR);
-    expect_open(t, "new/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
-    expect_open(t, "file/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+    cft_open_says(t, "file/", CEDE_OPEN_READ, CEDE_ENOTDIR);
+    cft_open_says(t, "file/", CEDE_OPEN_READ | CEDE_OPEN_WRITE, CEDE_ENOTDIR);
+    cft_open_says(t, "new/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
+    cft_open_says(t, "file/", CEDE_OPEN_WRITE | CEDE_OPEN_CREATE, CEDE_EISDIR);
     CFT_EXPECT(t, cft_file_size(t, "new") == -1);
     CFT_STATUS(t, stat_path(t, "file/", 0), CEDE_ENOTDIR);
     cft_rec *gone = cft_new(t);
@@ -154,7 +144,7 @@ CFT_CASE(name_with_a_separator_behind_it_is_a_directory)
     cft_do(made);
     CFT_OK(t, made);
     CFT_OK(t, stat_path(t, "new/", 0));
-    expect_open(t, "new/", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
+    cft_open_says(t, "new/", CEDE_OPEN_READ | CEDE_OPEN_DIRECTORY, CEDE_OK);
     cft_rec *removed = cft_new(t);
     cede_prep_rmdir(removed->req, cft_path(t, "new/"));
     cft_do(removed);

@@ -57,6 +57,16 @@ cede_handle cft_opened(cft *t, const char *name, uint32_t flags)
     return rec->result.handle;
 }
 
+void cft_open_says(cft *t, const char *name, uint32_t flags, cede_status status)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_open(rec->req, cft_path(t, name), flags, 0644);
+    cft_do(rec);
+    CFT_STATUS(t, rec, status);
+    if (rec->result.handle)
+        cft_closed(t, rec->result.handle);
+}
+
 void cft_closed(cft *t, cede_handle handle)
 {
     cft_rec *rec = cft_new(t);

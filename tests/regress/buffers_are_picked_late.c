@@ -6,9 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "fake.h"
-
-#include "cede/uring.h"
+#include "uring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,14 +26,7 @@ static int fault(void *context, const char *call)
 static cede_loop *open_loop(uint32_t without, cede_pool **pool)
 {
     const cede_uring_config config = {.without = without, .fault = fault};
-    const cede_options options = {.backend = "io_uring", .backend_config = &config};
-    cede_loop *loop;
-    cede_status status = cede_loop_open(&options, &loop);
-    if (status == CEDE_EPERM || status == CEDE_ENOTSUP) {
-        printf("skipped: no io_uring here\n");
-        exit(77);
-    }
-    CHECK(status == CEDE_OK);
+    cede_loop *loop = uring_loop(&config);
     CHECK(cede_pool_open(loop, 1, 100, 0, pool) == CEDE_OK);
     return loop;
 }

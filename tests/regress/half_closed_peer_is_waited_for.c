@@ -5,9 +5,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "fake.h"
-
-#include "cede/uring.h"
+#include "uring.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -29,15 +27,7 @@ static int count(void *context, const char *call)
 static cede_loop *open_loop(void)
 {
     static const cede_uring_config config = {.fault = count};
-    const cede_options options = {.backend = "io_uring", .backend_config = &config};
-    cede_loop *loop;
-    cede_status status = cede_loop_open(&options, &loop);
-    if (status == CEDE_EPERM || status == CEDE_ENOTSUP) {
-        printf("skipped: no io_uring here\n");
-        exit(77);
-    }
-    CHECK(status == CEDE_OK);
-    return loop;
+    return uring_loop(&config);
 }
 
 /* ends[0] has no room, and hears nothing more from ends[1]. */
