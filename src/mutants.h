@@ -1,9 +1,11 @@
 /*
  * Deliberate faults of the core and of backends, for testing the tests: one is compiled in by
  * -DCEDE_MUTANT=CEDI_<NAME>, none by default, and then nothing of this is left in the code.
- * tests/mutants/ builds each and shows that a named conformance case kills it.
+ * tests/mutants/ compiles all of them in, to choose one when a program begins
+ * (-DCEDE_MUTANT="cedi_mutant()"), and shows of each that a named conformance case kills it.
  *
- * CEDI_FAULT(NAME) is a constant, so that the faults are always compiled and never rot.
+ * CEDI_FAULT(NAME) is an expression, a constant but there, so that the faults are always compiled
+ * and never rot.
  */
 #ifndef CEDE_MUTANTS_H
 #define CEDE_MUTANTS_H
@@ -115,5 +117,7 @@ enum {
 #endif
 
 #define CEDI_FAULT(name) (CEDE_MUTANT == CEDI_##name)
+
+int cedi_mutant(void); /* tests/mutants/broken.c has it, and the library has not */
 
 #endif

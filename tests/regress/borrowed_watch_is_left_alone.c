@@ -17,7 +17,7 @@ static void on_change(cede_req *req, cede_result item)
     cede_pool_give(pool, item.buffer);
 }
 
-int main(void)
+REGRESSION(borrowed_watch_is_left_alone)
 {
     static note watch;
     char path[] = "/tmp/cede-borrowed-XXXXXX";

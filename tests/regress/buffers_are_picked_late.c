@@ -31,11 +31,11 @@ static cede_loop *open_loop(uint32_t without, cede_pool **pool)
     return loop;
 }
 
-static void receive(cede_loop *loop, cede_pool *pool, cede_handle from, note *rec)
+static cede_ticket receive(cede_loop *loop, cede_pool *pool, cede_handle from, note *rec)
 {
     memset(rec, 0, sizeof *rec);
     cede_prep_recv_pool(&rec->req, from, pool);
-    cede_submit(loop, &rec->req, note_done);
+    return cede_submit(loop, &rec->req, note_done);
 }
 
 /* Whoever else waits, a socket with data has the buffer. */
@@ -106,24 +106,23 @@ static void of_one_that_keeps_it(uint32_t without)
     int other, fd = terminal(10, 100, &other), ends[2];
     cede_counts before, after;
     note of_terminal, of_socket;
+    cede_ticket terminals, sockets;
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     CHECK(write(ends[1], "hello", 5) == 5 && write(other, "1", 1) == 1);
     cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
     cede_handle socket = cede_import((intptr_t)ends[0], CEDE_KIND_AUTO, 0);
-    receive(loop, pool, handle, &of_terminal);
+    terminals = receive(loop, pool, handle, &of_terminal);
     CHECK(cede_run(loop, 20 * CEDE_MILLISECOND) == 0);
-    receive(loop, pool, socket, &of_socket);
+    sockets = receive(loop, pool, socket, &of_socket);
     cede_count(loop, &before);
     CHECK(cede_run(loop, 20 * CEDE_MILLISECOND) == 0);
     cede_count(loop, &after);
     CHECK(after.turns - before.turns < 20);
     CHECK(write(other, "234567890", 9) == 9);
-    while (!of_terminal.calls)
-        CHECK(cede_run(loop, 10 * CEDE_SECOND) >= 0);
+    CHECK(cede_wait(loop, terminals, 10 * CEDE_SECOND) == CEDE_OK);
     CHECK(of_terminal.result.count == 10 && !of_socket.calls);
     cede_pool_give(pool, of_terminal.result.buffer);
-    while (!of_socket.calls)
-        CHECK(cede_run(loop, 10 * CEDE_SECOND) >= 0);
+    CHECK(cede_wait(loop, sockets, 10 * CEDE_SECOND) == CEDE_OK);
     CHECK(of_socket.result.count == 5);
     cede_pool_give(pool, of_socket.result.buffer);
     cede_drop(handle);
@@ -209,7 +208,7 @@ static void without_room(void)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(buffers_are_picked_late)
 {
     for (unsigned least = 1; least <= 4; least += 3) {
         of_a_terminal(0, least);

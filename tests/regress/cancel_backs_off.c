@@ -34,7 +34,7 @@ static void idle_for(fake *backend, cede_loop *loop, uint64_t ns)
     (void)cede_run(loop, ns);
 }
 
-int main(void)
+REGRESSION(cancel_backs_off)
 {
     static fake backend;
     static note one;

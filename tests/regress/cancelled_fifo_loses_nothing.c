@@ -73,7 +73,7 @@ static bool try_once(uint64_t in_ns)
     return true;
 }
 
-int main(void)
+REGRESSION(cancelled_fifo_loses_nothing)
 {
     const cede_options options = {.backend = "io_uring"};
     cede_status status = cede_loop_open(&options, &loop);

@@ -18,14 +18,14 @@ static void ring(unsigned first, bool remote)
     (void)cede_run(loop, CEDE_FOREVER);
 }
 
-int main(int argc, char **argv)
+REGRESSION(chain_leads_nowhere_twice)
 {
     static const char *const acts[] = {"0", "1", "remote"};
-    if (argc > 1) {
-        ring((unsigned)atoi(argv[1]), argv[1][0] == 'r');
+    if (regression_act) {
+        ring((unsigned)atoi(regression_act), regression_act[0] == 'r');
         return 0;
     }
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
-        CHECK(port_breaks_off(argv[0], acts[i]));
+        CHECK(regression_breaks_off(acts[i]));
     return 0;
 }

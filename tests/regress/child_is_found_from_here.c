@@ -64,7 +64,7 @@ static void by_path(cede_loop *loop)
     CHECK(run(loop, "nearby", &code) == CEDE_ENOENT);
 }
 
-int main(void)
+REGRESSION(child_is_found_from_here)
 {
     char place[] = "/tmp/cede-regress-XXXXXX", command[64], far[4090] = "";
     uint64_t code = 0;

@@ -90,7 +90,7 @@ static void is_released_for_good(cede_loop *loop, bool used)
     CHECK(waitpid(mine, &status, 0) == mine && WEXITSTATUS(status) == 42);
 }
 
-int main(void)
+REGRESSION(child_of_the_program_is_left_alone)
 {
     static note pair;
     cede_handle child, other;

@@ -4,7 +4,7 @@
 
 #include <sys/wait.h>
 
-int main(void)
+REGRESSION(child_opens_no_loop)
 {
     char why[100] = "";
     cede_options options = {.why = why, .why_bytes = sizeof why};

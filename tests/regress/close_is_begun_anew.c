@@ -10,7 +10,7 @@ static int interrupted(fake *self, const cede_work *work)
     return FAKE_REPORTED;
 }
 
-int main(void)
+REGRESSION(close_is_begun_anew)
 {
     static fake backend;
     static note close;

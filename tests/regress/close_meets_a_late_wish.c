@@ -24,7 +24,7 @@ static void never_for_ever(fake *self, uint64_t timeout_ns)
     CHECK(self->count == 0 && timeout_ns != CEDE_FOREVER);
 }
 
-int main(void)
+REGRESSION(close_meets_a_late_wish)
 {
     static fake backend = {.on_wait = never_for_ever};
     cede_loop *loop = fake_loop(&backend);

@@ -26,16 +26,15 @@ static void read_something(cede_loop *loop, cede_handle file)
     CHECK(read.result.status == CEDE_OK);
 }
 
-int main(int argc, char **argv)
+REGRESSION(close_needs_no_memory)
 {
     static note close;
     cede_handle files[3];
     cede_loop *loop;
-    CHECK(argc > 0);
     memory_watch();
     CHECK(cede_loop_open(NULL, &loop) == CEDE_OK);
     for (int i = 0; i < 3; i++) {
-        files[i] = import(argv[0]);
+        files[i] = import(regression_program);
         CHECK(files[i] != 0);
         read_something(loop, files[i]);
     }

@@ -2,7 +2,7 @@
  * submission keep the status and the count (law 6; 1b: Threads). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(complete_before_taken)
 {
     static fake backend;
     static note pend, scope;

@@ -47,7 +47,7 @@ static void completes(void *context)
     }
 }
 
-int main(void)
+REGRESSION(complete_carries_its_count)
 {
     static fake backend;
     port_thread threads[3];

@@ -4,7 +4,7 @@
 
 #include "cede/sim.h"
 
-int main(void)
+REGRESSION(deaf_hears_at_last)
 {
     static char byte;
     static note read;

@@ -31,7 +31,7 @@ static void stop(cede_loop *loop, cede_handle handle)
     cede_stop(loop);
 }
 
-int main(void)
+REGRESSION(drop_in_a_child)
 {
     static fake backend;
     static note read;

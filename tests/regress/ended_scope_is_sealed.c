@@ -20,7 +20,7 @@ static int report_close_in_cancel(fake *self, uint64_t token)
     return CEDE_CANCEL_SENT;
 }
 
-int main(void)
+REGRESSION(ended_scope_is_sealed)
 {
     static fake backend;
     static note outer, inner, member, read;

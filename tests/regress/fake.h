@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../port.h"
+#include "regression.h"
 #include "cede/backend.h"
 #include "cede/cede.h"
 

@@ -111,7 +111,7 @@ static void without_a_descriptor(int kind)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(half_closed_peer_is_waited_for)
 {
     for (int kind = 0; kind < 3; kind++) {
         wait_for_room(kind, false);

@@ -53,15 +53,15 @@ static void close_of(const char *what)
     CHECK(pend.calls == 1 && other.calls == 1 && other.result.status == CEDE_EENDED);
 }
 
-int main(int argc, char **argv)
+REGRESSION(hook_is_inside)
 {
     static const char *const acts[] = {"run", "wait", "close"};
-    if (argc > 1) {
-        close_of(argv[1]);
+    if (regression_act) {
+        close_of(regression_act);
         return 0;
     }
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
-        CHECK(port_breaks_off(argv[0], acts[i]));
+        CHECK(regression_breaks_off(acts[i]));
     close_of("submit");
     return 0;
 }

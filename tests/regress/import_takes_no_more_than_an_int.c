@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-int main(void)
+REGRESSION(import_takes_no_more_than_an_int)
 {
     int ends[2];
     int64_t other;

@@ -46,7 +46,7 @@ static void round_of(bool by_wait)
     CHECK(cede_sim_free(world) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(items_keep_their_turn)
 {
     round_of(false);
     round_of(true);

@@ -194,7 +194,7 @@ static void dropped_unbound(void)
     CHECK(count == 0); /* and no reset */
 }
 
-int main(void)
+REGRESSION(lingering_close_blocks_nobody)
 {
     static void (*const ways[])(void) = {
         accepted_by_another_loop, accepted_by_an_imported_listener,    imported_as_a_stream,

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-int main(void)
+REGRESSION(lookup_without_descriptor)
 {
     static note lookup;
     struct rlimit limit;

@@ -33,7 +33,7 @@ static void count_discard(intptr_t native)
     discarded++;
 }
 
-int main(void)
+REGRESSION(lost_loop_closes)
 {
     static fake backend;
     static note close, trip;

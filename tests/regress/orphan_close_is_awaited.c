@@ -292,7 +292,7 @@ static void behind_one_without_a_slot(void)
     end();
 }
 
-int main(void)
+REGRESSION(orphan_close_is_awaited)
 {
     use_short_memory();
     CHECK(fake_handle(CEDE_KIND_FILE, 0)); /* the table of handles has its memory */

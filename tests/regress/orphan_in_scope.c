@@ -2,7 +2,7 @@
  * request alone and sleeps (law 9). */
 #include "orphans.h"
 
-int main(void)
+REGRESSION(orphan_in_scope)
 {
     static fake backend;
     static note scope, member, other, timer;

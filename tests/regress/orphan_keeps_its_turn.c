@@ -52,7 +52,7 @@ static void send(void *nothing)
     cede_cancel(reading);
 }
 
-int main(void)
+REGRESSION(orphan_keeps_its_turn)
 {
     static fake backends[2];
     port_thread thread;

@@ -39,7 +39,7 @@ static void begin(void)
     life = cede_submit(loop, &scope.req, on_scope);
 }
 
-int main(void)
+REGRESSION(orphan_member_waits)
 {
     static fake backend;
     static note member;

@@ -26,14 +26,14 @@ static void close_under_retries(fake *backend, unsigned times)
     (void)cede_loop_close(loop, CEDE_SECOND);
 }
 
-int main(int argc, char **argv)
+REGRESSION(orphan_remote_retries)
 {
     static fake backend;
-    if (argc > 1) {
+    if (regression_act) {
         close_under_retries(&backend, 5000);
         return 0;
     }
-    CHECK(port_breaks_off(argv[0], "for-ever"));
+    CHECK(regression_breaks_off("for-ever"));
     close_under_retries(&backend, 900);
     CHECK(rounds == 900 && refused == 899);
     return 0;

@@ -25,17 +25,17 @@ static void begin(fake *backend, cede_req *req)
     cede_submit(loop, req, again);
 }
 
-int main(int argc, char **argv)
+REGRESSION(orphan_retries)
 {
     static fake backend;
     static cede_req req;
 
-    if (argc > 1) {
+    if (regression_act) {
         begin(&backend, &req);
         (void)cede_loop_close(loop, CEDE_SECOND);
         return 0;
     }
-    CHECK(port_breaks_off(argv[0], "in-a-closing-loop"));
+    CHECK(regression_breaks_off("in-a-closing-loop"));
 
     begin(&backend, &req);
     CHECK(cede_run(loop, 0) == 1 && rounds == 1);

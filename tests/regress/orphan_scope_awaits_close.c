@@ -43,7 +43,7 @@ static void report_close(fake *backend)
     fake_report(backend, fake_find(backend, CEDE_OP_CLOSE)->token, CEDE_OK, 0);
 }
 
-int main(void)
+REGRESSION(orphan_scope_awaits_close)
 {
     static fake backend = {.on_start = keep_closes};
     cede_loop *loop;

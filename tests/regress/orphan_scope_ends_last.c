@@ -52,7 +52,7 @@ static cede_ticket begin(cede_loop *loop, bool memory_comes_back)
     return life;
 }
 
-int main(void)
+REGRESSION(orphan_scope_ends_last)
 {
     static fake backend;
     static note other;

@@ -55,7 +55,7 @@ static void while_it_is_on_its_way(cede_loop *loop, cede_ticket life)
     CHECK(cede_run(loop, CEDE_FOREVER) == 3);
 }
 
-int main(void)
+REGRESSION(orphan_scopes_nest)
 {
     static fake backend = {.on_start = keep_closes};
     static note outer;

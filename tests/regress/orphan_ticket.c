@@ -21,7 +21,7 @@ static void submits(void *context)
     cede_submit_remote(loop, &n->req, note_done, &ticket);
 }
 
-int main(void)
+REGRESSION(orphan_ticket)
 {
     static fake backend, second;
     static note local, remote, handle_close;

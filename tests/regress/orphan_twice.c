@@ -2,9 +2,9 @@
  * other that is in flight (law 17). */
 #include "orphans.h"
 
-int main(int argc, char **argv)
+REGRESSION(orphan_twice)
 {
-    if (argc > 1) {
+    if (regression_act) {
         static fake backend;
         static note one;
         cede_loop *loop;
@@ -16,6 +16,6 @@ int main(int argc, char **argv)
         cede_submit(loop, &one.req, note_done);
         return 0;
     }
-    CHECK(port_breaks_off(argv[0], "twice"));
+    CHECK(regression_breaks_off("twice"));
     return 0;
 }

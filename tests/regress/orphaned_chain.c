@@ -2,7 +2,7 @@
  * loop can be closed afterwards (1b: Names and room). A linked close among them closes. */
 #include "orphans.h"
 
-int main(void)
+REGRESSION(orphaned_chain)
 {
     static fake backend;
     static note head, middle, last, scope, read;

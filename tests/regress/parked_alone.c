@@ -10,7 +10,7 @@ static int park_writes(fake *self, const cede_work *work)
     return FAKE_REPORTED;
 }
 
-int main(void)
+REGRESSION(parked_alone)
 {
     static fake backend;
     static note trip, write;

@@ -4,7 +4,7 @@
 
 #include "cede/sim.h"
 
-int main(void)
+REGRESSION(pool_waits_for_sent)
 {
     static note receive;
     cede_sim *world = cede_sim_new(NULL);

@@ -56,7 +56,7 @@ static void open_pools(uint32_t first, uint32_t count)
         CHECK(cede_pool_open(loop, 1, BYTES, 0, &pools[i]) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(pools_outnumber_groups)
 {
     const cede_options options = {.backend = "io_uring"};
     cede_status status = cede_loop_open(&options, &loop);

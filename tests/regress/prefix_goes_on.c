@@ -24,7 +24,7 @@ static void flush(fake *self, uint64_t timeout_ns)
     }
 }
 
-int main(void)
+REGRESSION(prefix_goes_on)
 {
     static fake backend;
     static note read, write;

@@ -34,7 +34,7 @@ static void give_item(cede_req *req, cede_result result)
     cede_pool_give(pool, result.buffer);
 }
 
-int main(void)
+REGRESSION(progress_renews_tries)
 {
     static fake backend;
     static note write, many;

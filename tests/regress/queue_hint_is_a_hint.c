@@ -2,7 +2,7 @@
  * double (loop.h, cede_options). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(queue_hint_is_a_hint)
 {
     static const uint32_t hints[] = {
         1, 3, 32769, UINT32_C(1) << 31, (UINT32_C(1) << 31) + 5, UINT32_MAX};

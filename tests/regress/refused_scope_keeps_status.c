@@ -2,7 +2,7 @@
  * (law 7). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(refused_scope_keeps_status)
 {
     static fake backend;
     static note scope, pend;

@@ -105,7 +105,7 @@ static void relay(bool room, bool from)
     is_bound();
 }
 
-int main(void)
+REGRESSION(refused_submit_binds)
 {
     use_short_memory();
     one(NO_SLOT, false); /* first: a loop that has closed leaves slots to others */

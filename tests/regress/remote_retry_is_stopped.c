@@ -37,13 +37,13 @@ static void retry(unsigned times)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(int argc, char **argv)
+REGRESSION(remote_retry_is_stopped)
 {
-    if (argc > 1) {
+    if (regression_act) {
         retry(100000);
         return 0;
     }
-    CHECK(port_breaks_off(argv[0], "for-ever"));
+    CHECK(regression_breaks_off("for-ever"));
     retry(900);
     retry(900);
     return 0;

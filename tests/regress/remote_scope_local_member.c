@@ -2,7 +2,7 @@
  * it, to own by it, to extend it; it has not ended, it was only not taken yet (law 12). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(remote_scope_local_member)
 {
     static fake backend;
     static note scope, member, late;

@@ -84,7 +84,7 @@ static void circle(void)
     cede_submit_remote(loop, &notes_of[0].req, note_done, NULL);
 }
 
-int main(void)
+REGRESSION(remote_submit_binds)
 {
     use_short_memory();
     chain(false); /* without memory first: loops leave their slots to the next */

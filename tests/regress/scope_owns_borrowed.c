@@ -1,7 +1,7 @@
 /* A scope that owns borrowed handles, whose close needs no system call, ends once (law 12). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(scope_owns_borrowed)
 {
     static fake backend;
     static note scope, member;

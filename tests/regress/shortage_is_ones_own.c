@@ -37,7 +37,7 @@ static bool may(cede_status status)
     return status == CEDE_OK || status == CEDE_ENOMEM;
 }
 
-int main(void)
+REGRESSION(shortage_is_ones_own)
 {
     static note idle, used, stat, accept, pieces, behind, receive, close;
     static char byte[8], got[8];

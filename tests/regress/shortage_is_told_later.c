@@ -24,7 +24,7 @@ static void no_descriptor(cede_loop *loop)
     (void)cede_run(loop, 0);
 }
 
-int main(void)
+REGRESSION(shortage_is_told_later)
 {
     static note many;
     cede_ticket ticket;

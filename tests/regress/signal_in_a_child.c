@@ -35,7 +35,7 @@ static int end_of_child(int number)
     return status;
 }
 
-int main(void)
+REGRESSION(signal_in_a_child)
 {
     uint32_t signals = CEDE_SIGNAL_BIT(CEDE_SIGNAL_TERMINATE) | CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP);
     note n = {0};

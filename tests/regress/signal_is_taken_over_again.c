@@ -61,7 +61,7 @@ static void raise_it(cede_loop *loop)
     (void)cede_run(loop, 0);
 }
 
-int main(void)
+REGRESSION(signal_is_taken_over_again)
 {
     cede_options options = CEDE_OPTIONS_INIT;
     cede_ticket one, two;

@@ -1,5 +1,6 @@
 /* A signal that another thread handles as a loop begins to take signals: what the handler looks at
  * was written anew, without need and unguarded. ThreadSanitizer sees it. */
+#include "regression.h"
 #include "../port.h"
 #include "cede/cede.h"
 
@@ -40,7 +41,7 @@ static cede_loop *listening(cede_req *req)
     return loop;
 }
 
-int main(void)
+REGRESSION(signal_meets_a_new_listener)
 {
     static cede_req first, next;
     port_thread other;

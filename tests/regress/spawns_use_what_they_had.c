@@ -17,7 +17,7 @@ static void run(cede_loop *loop)
     CHECK(cede_wait(loop, note_submit(loop, &closed, note_done), CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(spawns_use_what_they_had)
 {
     cede_loop *loop;
     port_limit(30);

@@ -12,7 +12,7 @@ static uint64_t took(cede_loop *loop, uint64_t ns)
     return port_now() - start;
 }
 
-int main(void)
+REGRESSION(spin_keeps_time)
 {
     static fake backend;
     cede_loop *loop;

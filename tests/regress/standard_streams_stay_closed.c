@@ -45,7 +45,7 @@ static void has_no_input(cede_loop *loop)
     wait_for(loop, &ended);
 }
 
-int main(void)
+REGRESSION(standard_streams_stay_closed)
 {
     uint64_t timeout_ns;
     cede_loop *loop;

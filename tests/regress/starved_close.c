@@ -15,7 +15,7 @@ static int when_there_is_room(fake *self, const cede_work *work)
     return FAKE_KEEP;
 }
 
-int main(void)
+REGRESSION(starved_close)
 {
     static fake backend;
     static note close, trip;

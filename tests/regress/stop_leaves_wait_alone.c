@@ -1,7 +1,7 @@
 /* A wait and a close neither obey nor clear a stop, and do not spin under it (1b: Run). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(stop_leaves_wait_alone)
 {
     static fake backend;
     static note timer, nop;

@@ -19,7 +19,7 @@ static cede_status meets_the_others(void *argument, uint64_t *count)
     return CEDE_OK;
 }
 
-int main(void)
+REGRESSION(threads_are_as_many_as_needed)
 {
     static note works[MANY];
     cede_options options = CEDE_OPTIONS_INIT;

@@ -40,15 +40,15 @@ static void turn(const char *what)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(int argc, char **argv)
+REGRESSION(turn_is_not_entered_twice)
 {
     static const char *const acts[] = {"run", "wait", "waitable", "close"};
-    if (argc > 1) {
-        turn(argv[1]);
+    if (regression_act) {
+        turn(regression_act);
         return 0;
     }
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
-        CHECK(port_breaks_off(argv[0], acts[i]));
+        CHECK(regression_breaks_off(acts[i]));
     turn("submit");
     return 0;
 }

@@ -2,7 +2,7 @@
  * nothing that its last preparation left behind is followed: neither chain nor scope (law 1). */
 #include "fake.h"
 
-int main(void)
+REGRESSION(unprepared_has_no_chain)
 {
     static fake backend;
     static note head, first;

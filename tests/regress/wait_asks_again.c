@@ -85,7 +85,7 @@ static void round_of(int which)
     CHECK(cede_sim_free(world) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(wait_asks_again)
 {
     port_limit(30);
     for (int which = A_CLOSE_FROM_AFAR; which <= A_NEW_MEMBER; which++)

@@ -78,7 +78,7 @@ static void on_thread(void *context)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(wait_costs_no_stack)
 {
     port_thread thread;
     port_start_on(&thread, on_thread, NULL, 256 * 1024);

@@ -23,7 +23,7 @@ static void waits_too(cede_req *req, cede_result r)
     (void)cede_submit(loop, &other.req, note_done);
 }
 
-int main(void)
+REGRESSION(wait_ends_within)
 {
     static note pair;
     cede_options options = CEDE_OPTIONS_INIT;

@@ -5,7 +5,7 @@
 
 static note send, file, closed;
 
-int main(void)
+REGRESSION(wait_follows_each_pin)
 {
     static fake backend;
     static char byte;

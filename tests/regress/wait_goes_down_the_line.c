@@ -9,7 +9,7 @@
 static note line[MANY];
 static char bytes[MANY];
 
-int main(void)
+REGRESSION(wait_goes_down_the_line)
 {
     cede_sim *world = cede_sim_new(NULL);
     cede_sim_config config = {.world = world};

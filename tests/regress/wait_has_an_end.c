@@ -17,7 +17,7 @@ static void again(cede_req *req, cede_result r)
     cede_submit(loop, req, again);
 }
 
-int main(void)
+REGRESSION(wait_has_an_end)
 {
     static fake backend;
     static cede_req member;

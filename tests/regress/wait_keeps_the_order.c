@@ -61,7 +61,7 @@ static void round_of(cede_done *act)
     CHECK(cede_loop_close(loop, CEDE_FOREVER) == CEDE_OK);
 }
 
-int main(void)
+REGRESSION(wait_keeps_the_order)
 {
     round_of(sends_more);
     CHECK(third.calls == 1);

@@ -7,7 +7,7 @@
 
 static note scopes[MANY], links[MANY], last, pend, after;
 
-int main(void)
+REGRESSION(wait_reaches_deep)
 {
     static fake backend;
     static char byte;

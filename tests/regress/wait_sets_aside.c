@@ -23,7 +23,7 @@ static void on_first(cede_req *req, cede_result result)
     inner = cede_wait(loop, scope_ticket, 0);
 }
 
-int main(void)
+REGRESSION(wait_sets_aside)
 {
     static fake backend = {.on_start = keep_closes};
     static note target, first;

@@ -2,7 +2,7 @@
  * was submitted before its scope was failed is a member, and is ended as one. */
 #include "fake.h"
 
-int main(void)
+REGRESSION(wishes_keep_their_order)
 {
     static fake backend;
     static note scope, member, pend, nop;

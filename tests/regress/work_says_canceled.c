@@ -31,7 +31,7 @@ static cede_status give_up(void *argument, uint64_t *count)
     return CEDE_ECANCELED;
 }
 
-int main(void)
+REGRESSION(work_says_canceled)
 {
     static fake backend;
     static note work;

@@ -100,8 +100,10 @@ while read -r file; do
     list=$(dirname "$file")
     [ -f "$list/CMakeLists.txt" ] || list=$(dirname "$list")
     name=${file#"$list"/}
-    grep -qE "(^|[^A-Za-z0-9_/.-])${name%.c}(\.c)?([^A-Za-z0-9_.-]|\$)" "$list/CMakeLists.txt" || {
-        echo "$file stands in no list of sources ($list/CMakeLists.txt)"
+    lists=("$list/CMakeLists.txt")
+    [ "$list" != tests/regress ] || lists+=(tests/regress/regressions.def)
+    grep -qE "(^|[^A-Za-z0-9_/.-])${name%.c}(\.c)?([^A-Za-z0-9_.-]|\$)" "${lists[@]}" || {
+        echo "$file stands in no list of sources (${lists[*]})"
         failures=1
     }
 done < <(find src tests bench examples -name '*.c' ! -path 'tests/vendor/*' \

@@ -20,14 +20,19 @@ cd "$copy"
 strange='GNUC__|clang__|attribute__|builtin_|asm__|extension__|typeof|int128'
 find . -name '*.[ch]' -exec perl -pi -e "s/\\b__($strange)/__no_\$1/g" {} +
 
-# Not built on Windows: what names another system, and what the list of its folder has for others.
+# Not built on Windows: what names another system, what the list of unit tests has for others, and
+# what that of regressions has.
 others='_(posix|io_uring|linux)\.c'
-for folder in tests/unit tests/regress; do
+leave_out()
+{
     while read -r name; do
-        [ ! -e "$folder/$name.c" ] || others+="|$folder/$name\\.c"
-    done < <(sed -n '/^if(UNIX/,/^endif/p; /^if(CMAKE_SYSTEM_NAME STREQUAL "Linux"/,/^endif/p' \
-        "$folder/CMakeLists.txt" | grep -oE '[a-z][a-z0-9_]*' | LC_ALL=C sort -u)
-done
+        [ ! -e "$1/$name.c" ] || others+="|$1/$name\\.c"
+    done
+}
+leave_out tests/unit < <(sed -n '/^if(CMAKE_SYSTEM_NAME STREQUAL "Linux"/,/^endif/p' \
+    tests/unit/CMakeLists.txt | grep -oE '[a-z][a-z0-9_]*' | LC_ALL=C sort -u)
+leave_out tests/regress < <(sed -nE 's/^ROW\((POSIX|LINUX), ([a-z_]+)\)$/\2/p' \
+    tests/regress/regressions.def)
 files()
 {
     find "$@" -name '*.c' ! -path '*/analyzer/*' | grep -vE "$others" | LC_ALL=C sort
