@@ -8,9 +8,11 @@ set(CEDE_TEST_SLICE "" CACHE STRING "Only tests whose name (without prefix) matc
 set(CEDE_TEST_WITHOUT "" CACHE STRING "No tests whose name matches; empty: all")
 set(CEDE_TEST_SECONDS 300 CACHE STRING "How long a test may take, on a machine that is busy and slow")
 set(CEDE_CONFORMANCE_ARGUMENTS "" CACHE STRING "More arguments for the conformance runner")
+set(CEDE_CONFORMANCE_TOGETHER 0 CACHE STRING
+    "So many cases share a process, where a start is dear; 0: each has its own")
 set(CEDE_TEST_NATIVE "" CACHE STRING "A build of the same sources for this machine, to compare with")
 mark_as_advanced(CEDE_TEST_NATIVE CEDE_TEST_PREFIX CEDE_TEST_WRAPPER CEDE_TEST_SLICE CEDE_TEST_WITHOUT
-    CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS)
+    CEDE_TEST_SECONDS CEDE_CONFORMANCE_ARGUMENTS CEDE_CONFORMANCE_TOGETHER)
 
 # Whether this build is the one of a run that has what need not be tested in each build of a system:
 # the plain one; for Windows too, if it is built for that from elsewhere.
@@ -22,11 +24,12 @@ endif()
 # The exit code by which a test says that it cannot run here; it has printed why.
 set(CEDE_TEST_SKIPPED 77)
 
-# cede_test(NAME [SECONDS n] COMMAND command...): a test of this build's programs. SECONDS is for
-# tests that take longer than most; a build that makes all tests slow makes them slower alike. If the
-# command begins with a program of this build and the build is for another system, the emulator runs it.
+# cede_test(NAME [SECONDS n] [RESULT file] COMMAND command...): a test of this build's programs. SECONDS
+# is for tests that take longer than most; a build that makes all tests slow makes them slower alike. If
+# the command begins with a program of this build and the build is for another system, the emulator runs
+# it. RESULT: where that program may have left what came of the test already (result-of.sh).
 function(cede_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS" "COMMAND")
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS;RESULT" "COMMAND")
     if(CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
         return()
     endif()
@@ -40,7 +43,12 @@ function(cede_test name)
     if(ARG_COMMAND MATCHES "^\\$<TARGET_FILE:")
         set(emulator ${CMAKE_CROSSCOMPILING_EMULATOR})
     endif()
-    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${CEDE_TEST_WRAPPER} ${emulator}
+    set(result "")
+    if(ARG_RESULT)
+        list(GET ARG_COMMAND 0 program)
+        set(result ${PROJECT_SOURCE_DIR}/cmake/result-of.sh ${ARG_RESULT} ${program})
+    endif()
+    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${result} ${CEDE_TEST_WRAPPER} ${emulator}
         ${ARG_COMMAND})
     set_tests_properties(${CEDE_TEST_PREFIX}${name} PROPERTIES
         SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT ${ARG_SECONDS})

@@ -367,6 +367,8 @@ void cft_dies(cft *, void (*fn)(cft *, void *), void *context, const char *const
 void cft_lives(cft *, void (*fn)(cft *, void *), void *context);
 /* Whether such a process is a copy of this one (fork), with all that this one has. */
 bool cft_can_fork(const cft *);
+/* What follows changes its process for good: under --no-fork the case is left. */
+void cft_alone(cft *);
 
 /* ---- Worlds: what a backend brings with it --------------------------------------------------- */
 

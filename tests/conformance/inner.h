@@ -31,6 +31,9 @@ typedef struct cft_case {
     void (*run)(cft *);
 } cft_case;
 
+/* A case skips for this under --no-fork if it has to have a process of its own. */
+#define CFT_APART "apart"
+
 /* What the child tells the parent beside its exit code. */
 typedef struct cft_board {
     char at[96];        /* where it is: "S12/step=4 seed=0x12" */

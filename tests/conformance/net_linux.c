@@ -83,6 +83,7 @@ static void leave_the_network(cft *t)
     struct sockaddr_in to = {.sin_family = AF_INET}, mask = {.sin_family = AF_INET};
     if (left)
         return;
+    cft_alone(t);
     if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
         cft_skip(t, "no_network_of_its_own");
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -22,8 +22,9 @@ static void usage(void)
           "                       in each case; and not every order\n"
           "  --tap                Test Anything Protocol on standard output\n"
           "  --junit FILE         JUnit XML\n"
+          "  --results FOLDER     what comes of each case, in a file there\n"
           "  --verbose            each run and each callback\n"
-          "  --no-fork            in this process, for a debugger\n"
+          "  --no-fork            in this process: many cases sooner, or one in a debugger\n"
           "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
           stderr);
 }
@@ -95,6 +96,8 @@ static bool parse(cft_settings *set, int argc, char **argv)
             set->every = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(option, "--junit") == 0) {
             set->junit = argv[++i];
+        } else if (strcmp(option, "--results") == 0) {
+            set->results = argv[++i];
         } else if (strcmp(option, "--board") == 0) {
             set->board = argv[++i];
         } else if (strcmp(option, "--trial") == 0) {

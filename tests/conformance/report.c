@@ -11,6 +11,7 @@ static struct {
     uint32_t room;
     uint32_t verdicts[CFT_VERDICTS];
     bool tap;
+    const char *results;
 } report;
 
 static char *copy(const char *text)
@@ -23,9 +24,42 @@ static char *copy(const char *text)
     return out;
 }
 
-void cft_report_begin(bool tap, uint32_t planned)
+static void result_path(char *out, size_t bytes, const char *world, const char *kase)
+{
+    snprintf(out, bytes, "%s/%s%s%s", report.results, world, *kase ? "." : "", kase);
+}
+
+void cft_report_forget(const char *world, const char *kase)
+{
+    char path[1024];
+    if (!report.results)
+        return;
+    result_path(path, sizeof path, world, kase);
+    (void)remove(path);
+}
+
+static void leave_result(const cft_outcome *row)
+{
+    static const int codes[CFT_VERDICTS] = {[CFT_FAILED] = 1, [CFT_SKIPPED] = 77};
+    char path[1024];
+    if (!report.results || row->verdict == CFT_LEFT)
+        return;
+    result_path(path, sizeof path, row->name, "");
+    FILE *out = fopen(path, "w");
+    if (!out) {
+        perror(path);
+        return;
+    }
+    fprintf(out, "%d\n%s: %llu runs, %.2f s\n%s\n", codes[row->verdict], row->name,
+            (unsigned long long)row->runs, row->seconds, row->text);
+    if (fclose(out) != 0)
+        (void)remove(path);
+}
+
+void cft_report_begin(bool tap, uint32_t planned, const char *results)
 {
     report.tap = tap;
+    report.results = results;
     if (tap)
         printf("TAP version 13\n1..%u\n", planned);
 }
@@ -43,12 +77,13 @@ void cft_report_add(const cft_outcome *outcome)
     row->name = copy(outcome->name);
     row->text = copy(outcome->text);
     report.verdicts[row->verdict]++;
+    leave_result(row);
     if (report.tap) {
-        static const char *const notes[] = {"", "", " # SKIP ", " # as Wine does: "};
+        static const char *const notes[] = {"", "", " # SKIP ", " # as Wine does: ", " # SKIP "};
         printf("%s %u - %s%s%s\n", row->verdict == CFT_FAILED ? "not ok" : "ok", report.count,
                row->name, notes[row->verdict], row->verdict >= CFT_SKIPPED ? row->text : "");
     } else {
-        static const char *const words[] = {"ok     ", "FAILED ", "skipped", "as Wine"};
+        static const char *const words[] = {"ok     ", "FAILED ", "skipped", "as Wine", "left   "};
         printf("%s %s (%llu runs, %.2f s)%s%s\n", words[row->verdict], row->name,
                (unsigned long long)row->runs, row->seconds, row->verdict >= CFT_SKIPPED ? ": " : "",
                row->verdict >= CFT_SKIPPED ? row->text : "");
@@ -116,6 +151,8 @@ bool cft_report_end(const char *junit_path)
            report.verdicts[CFT_FAILED], report.verdicts[CFT_SKIPPED]);
     if (report.verdicts[CFT_DEVIATED])
         printf(", %u as Wine deviates", report.verdicts[CFT_DEVIATED]);
+    if (report.verdicts[CFT_LEFT])
+        printf(", %u left", report.verdicts[CFT_LEFT]);
     printf("\n");
     bool well = !junit_path || write_junit(junit_path);
     for (uint32_t i = 0; i < report.count; i++) {

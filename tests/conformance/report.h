@@ -1,5 +1,6 @@
 /*
- * What the runner prints: lines for people, TAP, JUnit XML. The runner's thread only.
+ * What the runner tells: lines for people, TAP, JUnit XML, files for tests. The runner's thread
+ * only.
  */
 #ifndef CFT_REPORT_H
 #define CFT_REPORT_H
@@ -12,6 +13,7 @@ typedef enum cft_verdict {
     CFT_FAILED,
     CFT_SKIPPED,
     CFT_DEVIATED, /* passed, with rows of wine.def */
+    CFT_LEFT,     /* not run: it has to have processes of its own */
     CFT_VERDICTS
 } cft_verdict;
 
@@ -23,7 +25,11 @@ typedef struct cft_outcome {
     uint64_t runs;
 } cft_outcome;
 
-void cft_report_begin(bool tap, uint32_t planned);
+/* With `results`, a folder, each outcome is left there, too, but for what was not run: in a file
+ * named as the case, an exit code and what is to be said (cmake/result-of.sh). */
+void cft_report_begin(bool tap, uint32_t planned, const char *results);
+/* What an earlier run left of it is gone. */
+void cft_report_forget(const char *world, const char *kase);
 /* Copies what it is given. */
 void cft_report_add(const cft_outcome *);
 /* Writes the summary and, with a path, JUnit XML. False if the file cannot be written. */

@@ -4,10 +4,12 @@
  * The parent never touches the library, so each child finds it as fresh as a new program would. All
  * schedules of a case but S9 share a child, and so do the calls of a kind that fail under S9; each
  * allocation that fails has its own, since the library keeps memory that it got. Under --no-fork
- * cases run in this process itself, and what ends a child ends the runner: where starts are dear
- * CTest runs its one case so, and `./dev soak` all of them.
+ * cases run in this process itself, but for failing allocations, and what ends a child ends the
+ * runner: where starts are dear CTest runs many cases so, one after the other, and `./dev soak` all
+ * of them.
  */
 #include "inner.h"
+#include "job.h"
 #include "options.h"
 #include "report.h"
 
@@ -16,168 +18,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct job {
-    const cft_settings *set;
-    const cft_case *kase;
-    const cft_world *world;
-    cft_board *board;
-    uint32_t schedules; /* an OR of CFT_SCHEDULE(n): what the child runs, all but S9 or S9 alone */
-    uint32_t schedule;  /* in the child: the present one */
-    uint32_t variant;   /* S9 only */
-    uint64_t k;         /* S9 only */
-} job;
-
-#define SEEDS      4u  /* of S5 and S10 */
-#define ORDERS     24u /* seeds of S11 */
-#define FAULTS_MAX 400u
-#define STEPS_MAX  400u
-
-/* ---- In the child --------------------------------------------------------------------------- */
-
-static int run_one(const job *job, uint32_t round, uint32_t variant, uint64_t k, void *given)
-{
-    cft *t = calloc(1, sizeof *t);
-    if (!t)
-        abort();
-    t->kase = job->kase;
-    t->world = job->world;
-    t->board = job->board;
-    t->schedule = job->schedule;
-    t->variant = variant;
-    t->k = k;
-    t->given = given;
-    t->base_seed = job->set->seed + round;
-    t->seed = cft_mix(cft_mix(t->base_seed, cft_hash(job->kase->name)), variant);
-    t->limit_seconds = job->set->limit_seconds;
-    t->verbose = job->set->verbose;
-    t->only_trial = job->set->trial;
-    t->stays = !job->set->fork;
-    snprintf(t->board->at, sizeof t->board->at, "%s S%u/%u/%" PRIu64 " seed %" PRIu64,
-             job->world->name, t->schedule, variant, k, t->base_seed);
-    if (t->verbose)
-        printf("# run %s.%s %s\n", job->world->name, job->kase->name, t->board->at);
-    cft_os_watch(t->limit_seconds, cft_late_exit, t);
-    int code = cft_run_once(t);
-    cft_os_watch(0, NULL, NULL);
-    free(t);
-    return job->set->trial ? CFT_EXIT_FAILED : code; /* the trial should have ended it */
-}
-
-/* Variants that only differ in their seed. */
-static uint32_t seeds_of(uint32_t schedule)
-{
-    if (schedule == 5 || schedule == 10)
-        return SEEDS;
-    return schedule == 11 ? ORDERS : 0;
-}
-
-static uint32_t variants_of(const cft_world *world, uint32_t schedule)
-{
-    uint32_t own = world->variants ? world->variants(schedule) : 0, seeds = seeds_of(schedule);
-    if (own)
-        return own;
-    return seeds ? seeds : 1;
-}
-
-/* S11's last variant: every order there is. A failure has ended the process before. */
-static int explore_program(void *context, void *given)
-{
-    const job *job = context;
-    return run_one(job, 0, ORDERS, 0, given);
-}
-
-static void explore(const job *job)
-{
-    const cft_settings *set = job->set;
-    if (job->schedule != 11 || !job->world->explore || !(job->kase->schedules & CFT_SCHEDULE(9)))
-        return; /* what moves too much for each step to fail does so for each order, too */
-    if (set->only_variant ? set->variant != ORDERS : set->every > 1)
-        return;
-    job->world->explore(explore_program, (void *)job);
-}
-
-/* What a slice takes of a case: of each something else, so that all together see every kind; and
- * with another seed the next one, so that many runs see all. */
-static uint32_t choice(const job *job)
-{
-    uint32_t sum = (unsigned char)job->world->name[strlen(job->world->name) - 1];
-    for (const char *c = job->kase->name; *c; c++)
-        sum = sum * 31 + (unsigned char)*c;
-    return sum + (uint32_t)job->set->seed;
-}
-
-static uint64_t first_step(const job *job)
-{
-    return 1 + (uint64_t)(choice(job) % job->set->every);
-}
-
-/* A schedule's variants, one after the other; of a slice each so many-th, and at least one. */
-static int run_schedule(const job *job)
-{
-    const cft_settings *set = job->set;
-    uint32_t variants = variants_of(job->world, job->schedule);
-    uint32_t first = set->only_variant ? 0 : (uint32_t)(first_step(job) - 1) % variants;
-    uint32_t stride = set->only_variant ? 1 : set->every;
-    for (uint32_t round = 0; round < set->repeat; round++) {
-        for (uint32_t v = first; v < variants; v += stride) {
-            if (set->only_variant && set->variant != v)
-                continue;
-            uint64_t k = job->schedule == 12 ? first_step(job) : 0;
-            if (set->only_variant && set->k)
-                k = set->k;
-            for (;;) {
-                int code = run_one(job, round, v, k, NULL);
-                if (code == CFT_EXIT_NO_MORE)
-                    break;
-                if (code != CFT_EXIT_OK)
-                    return code;
-                k += set->every;
-                if (job->schedule != 12 || set->only_variant || k > STEPS_MAX)
-                    break;
-            }
-        }
-    }
-    explore(job);
-    return CFT_EXIT_OK;
-}
-
-/* S9: one k, or (0) one after the other until there is no more. */
-static int run_fault(const job *job)
-{
-    int code = CFT_EXIT_OK;
-    if (job->k)
-        return run_one(job, 0, job->variant, job->k, NULL);
-    for (uint64_t k = first_step(job); k <= FAULTS_MAX && code == CFT_EXIT_OK; k += job->set->every)
-        code = run_one(job, 0, job->variant, k, NULL);
-    return code;
-}
-
-static int child_main(void *context)
-{
-    job job = *(const struct job *)context;
-    cft_faults_install();
-    for (job.schedule = 0; job.schedule < CFT_SCHEDULES; job.schedule++) {
-        if (!(job.schedules & CFT_SCHEDULE(job.schedule)))
-            continue;
-        if (job.schedule == 9) /* alone */
-            return run_fault(&job);
-        int code = run_schedule(&job);
-        if (code != CFT_EXIT_OK)
-            return code;
-    }
-    return CFT_EXIT_OK;
-}
-
-/* ---- In the parent -------------------------------------------------------------------------- */
-
+/* What there is of a case so far. */
 typedef struct tally {
     bool failed;
     bool skipped;
+    bool apart; /* it has to have processes of its own: not under --no-fork */
     char *text;
+    uint64_t runs;
+    uint64_t ns;
 } tally;
 
 /* What a child's end means. True: go on. */
-static bool judge(const job *job, cft_end *end, tally *sum)
+static bool judge(const cft_job *job, cft_end *end, tally *sum)
 {
     const cft_settings *set = job->set;
     if (end->code == CFT_EXIT_OK || end->code == CFT_EXIT_NO_MORE) {
@@ -186,8 +38,10 @@ static bool judge(const job *job, cft_end *end, tally *sum)
     }
     if (end->code == CFT_EXIT_SKIP) {
         const char *evidence = "";
+        sum->apart = strcmp(job->board->skip, CFT_APART) == 0;
         const char *reason =
-            cft_excuse(job->kase->name, job->world->name, job->board->skip, &evidence);
+            sum->apart ? "it has to have a process of its own"
+                       : cft_excuse(job->kase->name, job->world->name, job->board->skip, &evidence);
         char text[512];
         if (reason)
             snprintf(text, sizeof text, "%s: %s (%s)", job->board->skip, reason, evidence);
@@ -224,7 +78,7 @@ static bool judge(const job *job, cft_end *end, tally *sum)
 }
 
 /* What leads this program, started anew, to the same job. */
-static void write_arguments(const job *job, char *out, size_t bytes)
+static void write_arguments(const cft_job *job, char *out, size_t bytes)
 {
     const cft_settings *set = job->set;
     char schedule[64] = "", without[64] = "";
@@ -249,69 +103,55 @@ static void write_arguments(const job *job, char *out, size_t bytes)
              set->verbose ? " --verbose" : "");
 }
 
-/* Where a failing allocation needs a start of this program, that is made also under --no-fork. */
-static bool runs_here(const job *job)
+/* A failing allocation needs a process that has none of the library's memory yet. */
+static bool runs_here(const cft_job *job)
 {
-    bool starts = job->schedules == CFT_SCHEDULE(9) && job->k && !job->set->k && !cft_os_copies;
-    return !job->set->fork && !starts;
+    bool apart = job->schedules == CFT_SCHEDULE(9) && job->k && !job->set->k;
+    return !job->set->fork && !apart;
 }
 
-static bool run_child(const job *job, tally *sum, int *code)
+static bool run_child(const cft_job *job, tally *sum, int *code)
 {
     /* The second line behind the child's own watchdog, which counts anew for each run in it. */
     uint32_t limit = job->set->limit_seconds + 30;
     if (runs_here(job)) {
-        *code = child_main((void *)job);
+        *code = cft_job_run((void *)job);
         cft_end end = {*code, 0, false, NULL, 0};
         return judge(job, &end, sum);
     }
     char arguments[512];
     write_arguments(job, arguments, sizeof arguments);
-    cft_order order = {child_main, (void *)job, arguments, &job->board->runs};
+    cft_order order = {cft_job_run, (void *)job, arguments, &job->board->runs};
     cft_end end = cft_os_child(&order, limit, job->set->verbose);
     *code = end.code;
     return judge(job, &end, sum);
 }
 
-/* A case of a slice has one kind of call fail, once or from then on. Where each failing allocation
- * needs a start of this program but all other calls of a kind share one: one kind of these, and
- * each fourth case has one kind of allocations. */
-static bool leaves_out(const job *job, uint32_t modes)
-{
-    uint32_t other = choice(job) / job->set->every;
-    if (job->set->every == 1)
-        return false;
-    if (cft_os_copies)
-        return job->variant != other % modes;
-    if (job->variant < CFT_ALLOC_MODES)
-        return job->variant != other % (4 * CFT_ALLOC_MODES);
-    return job->variant - CFT_ALLOC_MODES != other % (modes - CFT_ALLOC_MODES);
-}
-
-static bool run_faults(job *job, tally *sum)
+/* S9's variants from the first on, without the last. */
+static void run_faults(cft_job *job, uint32_t first, uint32_t last, tally *sum)
 {
     uint32_t modes = CFT_ALLOC_MODES + job->world->fault_modes;
     int code = 0;
     job->schedules = CFT_SCHEDULE(9);
-    for (job->variant = 0; job->variant < modes; job->variant++) {
-        if (job->set->only_variant ? job->set->variant != job->variant : leaves_out(job, modes))
+    for (job->variant = first; job->variant < last; job->variant++) {
+        if (job->set->only_variant ? job->set->variant != job->variant
+                                   : cft_job_leaves_out(job, modes))
             continue;
         if (job->variant >= CFT_ALLOC_MODES && !job->set->k) {
             job->k = 0; /* all of them: the library keeps no answers of the system */
             if (!run_child(job, sum, &code))
-                return false;
+                return;
             continue;
         }
         bool one = job->set->only_variant && job->set->k;
-        uint64_t last = one ? job->set->k : FAULTS_MAX;
-        for (job->k = one ? last : first_step(job); job->k <= last; job->k += job->set->every) {
+        uint64_t end = one ? job->set->k : CFT_FAULTS_MAX;
+        for (job->k = one ? end : cft_job_first(job); job->k <= end; job->k += job->set->every) {
             if (!run_child(job, sum, &code))
-                return false;
+                return;
             if (code == CFT_EXIT_NO_MORE)
                 break;
         }
     }
-    return true;
 }
 
 /* The schedules that a case is run under. */
@@ -324,42 +164,65 @@ static uint32_t schedules_of(const cft_settings *set, const cft_case *kase, cons
     return schedules & ~set->without;
 }
 
-static void run_schedules(job *job, uint32_t schedules, tally *sum)
+/* The two halves of a case. Processes of its own come from one that has not used the library: where
+ * they are copies, all cases' first half comes before any second. */
+static void fail_allocations(cft_job *job, tally *sum)
 {
+    if (schedules_of(job->set, job->kase, job->world) & CFT_SCHEDULE(9))
+        run_faults(job, 0, CFT_ALLOC_MODES, sum);
+}
+
+static void run_schedules(cft_job *job, tally *sum)
+{
+    uint32_t schedules = schedules_of(job->set, job->kase, job->world);
     int code = 0;
     job->schedules = schedules & ~CFT_SCHEDULE(9);
     if (job->schedules && !run_child(job, sum, &code))
         return;
     if (schedules & CFT_SCHEDULE(9))
-        run_faults(job, sum);
+        run_faults(job, CFT_ALLOC_MODES, CFT_ALLOC_MODES + job->world->fault_modes, sum);
 }
 
-static void run_case(const cft_settings *set, const cft_case *kase, const cft_world *world,
-                     cft_board *board)
+static void run_half(cft_job *job, void (*half)(cft_job *, tally *), tally *sum)
 {
-    job job = {set, kase, world, board, 0, 0, 0, 0};
-    tally sum = {false, false, NULL};
+    uint64_t began = cft_os_now_ns(), runs = job->board->runs;
+    if (sum->failed || sum->skipped)
+        return;
+    half(job, sum);
+    sum->runs += job->board->runs - runs;
+    sum->ns += cft_os_now_ns() - began;
+}
+
+static void report(const cft_job *job, tally *sum)
+{
+    const cft_settings *set = job->set;
     char name[192];
-    uint64_t began = cft_os_now_ns();
-    memset(board, 0, sizeof *board);
-    run_schedules(&job, schedules_of(set, kase, world), &sum);
-    snprintf(name, sizeof name, "%s.%s", world->name, kase->name);
-    cft_outcome outcome = {name, CFT_PASSED, sum.text ? sum.text : "",
-                           (double)(cft_os_now_ns() - began) / 1e9, board->runs};
-    if (!board->runs && set->only_schedule == CFT_SCHEDULES && !set->without && !sum.skipped) {
-        sum.failed = true;
+    snprintf(name, sizeof name, "%s.%s", job->world->name, job->kase->name);
+    cft_outcome outcome = {name, CFT_PASSED, sum->text ? sum->text : "", (double)sum->ns / 1e9,
+                           sum->runs};
+    if (!sum->runs && set->only_schedule == CFT_SCHEDULES && !set->without && !sum->skipped) {
+        sum->failed = true;
         outcome.text = "# no schedule of the case can be made in this world";
     }
-    if (sum.failed)
+    if (sum->failed) {
         outcome.verdict = CFT_FAILED;
-    else if (sum.skipped)
-        outcome.verdict = CFT_SKIPPED;
-    else if (board->deviates[0]) {
+    } else if (sum->skipped) {
+        outcome.verdict = sum->apart ? CFT_LEFT : CFT_SKIPPED;
+    } else if (job->board->deviates[0]) {
         outcome.verdict = CFT_DEVIATED;
-        outcome.text = board->deviates;
+        outcome.text = job->board->deviates;
     }
     cft_report_add(&outcome);
-    free(sum.text);
+    free(sum->text);
+}
+
+static void run_case(cft_job *job, tally *sum)
+{
+    memset(job->board, 0, sizeof *job->board);
+    run_half(job, run_schedules, sum);
+    if (job->set->fork || !cft_os_copies)
+        run_half(job, fail_allocations, sum);
+    report(job, sum);
 }
 
 static void skip_all(const cft_settings *set, const cft_world *world, const char *condition)
@@ -416,7 +279,7 @@ static int be_child(const cft_settings *set, const cft_world *const *worlds)
 {
     size_t count = 0;
     const cft_case *cases = cft_cases(&count);
-    job job = {set, NULL, NULL, cft_os_shared(sizeof(cft_board), set->board), 0, 0, 0, 0};
+    cft_job job = {set, NULL, NULL, cft_os_shared(sizeof(cft_board), set->board), 0, 0, 0, 0};
     for (size_t w = 0; worlds[w]; w++) {
         if (set->backend && strcmp(worlds[w]->name, set->backend) == 0)
             job.world = worlds[w];
@@ -434,7 +297,62 @@ static int be_child(const cft_settings *set, const cft_world *const *worlds)
     } else {
         job.schedules &= ~CFT_SCHEDULE(9);
     }
-    return child_main(&job);
+    return cft_job_run(&job);
+}
+
+/* The cases that are chosen and can run here; the others are told. */
+static uint32_t choose(const cft_settings *set, const cft_world *const *worlds, cft_job *jobs)
+{
+    cft_board *board = cft_os_shared(sizeof *board, NULL);
+    uint32_t found = 0;
+    for (size_t w = 0; worlds[w]; w++) {
+        size_t count = 0;
+        const cft_case *cases = cft_cases(&count);
+        if (!chosen(set, worlds[w]))
+            continue;
+        const char *unusable = worlds[w]->unusable ? worlds[w]->unusable() : NULL;
+        if (unusable) {
+            skip_all(set, worlds[w], unusable);
+            continue;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (cft_runs_on(&cases[i], worlds[w]) && cft_glob(set->pattern, cases[i].name))
+                jobs[found++] = (cft_job){set, &cases[i], worlds[w], board, 0, 0, 0, 0};
+        }
+    }
+    return found;
+}
+
+static int run_all(const cft_settings *set, const cft_world *const *worlds)
+{
+    uint32_t planned = 0;
+    for (size_t w = 0; worlds[w]; w++)
+        planned += chosen(set, worlds[w]);
+    if (!planned) {
+        fprintf(stderr, "no case of that name for that backend; see --list\n");
+        return 2;
+    }
+    cft_job *jobs = calloc(planned, sizeof *jobs);
+    tally *sums = calloc(planned, sizeof *sums);
+    if (!jobs || !sums)
+        abort();
+    cft_report_begin(set->tap, planned, set->results);
+    uint32_t count = choose(set, worlds, jobs);
+    for (uint32_t i = 0; i < count; i++) {
+        cft_report_forget(jobs[i].world->name, jobs[i].kase->name);
+        if (!set->fork && cft_os_copies)
+            run_half(&jobs[i], fail_allocations, &sums[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        run_case(&jobs[i], &sums[i]);
+    free(jobs);
+    free(sums);
+    uint32_t failed = cft_report_count(CFT_FAILED);
+    uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
+    int code = passed ? 0 : 77;
+    if (!cft_report_end(set->junit) || failed)
+        code = 1;
+    return set->fork ? cft_quit(code) : code;
 }
 
 int cft_main(int argc, char **argv, const cft_world *const *worlds)
@@ -451,34 +369,5 @@ int cft_main(int argc, char **argv, const cft_world *const *worlds)
     }
     if (set.board)
         return be_child(&set, worlds);
-    uint32_t planned = 0;
-    for (size_t w = 0; worlds[w]; w++)
-        planned += chosen(&set, worlds[w]);
-    if (!planned) {
-        fprintf(stderr, "no case of that name for that backend; see --list\n");
-        return 2;
-    }
-    cft_board *board = cft_os_shared(sizeof *board, NULL);
-    cft_report_begin(set.tap, planned);
-    for (size_t w = 0; worlds[w]; w++) {
-        size_t count = 0;
-        const cft_case *cases = cft_cases(&count);
-        if (!chosen(&set, worlds[w]))
-            continue;
-        const char *unusable = worlds[w]->unusable ? worlds[w]->unusable() : NULL;
-        if (unusable) {
-            skip_all(&set, worlds[w], unusable);
-            continue;
-        }
-        for (size_t i = 0; i < count; i++) {
-            if (cft_runs_on(&cases[i], worlds[w]) && cft_glob(set.pattern, cases[i].name))
-                run_case(&set, &cases[i], worlds[w], board);
-        }
-    }
-    uint32_t failed = cft_report_count(CFT_FAILED);
-    uint32_t passed = cft_report_count(CFT_PASSED) + cft_report_count(CFT_DEVIATED);
-    int code = passed ? 0 : 77;
-    if (!cft_report_end(set.junit) || failed)
-        code = 1;
-    return set.fork ? cft_quit(code) : code;
+    return run_all(&set, worlds);
 }

@@ -37,6 +37,12 @@ static cft_end try_apart(cft *t, void (*fn)(cft *, void *), void *context)
     return cft_os_child(&order, t->limit_seconds / 2 + 1, t->verbose);
 }
 
+void cft_alone(cft *t)
+{
+    if (t->stays)
+        cft_skip(t, CFT_APART);
+}
+
 /* Counts a trial. True: it is not to be made here. */
 static bool is_passed_over(cft *t, void (*fn)(cft *, void *), void *context)
 {
@@ -45,6 +51,8 @@ static bool is_passed_over(cft *t, void (*fn)(cft *, void *), void *context)
         fn(t, context);
         exit(0);
     }
+    if (cft_os_copies)
+        cft_alone(t); /* a copy of one that has used the library is no fresh one */
     return t->only_trial != 0;
 }
 

@@ -20,7 +20,9 @@
 #define SANITIZED 1
 #endif
 
-#if defined(SANITIZED) || defined(_WIN32) /* Wine takes its time */
+#if defined(_WIN32) /* Wine takes its time */
+#define OPERATIONS 4800u
+#elif defined(SANITIZED)
 #define OPERATIONS 19200u
 #else
 #define OPERATIONS 115200u
