@@ -40,7 +40,8 @@ typedef struct cede_work {
     intptr_t native_other; /* copy: the destination's; send_file: the file's; else -1 */
     uint64_t moved;        /* whole transfers: bytes that earlier rounds moved; go on behind them */
     uint16_t op;           /* CEDE_OP_... */
-    uint16_t kind;         /* the handle's, CEDE_KIND_...; 0 if the operation has none */
+    uint16_t kind;         /* the handle's, CEDE_KIND_..., and attach's own bits; 0 if the operation
+                              has none */
     uint32_t how;          /* CEDE_WORK_... */
 } cede_work;
 
@@ -66,9 +67,10 @@ typedef struct cede_work {
  * reported, and else every 10 ms. While nothing is in flight, ready or staged, nobody will make
  * room: at the fourth report of a work in that state, without progress of that work in between (a
  * part of a whole transfer, an item), the core gives up, with CEDE_EAGAIN (law 15). A close it
- * offers for ever. */
+ * offers for ever. A work that would block each time after it was told that it would not (POLL,
+ * then AGAIN) is parked from the eighth time on, every other time, and never given up. */
 #define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
-#define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL */
+#define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL; see PARK, if that is vain */
 #define CEDE_REPORT_PARK  (-1002) /* out of room: later */
 #define CEDE_REPORT_POOL  (-1003) /* its pool has no buffer: when there is one */
 
@@ -110,6 +112,9 @@ typedef struct cede_backend_setup {
  * backend says that it wants to know. */
 #define CEDE_ATTACH_APC    0x10000u
 #define CEDE_ATTACH_BORROW 0x20000u
+/* Bits of *kind that attach may add for the backend's own use: it finds them again in the kind of
+ * each work on that handle. */
+#define CEDE_ATTACH_OWN 0xf000u
 
 /* The table stays in place for the life of the process: its handles, and others of its family, know
  * it. A process has room for eight families (`natives`); a loop of a ninth cannot be opened
@@ -187,7 +192,8 @@ typedef struct cede_backend {
  * native descriptor. A pair's second one is written to the output (as a uint64_t, before the
  * report); a datagram that did not fit has a count above what was asked for. A transfer that was
  * cut off by a cancel reports what moved with CEDE_OK, or CEDE_ECANCELED if nothing did: the core
- * knows why. */
+ * knows why. (Where nobody asked for it, it is taken for CEDE_REPORT_PARK: the system lacked what
+ * it takes.) */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);
 /* Reports a work that was offered and for which there is no memory: CEDE_ENOMEM, or, of a close,

@@ -1,8 +1,10 @@
 /*
  * Preparations for files, pipes, terminals, directories and paths.
  *
- * Paths are UTF-8, NUL-terminated, lent until done (law 1), and relative ones are looked up from
- * the process's working directory when the operation starts. Offsets and lengths are 64 bits; a
+ * Paths are UTF-8, NUL-terminated, lent until done (law 1). Relative ones are looked up from the
+ * process's working directory while the operation is under way, by whatever thread does it: a
+ * program that changes that directory meanwhile may get the file of either. (Not of an open that
+ * waits for somebody: it stays with what it began with.) Offsets and lengths are 64 bits; a
  * transfer of any length is legal and may come back short (one transfer) or in pieces (whole
  * transfers) that the library puts together.
  *
@@ -40,9 +42,9 @@
  * (law 7).
  *
  * A write beyond the process's limit for the sizes of files (RLIMIT_FSIZE) is CEDE_EFBIG; but where
- * it is made on the loop's thread (one with CEDE_OPEN_DIRECT is; others may be), SIGXFSZ comes
- * first, as of write(2), and ends the process unless that ignores or handles it. The library leaves
- * the signal to the program.
+ * it is made on the loop's thread (one at an offset with CEDE_OPEN_DIRECT is; others may be),
+ * SIGXFSZ comes first, as of write(2), and ends the process unless that ignores or handles it. The
+ * library leaves the signal to the program.
  */
 #ifndef CEDE_FILE_H
 #define CEDE_FILE_H
@@ -68,9 +70,16 @@ extern "C" {
 #define CEDE_OPEN_APPEND    0x020u /* every write goes to the end; see Positions above */
 #define CEDE_OPEN_DIRECTORY 0x040u /* CEDE_ENOTDIR if it is none; the handle is for readdir */
 #define CEDE_OPEN_NOFOLLOW  0x080u /* CEDE_ELOOP if the last component is a symbolic link */
-#define CEDE_OPEN_DIRECT    0x100u /* past the page cache; the file system's alignment applies */
+#define CEDE_OPEN_DIRECT    0x100u /* past the page cache; see below */
 #define CEDE_OPEN_SYNC      0x200u /* each write returns when the data is on the medium */
 #define CEDE_OPEN_ANY       0x3ffu
+
+/* CEDE_OPEN_DIRECT: what the file system asks of offsets, lengths and memory (to be whole blocks,
+ * in most: 512 or 4096 bytes) is asked of the caller, who is told CEDE_EINVAL. A read up to the end
+ * of the file may end within a block. (Windows: one that begins there, as the last of a read_all
+ * that meets the end, is CEDE_EINVAL.) On Linux transfers at the position are made by threads of
+ * the loop's pool; and a program that turns O_DIRECT on by itself (fcntl) does so before the loop
+ * uses the handle. */
 
 /* Opens a file, directory, named pipe or device. On success result.handle is new and the callee's
  * to close; opened just as a cancel came, it is delivered all the same (law 8). Descriptors are
@@ -82,7 +91,7 @@ extern "C" {
  * all of its instances just now; try again later. (A connect to a local address, net.h, waits for
  * one.) Its server learns whose program this is, but cannot act in its name. On Linux an open that
  * waits, for the other end of a pipe or until somebody gives up his lease of a file (fcntl), has a
- * thread of its own and 3 to 4 descriptors while it does: thousands are dear. */
+ * thread of its own and 3 to 5 descriptors while it does: thousands are dear. */
 CEDE_API void cede_prep_open(cede_req *, const char *path, uint32_t flags, uint32_t mode);
 
 /* Closes a handle: stale from the submit on (later operations get CEDE_EBADF); what is pending on
@@ -137,8 +146,10 @@ CEDE_API void cede_prep_allocate(cede_req *, cede_handle, uint64_t offset, uint6
  * may be the same if the ranges do not overlap (CEDE_EINVAL; as they do with CEDE_TO_END where
  * to_offset is the larger one: the end would run away). CEDE_EBADF, also of nothing: `from` is not
  * open for reading, `to` not for writing or only appends (CEDE_OPEN_APPEND). A whole transfer; with
- * CEDE_TO_END the end of the source is success. Both handles belong to the loop that it is
- * submitted to. */
+ * CEDE_TO_END the end of the source is success. Where the kernel cannot and one of the two was
+ * opened with CEDE_OPEN_DIRECT, what is asked of its blocks is asked of the copy: a part of one
+ * that is to be written is CEDE_EINVAL with the count. (On Linux any part of a source may be read.)
+ * Both handles belong to the loop that it is submitted to. */
 CEDE_API void cede_prep_copy(cede_req *, cede_handle from, uint64_t from_offset, cede_handle to,
                              uint64_t to_offset, uint64_t length_bytes);
 

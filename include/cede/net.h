@@ -62,14 +62,13 @@ extern "C" {
 #define CEDE_LISTEN_ANY       0xfu
 
 /* Listens; result.handle is the listener. `backlog` is how many clients may wait to be accepted (0:
- * the system's most). The address can be had again at once after a listener is closed (on Windows
- * once no connection that it accepted is open any more: SO_EXCLUSIVEADDRUSE), and not as long as
- * another has it (CEDE_EADDRINUSE; Linux lets a shared one for both families at :: pass beside
- * another's IPv4 address, if a shared one was at :: since that was taken); CEDE_EADDRNOTAVAIL: it
- * is not this machine's;
- * CEDE_EACCES: not allowed to. Windows says that also where another has every address of the port
- * for itself, as a listener at the any-address does. A local listener's name is not removed by its
- * close. */
+ * the system's most; Linux lets one more). The address can be had again at once after a listener is
+ * closed (on Windows once no connection that it accepted is open any more: SO_EXCLUSIVEADDRUSE),
+ * and not as long as another has it (CEDE_EADDRINUSE; Linux lets a shared one for both families at
+ * :: pass beside another's IPv4 address, if a shared one was at :: since that was taken);
+ * CEDE_EADDRNOTAVAIL: it is not this machine's; CEDE_EACCES: not allowed to. Windows says that also
+ * where another has every address of the port for itself, as a listener at the any-address does. A
+ * local listener's name is not removed by its close. */
 CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t backlog,
                                uint32_t flags);
 
@@ -77,7 +76,8 @@ CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t back
  * is delivered all the same (law 8); cancelled before, the socket is closed, but the peer may have
  * seen it (law 7's table). A socket whose own port happens to be the one it goes to meets itself
  * where nobody listens (RFC 9293, 3.5): that is CEDE_ECONNREFUSED, as it nearly always is there.
- * The any-address leads to this machine, by its loopback address; so it does in sendto.
+ * The any-address leads to this machine, by its loopback address; so it does in sendto. On Linux
+ * each connect that waits for room at a local listener has a thread of the kernel while it does.
  * flags: 0. */
 CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t flags);
 
@@ -170,8 +170,10 @@ CEDE_API void cede_prep_send_zero_copy(cede_req *, cede_handle, const void *buff
 /* Sends length_bytes of a file from `offset` on (CEDE_TO_END: to its end), without a way through
  * the program's memory where the system can. A whole transfer, in the stream's order of sends;
  * CEDE_EEOF with the count if the file ends before; CEDE_EBADF, also of nothing, if it is not open
- * for reading. The file's position is left alone. Both handles belong to the loop that it is
- * submitted to. */
+ * for reading. The file's position is left alone. (One with CEDE_OPEN_DIRECT goes through memory of
+ * the library's own, in blocks of 4096 bytes: any offset and length will do where no larger ones
+ * are asked for; on Windows they are asked of the caller.) Both handles belong to the loop that it
+ * is submitted to. */
 CEDE_API void cede_prep_send_file(cede_req *, cede_handle stream, cede_handle file, uint64_t offset,
                                   uint64_t length_bytes);
 

@@ -173,7 +173,7 @@ typedef struct cedi_slot {
             uint8_t cause; /* the first CEDE_BY_ recorded, and CEDE_CANCEL_ASKED */
             uint8_t bits;
             uint8_t holds;
-            uint8_t tries;
+            uint8_t tries; /* CEDI_PARKS, CEDI_POLLS; of a cancel: how often it was asked for */
             union {
                 uint16_t fresh;    /* until it is sealed: its place in wheel.fresh, from 1 on */
                 uint16_t refusals; /* from then on, and on the way by the inbox */

@@ -47,7 +47,7 @@ void cedi_item_accepted(cede_loop *loop, cedi_slot *slot, intptr_t native)
  * wait. The status stands in an entry that names nothing. */
 void cedi_item_waits(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t os_error)
 {
-    uint32_t index = slot->tries ? 0 : cedi_entry_reserve(loop);
+    uint32_t index = slot->tries & CEDI_PARKS ? 0 : cedi_entry_reserve(loop);
     cedi_entry *entry;
     if (!index)
         return;

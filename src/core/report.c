@@ -5,6 +5,31 @@
  */
 #include "core.h"
 
+/* Out of room while nothing is under way that could make any, and after some tries without
+ * progress: that is the outcome (law 15). A close keeps trying, and an accept waits for as long as
+ * it takes. */
+bool cedi_waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
+{
+    if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
+        slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
+        return false;
+    return (++slot->tries & CEDI_PARKS) > 3;
+}
+
+/* Time and again it is told that it need not wait, and then that it must: something else is ready
+ * than what it waits for, such as a socket's queue of errors. From then on it looks after a while,
+ * every other time; the time in between it may still be told, for it may only have come too late
+ * (law 15: the loop never spins on it). */
+bool cedi_polls_in_vain(cedi_slot *slot)
+{
+    if ((slot->tries & CEDI_POLLS) < CEDI_POLLS) {
+        slot->tries += CEDI_POLL_ONE;
+        return false;
+    }
+    slot->tries -= CEDI_POLL_ONE;
+    return true;
+}
+
 /* Nothing more moved: it is not the end of what it reads from. */
 static bool gives(uint8_t op)
 {
@@ -38,7 +63,7 @@ static cede_status accept_again(cede_loop *loop, cedi_slot *slot, cede_status st
             cedi_item_waits(loop, slot, status, os_error);
             return CEDE_REPORT_PARK;
         }
-        if (slot->tries == 0)
+        if (!(slot->tries & CEDI_PARKS))
             cedi_say(loop, "cede: an accept waits for a free descriptor");
         slot->tries = 1; /* not a count, which would come round */
         return CEDE_REPORT_PARK;
@@ -69,16 +94,10 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
         slot->count = count; /* what its function returned, both of it */
     else if (cedi_ops[slot->op].shape == CEDI_WHOLE)
         slot->count += count;
-    if (status != CEDE_ECANCELED || slot->op == CEDE_OP_WORK) {
+    if (status != CEDE_ECANCELED || slot->op == CEDE_OP_WORK)
         cedi_req_seal_by_fact(loop, slot, status, os_error);
-    } else if (slot->cause & CEDE_BY_ANY) {
-        cedi_req_seal_by_cause(loop, slot);
-    } else if (slot->tries < 100) {
-        slot->tries++; /* a kernel that gives up by itself (its worker went away): nothing moved */
-        cedi_req_restart(loop, slot, CEDE_REPORT_AGAIN, 0);
-    } else {
-        cedi_req_seal_by_fact(loop, slot, status, os_error);
-    }
+    else /* or nobody asked: the kernel had no worker for it, and nothing moved (law 15) */
+        cedi_req_restart(loop, slot, CEDE_REPORT_PARK, os_error);
 }
 
 /* What kind of handle an operation makes, as far as it is known without asking. */
@@ -138,13 +157,15 @@ void cede_core_item(cede_core *core, uint64_t token, uint64_t count, uint32_t nu
     cede_loop *loop = (cede_loop *)core;
     cedi_slot *slot = cedi_slot_at((uint32_t)token);
     CEDI_MUST(cedi_slot_token(slot) == token && cedi_req_is_pending(slot), slot);
+    if (slot->op != CEDE_OP_ACCEPT_MANY && count == 0) {
+        cedi_pool_unused(slot, number); /* nothing has happened: the report to come says why */
+        return;
+    }
     loop->reports++;
     if (slot->op == CEDE_OP_ACCEPT_MANY)
         cedi_item_accepted(loop, slot, (intptr_t)count);
-    else if (count)
-        cedi_pool_received(loop, slot, count, number);
     else
-        cedi_pool_unused(slot, number);
+        cedi_pool_received(loop, slot, count, number);
 }
 
 void cede_core_signals(cede_core *core, uint64_t token, uint32_t bits)

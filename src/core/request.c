@@ -280,6 +280,7 @@ void cedi_req_end(cede_loop *loop, cedi_slot *slot, uint8_t by)
         return;
     }
     move(slot, CANCELLING);
+    slot->tries = 0;
     if (slot->bits & CEDI_TIMED)
         cedi_wheel_remove(loop, slot);
     if (slot->op == CEDE_OP_SCOPE)
@@ -346,15 +347,12 @@ void cedi_req_starve(cede_loop *loop)
 
 /* ---- From the kernel ------------------------------------------------------------------------ */
 
-/* Out of room while nothing is under way that could make any, and after some tries without
- * progress: that is the outcome (law 15). A close keeps trying, and an accept waits for as long as
- * it takes. */
-static bool waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
+static void park(cede_loop *loop, cedi_slot *slot)
 {
-    if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
-        slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
-        return false;
-    return ++slot->tries > 3;
+    move(slot, HELD);
+    slot->holds |= CEDI_HOLD_PARK;
+    cedi_list_push(&loop->parked, &slot->link);
+    loop->parks++;
 }
 
 /* Until there is a buffer, or one of its own was given back; of a closed pool it has no more. */
@@ -382,16 +380,19 @@ void cedi_req_restart(cede_loop *loop, cedi_slot *slot, cede_status why, int32_t
     if (why == CEDE_OK)
         slot->tries = 0; /* it went on: what found no room before is over */
     if (why == CEDE_REPORT_PARK) {
-        if (waits_for_nobody(loop, slot)) {
+        if (cedi_waits_for_nobody(loop, slot)) {
             cedi_req_seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
             return;
         }
-        move(slot, HELD);
-        slot->holds |= CEDI_HOLD_PARK;
-        cedi_list_push(&loop->parked, &slot->link);
-        loop->parks++;
+        park(loop, slot);
         return;
     }
+    if (why == CEDE_REPORT_POLL && cedi_polls_in_vain(slot)) {
+        park(loop, slot);
+        return;
+    }
+    if ((slot->tries & CEDI_POLLS) == CEDI_POLLS)
+        loop->parks++; /* what it says is no reason to look again, for nobody */
     if (why == CEDE_REPORT_POLL)
         slot->bits |= CEDI_POLL;
     move(slot, STAGED);

@@ -7,6 +7,16 @@
 
 extern _Atomic(cedi_chunk *) cedi_chunks[];
 
+/* slot.tries, without progress in between: so often there was no room (an accept: it was told); so
+ * often it would have blocked. */
+#define CEDI_PARKS    0x0fu
+#define CEDI_POLLS    0x70u
+#define CEDI_POLL_ONE 0x10u
+
+/* report.c: a shortage that is over for it; it is to look after a while instead of being told. */
+bool cedi_waits_for_nobody(const cede_loop *, cedi_slot *);
+bool cedi_polls_in_vain(cedi_slot *);
+
 static inline cedi_slot *cedi_slot_at(uint32_t id)
 {
     cedi_chunk *chunk =

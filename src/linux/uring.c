@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define POOL_THREADS 4u
@@ -112,44 +111,6 @@ static void uring_close(void *context)
     release(self);
 }
 
-static uint32_t kind_of(mode_t mode, int fd)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-        return CEDE_KIND_FILE;
-    case S_IFDIR:
-        return CEDE_KIND_DIR;
-    case S_IFBLK:
-        return CEDE_KIND_DISK;
-    case S_IFIFO:
-        return CEDE_KIND_PIPE;
-    case S_IFCHR:
-        return isatty(fd) ? CEDE_KIND_TTY : CEDE_KIND_CHAR;
-    default: /* what has no name in a file system: eventfd, timerfd */
-        return CEDE_KIND_PIPE;
-    }
-}
-
-static int look_at(int fd, uint32_t *kind)
-{
-    struct stat what;
-    if (fstat(fd, &what) != 0)
-        return -errno;
-    if (S_ISSOCK(what.st_mode))
-        return cedi_net_kind(fd, kind);
-    *kind = kind_of(what.st_mode, fd);
-    return 0;
-}
-
-static cede_status uring_attach(void *self, intptr_t native, uint32_t *kind)
-{
-    int error = *kind == CEDE_KIND_AUTO ? look_at((int)native, kind) : 0;
-    (void)self;
-    if (error == 0 && (*kind == CEDE_KIND_STREAM || *kind == CEDE_KIND_LISTENER))
-        cedi_net_imported((int)native);
-    return cedi_error_final(error);
-}
-
 static void uring_released(intptr_t native)
 {
     cedi_child_released((int)native);
@@ -174,7 +135,7 @@ const cede_backend cede_uring_backend = {
     .wait = cedi_uring_wait,
     .wake = cedi_uring_wake,
     .now = cedi_uring_now,
-    .attach = uring_attach,
+    .attach = cedi_uring_attach,
     .detach = NULL,
     .discard = uring_discard,
     .released = uring_released,

@@ -1,12 +1,13 @@
 /*
  * The inside of the io_uring backend.
  *
- *     uring.c        the vtable: open, close, bind, attach, and what is small
+ *     uring.c        the vtable: open, close, bind, and what is small
  *     uring_setup.c  the best ring that this kernel gives; what it can; why there is none
  *     uring_ops.c    from work to submission entries: one function an operation
  *     uring_enter.c  into the kernel and back: the queue, the wait, shortage, SIGPIPE
  *     uring_reap.c   completions to reports; cancel
  *     uring_wake.c   wakes from other threads; the descriptor for foreign loops; wait's timeout
+ *     uring_handle.c what a descriptor is; close
  *     uring_job.c    records of work that needs one: what runs on the pool, and stat, open, poll
  *     uring_ready.c  waits until a descriptor is ready
  *     uring_fifo.c   opening a named pipe, which must wait for the other end
@@ -35,6 +36,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "cede/backend.h"
 #include "cede/file.h"
@@ -67,6 +69,10 @@ void cedi_memory_free(void *);
 #define URING_RWF_NOSIGNAL 0x00000100 /* Linux 6.18 */
 
 #define URING_RESOLVE_CACHED 0x20u /* Linux 5.12: RESOLVE_CACHED, which older headers have not */
+
+/* Own bits of a handle's kind. */
+#define URING_KIND_DIRECT  0x1000u /* a file or disk with O_DIRECT: see uring_handle.c */
+#define URING_KIND_FLUSHES 0x2000u /* its close may have to wait */
 
 #define URING_CANCEL    (UINT64_C(1) << 63)
 #define URING_JOB       (UINT64_C(1) << 62)
@@ -116,7 +122,7 @@ typedef struct uring_job {
     struct uring_job *chain; /* hash chain; free list */
     uint64_t token;
     uint8_t kind;
-    int set;          /* uring_ready.c: an epoll set, or -1 */
+    int set;          /* uring_ready.c: an epoll set; uring_fifo.c: a directory; or -1 */
     unsigned awaited; /* and what its poll is to tell */
     union {
         struct {
@@ -139,10 +145,13 @@ typedef struct uring_job {
             uint64_t moved;         /* in this round */
             uint32_t piece_bytes;   /* to be tried next */
             uint32_t length;        /* of what is being sent */
+            uint32_t skip;          /* and so far into what was read */
             uint8_t step;
             bool socket;
             uint8_t flags; /* of entries for the stream */
+            uint8_t vain;  /* sends that found no room, running */
             bool wished;   /* it is to end */
+            bool direct;   /* is read in whole blocks */
         } file;
         struct {
             int result;
@@ -160,6 +169,8 @@ typedef struct uring_job {
         } watch;
     };
 } uring_job;
+
+#define URING_DEVICES 4u
 
 /* ---- The instance --------------------------------------------------------------------------- */
 
@@ -218,6 +229,12 @@ typedef struct uring {
     uint32_t failures; /* enters that failed for want of room, running */
 
     /* cold */
+    struct {
+        dev_t number;
+        bool known, may_flush;
+    } devices[URING_DEVICES]; /* that files were seen on: uring_handle.c */
+    unsigned devices_known;   /* so far */
+    bool no_worker_closes;    /* there was none for a close */
     struct {
         void *free; /* buffers, linked by their first word */
         uint32_t made;
@@ -381,6 +398,13 @@ bool cedi_uring_ready_came(uring *, uring_job *, int *result);
 /* What that is for a request that polls: of CEDE_POLL_. */
 int cedi_uring_ready_told(const uring_job *, int result);
 void cedi_uring_ready_left(uring_job *); /* nothing is kept any more */
+
+/* ---- uring_handle.c ------------------------------------------------------------------------- */
+
+cede_status cedi_uring_attach(void *self, intptr_t native, uint32_t *kind);
+bool cedi_uring_start_close(uring *, const cede_work *);
+/* In the call; returns true. */
+bool cedi_uring_close_here(uring *, const cede_work *);
 
 /* ---- uring_job.c ---------------------------------------------------------------------------- */
 

@@ -37,6 +37,10 @@
  * wake counted for two calls). A ring that another thread uses has workers of its own. So each open
  * that waits gets a thread with a small ring for the time: dear, but rare.
  *
+ * A relative path is looked up from the directory that the program was in when it was tried first,
+ * though that may be long ago: a descriptor of it is kept (job->set) for all but the first try,
+ * which is made inside the call.
+ *
  * Threads: wait_on_thread runs on that thread, and touches nothing but its job and the eventfd by
  * which a cancel reaches it; all else is the loop's.
  */
@@ -52,6 +56,22 @@
 
 #define FIRST_PATIENCE_MS   1
 #define LONGEST_PATIENCE_MS 100
+
+/* ---- Where a relative path begins ------------------------------------------------------------ */
+
+static int place(const uring_job *job)
+{
+    return job->set >= 0 ? job->set : AT_FDCWD;
+}
+
+/* The working directory, before the program can leave it: for what is looked up later, or again.
+ * False: no descriptor. */
+static bool keep_place(uring_job *job)
+{
+    if (job->set < 0 && job->work.args.path.path[0] != '/')
+        job->set = cedi_own_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return job->set >= 0 || job->work.args.path.path[0] == '/';
+}
 
 /* ---- On the thread -------------------------------------------------------------------------- */
 
@@ -86,12 +106,13 @@ static void send_open(waiter *self)
     struct io_uring_sqe *before = io_uring_get_sqe(&self->ring);
     struct io_uring_sqe *sqe = io_uring_get_sqe(&self->ring);
     bool first = self->job->fifo.native < 0; /* no reader was made */
+    int from = first ? place(self->job) : AT_FDCWD;
     unsigned flags = first ? (unsigned)self->job->fifo.flags & ~(unsigned)O_NONBLOCK
                            : O_CLOEXEC | O_NOCTTY | O_RDONLY;
     io_uring_prep_nop(before);
     before->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
     before->user_data = BEGUN;
-    io_uring_prep_rw(IORING_OP_OPENAT, sqe, AT_FDCWD, first ? args->path.path : self->again,
+    io_uring_prep_rw(IORING_OP_OPENAT, sqe, from, first ? args->path.path : self->again,
                      first ? args->path.mode : 0, 0);
     sqe->open_flags = flags;
     sqe->flags = IOSQE_ASYNC;
@@ -261,6 +282,8 @@ static void start_waiting(uring *self, uring_job *job, int native)
     cede_status status = CEDE_OK;
     uint64_t token = job->token;
     int error = cedi_uring_fault(self, "eventfd");
+    if (!error && native < 0 && !keep_place(job))
+        error = errno;
     job->fifo.native = native;
     job->fifo.cancel_fd = error ? -1 : cedi_own_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!error && job->fifo.cancel_fd < 0)
@@ -303,7 +326,8 @@ static bool try_open(uring *self, uring_job *job)
     if (!sqe)
         return false;
     if (job->fifo.flags & O_NONBLOCK) {
-        cedi_uring_fill(sqe, IORING_OP_OPENAT, AT_FDCWD, args->path.path, args->path.mode, 0,
+        (void)keep_place(job);
+        cedi_uring_fill(sqe, IORING_OP_OPENAT, place(job), args->path.path, args->path.mode, 0,
                         user_data);
         sqe->open_flags = (uint32_t)job->fifo.flags;
         sqe->flags = self->work_flags;

@@ -21,8 +21,10 @@
 #include <poll.h>
 
 #define PIECE_BYTES  ((uint32_t)128 << 10)
+#define BLOCK_BYTES  ((uint32_t)4 << 10) /* what O_DIRECT asks for at most, of all but few */
 #define LEAST_BYTES  ((uint32_t)4 << 10) /* of a stream that takes little at a time */
 #define BUFFERS_MOST 32u
+#define VAIN_MOST    1u /* so often running there may be no room, though it is told that there is */
 
 typedef struct buffer {
     struct buffer *next;
@@ -38,7 +40,7 @@ static bool take_buffer(uring *self, uring_job *job)
     if (taken) {
         self->files.free = taken->next;
     } else if (self->files.made < BUFFERS_MOST) {
-        taken = cedi_memory_get(PIECE_BYTES);
+        taken = cedi_memory_get(PIECE_BYTES + 2 * BLOCK_BYTES);
         self->files.made += taken != NULL;
     }
     job->file.buffer = taken;
@@ -66,13 +68,21 @@ void cedi_uring_files_free(uring *self)
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
 
+/* Where a piece begins. What may only be read in whole blocks (O_DIRECT) is, and what is in front
+ * of it is left out: there is room for a block more. */
+static char *bytes_of(const uring_job *job)
+{
+    uintptr_t memory = (uintptr_t)job->file.buffer;
+    return (char *)job->file.buffer + (BLOCK_BYTES - memory % BLOCK_BYTES) % BLOCK_BYTES;
+}
+
 static struct io_uring_sqe *step(uring *self, uring_job *job, uint8_t what, int opcode, int fd,
-                                 uint32_t length, uint64_t offset)
+                                 uint32_t skip, uint32_t length, uint64_t offset)
 {
     struct io_uring_sqe *sqe = cedi_uring_sqe(self);
     if (!sqe)
         return NULL;
-    cedi_uring_fill(sqe, opcode, fd, job->file.buffer, length, offset, job->token | URING_JOB);
+    cedi_uring_fill(sqe, opcode, fd, bytes_of(job) + skip, length, offset, job->token | URING_JOB);
     sqe->flags = self->work_flags;
     job->file.step = what;
     return sqe;
@@ -92,19 +102,31 @@ static bool read_piece(uring *self, uring_job *job)
 {
     uint64_t at = job->work.args.copy.from_offset + job->work.moved +
                   (CEDI_FAULT(PIECES_REPEAT) ? 0 : job->file.moved);
+    uint32_t length = piece(job);
     if (at > INT64_MAX - PIECE_BYTES) {
         at = INT64_MAX - PIECE_BYTES; /* no file reaches so far: the end, like any behind it */
     }
-    return step(self, job, READING, IORING_OP_READ, (int)job->work.native_other, piece(job), at) !=
-           NULL;
+    job->file.skip = job->file.direct ? (uint32_t)(at % BLOCK_BYTES) : 0;
+    if (job->file.direct)
+        length = (job->file.skip + length + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+    return step(self, job, READING, IORING_OP_READ, (int)job->work.native_other, 0, length,
+                at - job->file.skip) != NULL;
+}
+
+/* So much of what was read is what was asked for. */
+static uint32_t was_read(const uring_job *job, uint32_t count)
+{
+    uint32_t most = piece(job);
+    count = count > job->file.skip ? count - job->file.skip : 0;
+    return count < most ? count : most;
 }
 
 static bool send_piece(uring *self, uring_job *job, uint32_t length)
 {
     int fd = (int)job->work.native;
     struct io_uring_sqe *sqe =
-        step(self, job, SENDING, job->file.socket ? IORING_OP_SEND : IORING_OP_WRITE, fd, length,
-             job->file.socket ? 0 : (uint64_t)CEDE_CURRENT);
+        step(self, job, SENDING, job->file.socket ? IORING_OP_SEND : IORING_OP_WRITE, fd,
+             job->file.skip, length, job->file.socket ? 0 : (uint64_t)CEDE_CURRENT);
     if (!sqe)
         return false;
     job->file.length = length;
@@ -223,6 +245,8 @@ bool cedi_uring_start_send_file(uring *self, const cede_work *work)
         return cedi_uring_no_record(self, work);
     job->file.buffer = NULL;
     job->file.moved = 0;
+    job->file.vain = 0;
+    job->file.direct = false;
     job->file.piece_bytes = PIECE_BYTES;
     job->file.socket = socket;
     job->file.flags = cedi_uring_flags(self, work->kind);
@@ -244,6 +268,7 @@ static void sent(uring *self, uring_job *job, uint32_t count)
     bool all = count == job->file.length;
     uint32_t next = all ? job->file.piece_bytes * 2 : count * 2 & ~(LEAST_BYTES - 1);
     job->file.moved += count;
+    job->file.vain = 0;
     job->file.piece_bytes = next < LEAST_BYTES   ? LEAST_BYTES
                             : next > PIECE_BYTES ? PIECE_BYTES
                                                  : next;
@@ -268,17 +293,25 @@ static void sent(uring *self, uring_job *job, uint32_t count)
 void cedi_uring_file_completed(uring *self, uring_job *job, int result)
 {
     bool going = true;
+    if (job->file.step == READING && result > 0)
+        result = (int)was_read(job, (uint32_t)result);
     if (job->file.step == POLLING && !cedi_uring_ready_came(self, job, &result))
         return;
-    if (result == -EAGAIN && job->file.step == SENDING && !job->file.wished) {
+    if (result == -EAGAIN && job->file.step == SENDING && !job->file.wished &&
+        job->file.vain++ < VAIN_MOST) {
         job->file.piece_bytes =
             job->file.piece_bytes / 2 < LEAST_BYTES ? LEAST_BYTES : job->file.piece_bytes / 2;
         going = wait_for_room(self, job);
         cedi_uring_files_serve(self);
+    } else if (result == -EINVAL && job->file.step == READING && !job->file.direct) {
+        job->file.direct = true;
+        going = read_piece(self, job);
     } else if (result < 0) {
         over(self, job,
-             result == -EAGAIN ? (job->file.wished ? CEDE_ECANCELED : CEDE_REPORT_PARK)
-                               : cedi_error_status(result),
+             result != -EAGAIN           ? cedi_error_status(result)
+             : job->file.wished          ? CEDE_ECANCELED
+             : job->file.step == SENDING ? CEDE_REPORT_POLL
+                                         : CEDE_REPORT_PARK,
              -result);
         return;
     } else if (job->file.wished && job->file.step != SENDING) {

@@ -182,10 +182,12 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
     cedi_uring_job_free(self, job);
     if (streams)
         cedi_child_streams_close(streams);
-    self->works--; /* start counts it */
-    if (work->op ==
-        CEDE_OP_CLOSE) /* one that lingers does not fail for want of a thread (law 10) */
+    if (work->op == CEDE_OP_CLOSE) { /* which does not fail for want of a thread (law 10) */
+        if (!cedi_net_lingers((int)work->native))
+            return cedi_uring_close_here(self, work);
         status = CEDE_REPORT_PARK;
+    }
+    self->works--; /* start counts it */
     cede_core_done(self->core, work->token, status, EAGAIN, 0);
     return true;
 }

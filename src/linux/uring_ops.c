@@ -94,6 +94,12 @@ static bool is_nothing_of_a_terminal(const cede_work *work)
            work->args->io.offset == CEDE_CURRENT;
 }
 
+/* At the file's own position, which the ring would leave where it is (uring_handle.c). */
+static inline bool moves_no_position(const cede_work *work, int64_t offset)
+{
+    return (work->kind & URING_KIND_DIRECT) && offset == CEDE_CURRENT;
+}
+
 bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_t moved)
 {
     const cede_args *args = work->args;
@@ -103,6 +109,8 @@ bool cedi_uring_transfer(uring *self, const cede_work *work, int opcode, uint64_
         return cedi_uring_socket_transfer(self, work, opcode == IORING_OP_WRITE, 0);
     if (URING_UNLIKELY(is_nothing_of_a_terminal(work)))
         return cedi_uring_nothing(self, work, opcode == IORING_OP_WRITE);
+    if (URING_UNLIKELY(moves_no_position(work, offset)))
+        return cedi_uring_to_pool(self, work);
     const void *at = (const void *)((uintptr_t)args->io.buffer + (uintptr_t)moved);
     if (length > ROUND_BYTES)
         length = ROUND_BYTES;
@@ -153,6 +161,8 @@ static bool start_readv(uring *self, const cede_work *work)
 {
     if (are_nothing(work))
         return cedi_uring_nothing(self, work, false);
+    if (URING_UNLIKELY(moves_no_position(work, work->args->vec.offset)))
+        return cedi_uring_to_pool(self, work);
     return entry(self, work, IORING_OP_READV, work->args->vec.vec, work->args->vec.count,
                  (uint64_t)work->args->vec.offset) != NULL;
 }
@@ -161,6 +171,8 @@ static bool start_writev(uring *self, const cede_work *work)
 {
     if (are_nothing(work))
         return cedi_uring_nothing(self, work, true);
+    if (URING_UNLIKELY(moves_no_position(work, work->args->vec.offset)))
+        return cedi_uring_to_pool(self, work);
     struct io_uring_sqe *sqe = entry(self, work, IORING_OP_WRITEV, work->args->vec.vec,
                                      work->args->vec.count, (uint64_t)work->args->vec.offset);
     if (!sqe)
@@ -241,19 +253,6 @@ static bool start_open(uring *self, const cede_work *work)
     if (sqe)
         sqe->open_flags = (uint32_t)system;
     return sqe != NULL;
-}
-
-static bool start_close(uring *self, const cede_work *work)
-{
-    if (URING_UNLIKELY(work->kind == CEDE_KIND_CHILD) &&
-        !cedi_uring_child_left(self, (int)work->native))
-        return false;
-    if (URING_UNLIKELY(work->how & CEDE_WORK_UNSEEN))
-        cedi_net_imported((int)work->native);
-    if ((work->kind == CEDE_KIND_STREAM || work->kind == CEDE_KIND_AUTO) &&
-        URING_UNLIKELY(cedi_net_lingers((int)work->native)))
-        return cedi_uring_to_pool(self, work);
-    return entry(self, work, IORING_OP_CLOSE, NULL, 0, 0) != NULL;
 }
 
 static bool start_fsync(uring *self, const cede_work *work)
@@ -429,6 +428,7 @@ static bool start_watch(uring *self, const cede_work *work)
         return cedi_uring_start_##name(self, work);              \
     }
 
+ELSEWHERE(close)
 ELSEWHERE(listen)
 ELSEWHERE(connect)
 ELSEWHERE(accept)
@@ -488,6 +488,7 @@ URING_COLD static bool start_wait(uring *self, const cede_work *work)
     case CEDE_OP_SENDV:
     case CEDE_OP_SENDTO:
     case CEDE_OP_SEND_ZERO_COPY:
+    case CEDE_OP_SEND_FILE:
         events = POLLOUT;
         break;
     default:

@@ -253,7 +253,7 @@ void cedi_uring_pick_completed(uring *self, uring_job *job, int result)
     else if (result == -ENOBUFS)
         over(self, job, CEDE_REPORT_POOL, ENOBUFS, 0);
     else
-        over(self, job, result == -EAGAIN ? CEDE_REPORT_AGAIN : cedi_error_status(result), -result,
+        over(self, job, result == -EAGAIN ? CEDE_REPORT_POLL : cedi_error_status(result), -result,
              0);
 }
 

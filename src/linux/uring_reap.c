@@ -8,12 +8,17 @@
 
 #include <errno.h>
 
-/* A close that says no has closed all the same: what it tells is what the file's flush said (FUSE,
- * network file systems), which came behind the descriptor's end. By now the number may be another
- * file's: so nothing of it means "again" (close(2), law 10). */
-static cede_status closed(int32_t *error)
+/* A close that says no has closed all the same, and by now the number may be another file's: so
+ * nothing of it means "again" (close(2), law 10). But one: where the kernel was to leave a close to
+ * a worker and could make none, it has not begun. (What a flush says does not come here:
+ * uring_handle.c.) */
+static cede_status closed(uring *self, int32_t *error)
 {
     cede_status status = cedi_error_status(*error);
+    if (*error == ECANCELED) {
+        self->no_worker_closes = true;
+        return CEDE_REPORT_AGAIN;
+    }
     if (status == CEDE_REPORT_AGAIN) {
         *error = 0;
         status = CEDE_OK;
@@ -31,7 +36,7 @@ void cedi_uring_report(uring *self, uint64_t token, int result)
     } else {
         error = -result;
         /* Whether EAGAIN means "not ready" or "no room" is found out by the poll (start_wait). */
-        status = cede_core_is_close(self->core, token) ? closed(&error)
+        status = cede_core_is_close(self->core, token) ? closed(self, &error)
                  : result == -EAGAIN                   ? CEDE_REPORT_POLL
                  : result == -ENOBUFS ? CEDE_REPORT_POOL /* of what has no pool: no memory */
                                       : cedi_error_status(error);

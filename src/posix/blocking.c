@@ -32,6 +32,8 @@
 #define VALGRIND_ENABLE_ERROR_REPORTING  ((void)0)
 #endif
 
+#define ROUND_BYTES ((size_t)1 << 30) /* what one call moves at most */
+
 /* A performer returns 0 or an errno, and sets count. */
 typedef int perform_fn(cedi_blocking *);
 
@@ -45,6 +47,32 @@ static int do_work(cedi_blocking *work)
     cede_status status = work->args.work.run(work->args.work.argument, &work->count);
     work->status = status > CEDE_REPORT_AGAIN && status <= 0 ? status : CEDE_EUNKNOWN;
     return 0;
+}
+
+/* At the file's own position, which the call moves. */
+static int do_transfer(cedi_blocking *work)
+{
+    bool reads = work->op == CEDE_OP_READ || work->op == CEDE_OP_READ_ALL;
+    char *at = (char *)work->args.io.buffer + work->moved;
+    uint64_t left = work->args.io.length_bytes - work->moved;
+    long moved;
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    moved = syscall(reads ? SYS_read : SYS_write, (int)work->native, at,
+                    left < ROUND_BYTES ? (size_t)left : ROUND_BYTES);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    work->count = moved < 0 ? 0 : (uint64_t)moved;
+    return error_of(moved);
+}
+
+static int do_vector(cedi_blocking *work)
+{
+    long moved;
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    moved = syscall(work->op == CEDE_OP_READV ? SYS_readv : SYS_writev, (int)work->native,
+                    work->args.vec.vec, (unsigned long)work->args.vec.count);
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    work->count = moved < 0 ? 0 : (uint64_t)moved;
+    return error_of(moved);
 }
 
 static int do_truncate(cedi_blocking *work)
@@ -203,7 +231,10 @@ static const struct {
     [CEDE_OP_SET_TIMES] = {do_set_times}, [CEDE_OP_SET_MODE] = {do_set_mode},
     [CEDE_OP_COPY] = {cedi_copy_round},   [CEDE_OP_LISTEN] = {do_listen},
     [CEDE_OP_CLOSE] = {do_close},         [CEDE_OP_SPAWN] = {do_spawn},
-    [CEDE_OP_WATCH] = {do_watch},
+    [CEDE_OP_WATCH] = {do_watch},         [CEDE_OP_READ] = {do_transfer},
+    [CEDE_OP_WRITE] = {do_transfer},      [CEDE_OP_READ_ALL] = {do_transfer},
+    [CEDE_OP_WRITE_ALL] = {do_transfer},  [CEDE_OP_READV] = {do_vector},
+    [CEDE_OP_WRITEV] = {do_vector},
 };
 
 void cedi_blocking_perform(cedi_blocking *work)

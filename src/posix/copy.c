@@ -9,12 +9,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define ROUND_BYTES  (UINT64_C(8) << 20)
-#define BUFFER_BYTES ((size_t)128 << 10) /* on the stack of a pool thread */
+#define BUFFER_BYTES ((size_t)128 << 10)
+#define SMALL_BYTES  ((size_t)4 << 10) /* where there is no memory: on the stack of a pool thread */
+#define BLOCK_BYTES  ((size_t)4 << 10) /* what O_DIRECT asks for at most, of all but few */
+
+/* The library's allocator (src/core/memory.c). */
+void *cedi_memory_get(size_t bytes);
+void cedi_memory_free(void *);
 
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
  * So the whole is looked at before the first. Towards its own end a file is never copied to its
@@ -41,15 +48,32 @@ static int check_both(const cedi_blocking *work, uint64_t length)
     return (a <= b ? b - a : a - b) < length ? EINVAL : 0;
 }
 
-/* What is left of `error` if something moved before it: the next round meets it again. */
-static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length)
+/* What may begin and end only with blocks (O_DIRECT) is read so, and what was not asked for is left
+ * out. The buffer has room for a block more. */
+static ssize_t read_some(int fd, char *buffer, size_t ask, uint64_t at)
 {
-    char buffer[BUFFER_BYTES];
+    size_t skip = (size_t)(at % BLOCK_BYTES), whole = (skip + ask + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    ssize_t got = pread(fd, buffer, ask, (off_t)at);
+    if (got >= 0 || errno != EINVAL)
+        return got;
+    got = pread(fd, buffer, whole * BLOCK_BYTES, (off_t)(at - skip));
+    if (got < 0)
+        return got;
+    got = (size_t)got > skip ? got - (ssize_t)skip : 0;
+    got = (size_t)got > ask ? (ssize_t)ask : got;
+    memmove(buffer, buffer + skip, (size_t)got);
+    return got;
+}
+
+/* What is left of `error` if something moved before it: the next round meets it again. */
+static int copy_through(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length,
+                        char *buffer, size_t bytes)
+{
     uint64_t done = 0;
     int error = 0;
     while (done < length && !error) {
-        size_t ask = length - done < sizeof buffer ? (size_t)(length - done) : sizeof buffer;
-        ssize_t got = pread((int)work->native, buffer, ask, (off_t)(from + done));
+        size_t ask = length - done < bytes ? (size_t)(length - done) : bytes;
+        ssize_t got = read_some((int)work->native, buffer, ask, from + done);
         if (got < 0)
             error = errno;
         if (got <= 0)
@@ -67,6 +91,22 @@ static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint6
     }
     work->count = done;
     return done > 0 ? 0 : error;
+}
+
+static char *aligned(char *memory)
+{
+    return memory + (BLOCK_BYTES - (uintptr_t)memory % BLOCK_BYTES) % BLOCK_BYTES;
+}
+
+static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length)
+{
+    char small[SMALL_BYTES + 2 * BLOCK_BYTES], *large;
+    int error;
+    large = cedi_memory_get(BUFFER_BYTES + 2 * BLOCK_BYTES);
+    error = large ? copy_through(work, from, to, length, aligned(large), BUFFER_BYTES)
+                  : copy_through(work, from, to, length, aligned(small), SMALL_BYTES);
+    cedi_memory_free(large);
+    return error;
 }
 
 /* Errors that say "not between these two", never "not at all". */

@@ -51,6 +51,7 @@ static const int16_t statuses[] = {
     [ENOBUFS] = CEDE_ENOMEM,
     [ETIMEDOUT] = CEDE_ETIMEDOUT,
     [ECONNREFUSED] = CEDE_ECONNREFUSED,
+    [EPROTOTYPE] = CEDE_ECONNREFUSED, /* a local name's socket is no listener, but for datagrams */
     [ECONNRESET] = CEDE_ECONNRESET,
     [ECONNABORTED] = CEDE_ECONNABORTED,
     [EPROTO] = CEDE_ECONNABORTED, /* what accept(2) says of a client that has left, too */
@@ -93,8 +94,8 @@ static const int16_t statuses[] = {
      * ERANGE), locks (ENOLCK), System V messages and streams (ENOMSG, EIDRM, ECHRNG to EL2HLT,
      * EBADE to EBFONT, ENOSTR, ENODATA, ENOSR, ENONET, ENOPKG, EREMOTE, ENOLINK, EADV, ESRMNT,
      * ECOMM, EMULTIHOP, EDOTDOT, ENOTUNIQ, EBADFD, EREMCHG), shared libraries (ELIBACC to
-     * ELIBEXEC), restarts and pipes of System V (ERESTART, ESTRPIPE), sockets (EPROTOTYPE,
-     * ESOCKTNOSUPPORT, EPFNOSUPPORT, EISCONN to ETOOMANYREFS, EHOSTDOWN, EALREADY, EINPROGRESS),
+     * ELIBEXEC), restarts and pipes of System V (ERESTART, ESTRPIPE), sockets
+     * (ESOCKTNOSUPPORT, EPFNOSUPPORT, EISCONN to ETOOMANYREFS, EHOSTDOWN, EALREADY, EINPROGRESS),
      * Xenix (ENOTNAM, ENAVAIL, EISNAM), keys (ENOKEY to EKEYREJECTED), robust locks (EOWNERDEAD,
      * ENOTRECOVERABLE), radio and hardware (ERFKILL, EHWPOISON). They are CEDE_EUNKNOWN, with the
      * number in os_error. */

@@ -155,7 +155,7 @@ static bool read_file(cede_sim *world, sim_work *work, const transfer *t)
     uint64_t position = current ? file->position : (uint64_t)t->offset + work->moved;
     if (position > INT64_MAX || t->bytes > (uint64_t)INT64_MAX - position)
         return fail(work, CEDE_EINVAL);
-    if (is_direct_bad(file, t, position))
+    if (position < node->size && is_direct_bad(file, t, position)) /* at the end nothing is read */
         return fail(work, CEDE_EINVAL);
     uint64_t bytes = position < node->size ? node->size - position : 0;
     bytes = sim_maybe_short(world, bytes < t->bytes ? bytes : t->bytes);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -313,4 +314,78 @@ CFT_CASE(open_waits_until_a_lease_is_given_up)
         cft_closed(t, rec->result.handle);
         cft_file(t, "f", NULL, 100, 1);
     }
+}
+
+#define BLOCK 4096u
+#define ODD   70001u /* bytes: no whole number of blocks */
+
+static cede_handle direct_file(cft *t)
+{
+    cft_file(t, "f", NULL, ODD, 1);
+    int native = open(cft_path(t, "f"), O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (native < 0)
+        cft_skip(t, "no_direct");
+    return import(t, native);
+}
+
+static void send_and_receive(cft *t, cede_handle file, const cede_handle ends[2], uint64_t offset,
+                             uint64_t bytes)
+{
+    uint64_t moved = bytes == CEDE_TO_END ? ODD - offset : bytes;
+    cft_rec *send = cft_new(t), *recv = cft_new(t);
+    cede_prep_send_file(send->req, ends[0], file, offset, bytes);
+    cede_prep_recv_all(recv->req, ends[1], cft_buffer(recv, moved), moved);
+    cft_submit(send);
+    cft_submit(recv);
+    cft_settle(t);
+    CFT_OK(t, send);
+    CFT_OK(t, recv);
+    CFT_EXPECT(t, send->result.count == moved && cft_filled(recv->bytes, moved, 1, offset));
+}
+
+/* Where what is asked for begins and ends within blocks, whole ones are read. */
+CFT_CASE(direct_file_is_sent_from_anywhere)
+{
+    cede_handle file = direct_file(t), ends[2];
+    cft_rec *pair = cft_new(t);
+    cft_prep_pair(pair, CEDE_PAIR_STREAM);
+    cft_do(pair);
+    CFT_OK(t, pair);
+    ends[0] = pair->result.handle;
+    ends[1] = pair->number;
+    send_and_receive(t, file, ends, 0, BLOCK);
+    send_and_receive(t, file, ends, 0, CEDE_TO_END);
+    send_and_receive(t, file, ends, 5000, 3);
+    send_and_receive(t, file, ends, 4095, 4098);
+    send_and_receive(t, file, ends, 1, CEDE_TO_END);
+    cft_rec *beyond = cft_new(t);
+    cede_prep_send_file(beyond->req, ends[0], file, ODD - 1, 2);
+    cft_do(beyond);
+    CFT_STATUS(t, beyond, CEDE_EEOF);
+    CFT_EXPECT(t, beyond->result.count == 1);
+    cft_closed(t, file);
+    cft_closed(t, ends[0]);
+    cft_closed(t, ends[1]);
+}
+
+/* To another file system, so that it goes through a buffer. */
+CFT_CASE(direct_file_is_copied_from_anywhere)
+{
+    static const uint64_t begins[] = {0, 1, 4095, 5000, ODD - 1};
+    unsigned char *seen = cft_alloc(t, ODD);
+    cede_handle file = direct_file(t);
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        int memory = memfd_create("cede", MFD_CLOEXEC);
+        cede_handle to = cede_import(memory, CEDE_KIND_AUTO, CEDE_IMPORT_BORROW);
+        cft_rec *copy = cft_new(t);
+        cede_prep_copy(copy->req, file, begins[i], to, 0, CEDE_TO_END);
+        cft_do(copy);
+        CFT_OK(t, copy);
+        CFT_EXPECT(t, copy->result.count == ODD - begins[i]);
+        CFT_EXPECT(t, pread(memory, seen, ODD, 0) == (ssize_t)(ODD - begins[i]));
+        CFT_EXPECT(t, cft_filled(seen, ODD - begins[i], 1, begins[i]));
+        cft_closed(t, to);
+        CFT_CHECK(t, close(memory) == 0);
+    }
+    cft_closed(t, file);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ---- Listeners ------------------------------------------------------------------------------ */
@@ -70,6 +71,20 @@ CFT_CASE(backlog_is_told_to_the_system)
     CFT_CHECK(t, what_was_told(t, CEDE_ADDRESS_IPV6, 7, 0).backlog == 7);
     CFT_CHECK(t, what_was_told(t, CEDE_ADDRESS_IPV4, 0, 0).backlog == the_most(t));
     CFT_CHECK(t, what_was_told(t, CEDE_ADDRESS_IPV4, UINT32_MAX, 0).backlog == the_most(t));
+}
+
+/* As where nothing listens: a name of nobody, or of a file. */
+CFT_CASE(connect_to_a_name_of_datagrams_is_refused)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    cede_address at = cede_address_local(cft_path(t, "s"));
+    (void)snprintf(name.sun_path, sizeof name.sun_path, "%s", cft_path(t, "s"));
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CFT_CHECK(t, fd >= 0 && bind(fd, (struct sockaddr *)&name, sizeof name) == 0);
+    cft_rec *connect = cft_connect(t, &at);
+    cft_await(t, connect);
+    CFT_STATUS(t, connect, CEDE_ECONNREFUSED);
+    CFT_CHECK(t, close(fd) == 0);
 }
 
 /* ---- Ways that lead nowhere ------------------------------------------------------------------ */
