@@ -101,6 +101,7 @@ typedef struct cede_win32_calls {
     uint32_t (*get_addresses)(const wchar_t *host, int family, void **found);
     uint32_t (*create_process)(cede_win32_process *);
     uint32_t (*add_console_handler)(void (*handler)(void)); /* a PHANDLER_ROUTINE */
+    uint32_t (*remove_console_handler)(void (*handler)(void));
     /* Of a directory, not deeper. ERROR_IO_PENDING for success: it may be either. */
     uint32_t (*read_changes)(void *directory, void *buffer, uint32_t bytes, void *overlapped);
     /* UTF-16. What ctrl-C has ended: ERROR_OPERATION_ABORTED. On a thread of the process's. */

@@ -307,6 +307,11 @@ static uint32_t add_console_handler(void (*handler)(void))
     return error_unless(SetConsoleCtrlHandler((PHANDLER_ROUTINE)handler, TRUE));
 }
 
+static uint32_t remove_console_handler(void (*handler)(void))
+{
+    return error_unless(SetConsoleCtrlHandler((PHANDLER_ROUTINE)handler, FALSE));
+}
+
 /* The one call that tells the end of a read by ctrl-C from the end of the input. */
 static uint32_t read_console(void *input, wchar_t *units, uint32_t most, uint32_t *count)
 {
@@ -366,6 +371,7 @@ static const cede_win32_calls system_calls = {read_file,
                                               get_addresses,
                                               create_process,
                                               add_console_handler,
+                                              remove_console_handler,
                                               read_changes,
                                               read_console,
                                               write_console};
@@ -414,6 +420,7 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(get_addresses);
     CHOOSE(create_process);
     CHOOSE(add_console_handler);
+    CHOOSE(remove_console_handler);
     CHOOSE(read_changes);
     CHOOSE(read_console);
     CHOOSE(write_console);

@@ -1,16 +1,20 @@
 /*
  * Console events, as signals.
  *
- * The system calls one handler of ours, on a thread that it makes for that. It marks what came at
+ * The system calls a handler of ours, on a thread that it makes for that. It marks what came at
  * every loop that takes it and wakes them; nothing is allocated. Once registered it stays: while
- * nobody takes an event it answers that it did nothing, and whoever was there before has it.
+ * nobody takes an event it answers that it did nothing, and whoever was there before has it. The
+ * last one registered is asked first, so each request that begins registers it again. There are two
+ * of it, by turns: the other is added, and then the first removed, so that no event finds none, and
+ * it does not matter which of two that are the same a removal would take.
  *
  * When a handler of the last three events returns, the process is over. So it does not, as long as
  * somebody still takes the event: who has been told cleans up, and exits, or lets go of it; or the
  * system's patience ends, after some seconds. A user's leaving is nothing to a service.
  *
  * Threads: `all` and what loops take is under the lock, which no loop's thread holds for long, and
- * nobody while he wakes a loop.
+ * nobody while he wakes a loop. The system has a lock of its own, which it holds while it calls
+ * handlers (docs/facts-windows.md): so nobody registers under ours.
  */
 #include "calls.h"
 
@@ -21,8 +25,10 @@
 
 static SRWLOCK lock = SRWLOCK_INIT;
 static CONDITION_VARIABLE changed = CONDITION_VARIABLE_INIT;
-static win *all; /* that take something, by next_hearing */
-static bool registered;
+static win *all;                 /* that take something, by next_hearing */
+static _Atomic uint32_t leaving; /* handlers that keep the process from its end */
+static SRWLOCK registering = SRWLOCK_INIT;
+static uint32_t registrations; /* under that: how many there were */
 
 static uint32_t bit_of(DWORD event)
 {
@@ -95,7 +101,7 @@ static bool is_of_others(DWORD event)
             !ProcessIdToSessionId(GetCurrentProcessId(), &session) || session == 0);
 }
 
-static BOOL CALLBACK handle(DWORD event)
+static BOOL handle(DWORD event)
 {
     uint32_t bit = bit_of(event);
     AcquireSRWLockShared(&lock);
@@ -107,31 +113,54 @@ static BOOL CALLBACK handle(DWORD event)
         ReleaseSRWLockShared(&lock);
         return TRUE; /* else the next handler may end the process */
     }
+    if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT || CEDI_FAULT(LAST_EVENT_RETURNS)) {
+        tell_all(bit);
+        return TRUE;
+    }
+    atomic_fetch_add(&leaving, 1);
     tell_all(bit);
-    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT && !CEDI_FAULT(LAST_EVENT_RETURNS))
-        await_their_end(bit);
+    await_their_end(bit);
+    atomic_fetch_sub(&leaving, 1);
     return TRUE;
+}
+
+/* A linker may give functions that are the same one address: so these are not. */
+static _Atomic uint32_t called;
+
+static BOOL CALLBACK handle_even(DWORD event)
+{
+    atomic_store(&called, 2);
+    return handle(event);
+}
+
+static BOOL CALLBACK handle_odd(DWORD event)
+{
+    atomic_store(&called, 1);
+    return handle(event);
 }
 
 /* ---- Who takes what; the loop's thread ------------------------------------------------------ */
 
-static uint32_t register_once(const win *self)
+/* Waits for handlers that run: so not while one of ours waits for a loop. */
+static uint32_t take_over(const win *self)
 {
+    static const PHANDLER_ROUTINE handlers[] = {handle_even, handle_odd};
     uint32_t error = 0;
     HMODULE module;
-    AcquireSRWLockExclusive(&lock);
-    if (!registered) {
+    AcquireSRWLockExclusive(&registering);
+    if (registrations == 0 || atomic_load(&leaving) == 0) {
         error = cedi_win_fault(self, "SetConsoleCtrlHandler");
         if (error == 0)
-            error = self->calls.add_console_handler((void (*)(void))handle);
-        registered = error == 0;
-        /* It is called whenever an event comes, so its code stays. */
-        if (registered)
+            error = self->calls.add_console_handler((void (*)(void))handlers[registrations & 1]);
+        if (error == 0 && registrations++ > 0)
+            (void)self->calls.remove_console_handler((void (*)(void))handlers[registrations & 1]);
+        /* They are called whenever an event comes, so their code stays. */
+        if (error == 0 && registrations == 1)
             (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
                                          GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                                     (const wchar_t *)(const void *)&registered, &module);
+                                     (const wchar_t *)(const void *)&registrations, &module);
     }
-    ReleaseSRWLockExclusive(&lock);
+    ReleaseSRWLockExclusive(&registering);
     return error;
 }
 
@@ -164,16 +193,20 @@ void cedi_win_tell_signals(win *self)
     }
 }
 
-/* What has come is told first. */
+/* What has come before the end is told: it is not heard any more, and no handler is about to mark
+ * something for it, before what was marked is looked at. */
 static int stop(win *self, win_io *io)
 {
     uint64_t token = io->record.token;
     win_io **place = &self->ears;
+    uint32_t own = io->asked;
+    io->asked = 0;
+    hear(self);
+    io->asked = own;
     cedi_win_tell_signals(self);
     while (*place != io)
         place = &(*place)->next;
     *place = io->next;
-    hear(self);
     cedi_win_io_free(self, io);
     cede_core_done(self->core, token, CEDE_ECANCELED, ERROR_OPERATION_ABORTED, 0);
     return CEDE_CANCEL_SENT;
@@ -181,7 +214,7 @@ static int stop(win *self, win_io *io)
 
 bool cedi_win_start_signal_many(win *self, const cede_work *work)
 {
-    uint32_t error = register_once(self);
+    uint32_t error = take_over(self);
     win_io *io;
     if (error)
         return cedi_win_done_now(self, work, error, 0);

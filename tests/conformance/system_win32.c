@@ -3,93 +3,11 @@
  * made with the system's own objects. Cases of the Windows lanes.
  */
 #include "hooks_win32.h"
-#include "win32_seam.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 #include <winsock2.h>
-
-/* ---- Console events -------------------------------------------------------------------------- */
-
-static uint32_t events_heard;
-
-static void on_event(cede_req *req, cede_result item)
-{
-    (void)req;
-    events_heard += item.count == CEDE_SIGNAL_HANGUP || item.count == CEDE_SIGNAL_TERMINATE;
-}
-
-static _Atomic int close_event; /* 0: under way; what came of it, plus 1 */
-
-static void send_close(void *context)
-{
-    (void)context;
-    atomic_store(&close_event, cft_seam_event(CTRL_CLOSE_EVENT) + 1);
-}
-
-/* The process is over when the handler returns. */
-CFT_CASE(last_event_waits_until_nobody_takes_it)
-{
-    events_heard = 0;
-    atomic_store(&close_event, 0);
-    cft_rec *rec = cft_new(t);
-    cede_prep_signal_many(rec->req, CEDE_SIGNAL_BIT(CEDE_SIGNAL_HANGUP), on_event);
-    cft_submit_on(rec, cft_loop(t));
-    CFT_CHECK(t, cft_run_on(cft_loop(t), 0) >= 0);
-    CFT_CHECK(t, !cft_seam_event(CTRL_C_EVENT)); /* nobody's */
-    cft_thread(t, send_close, NULL);
-    while (events_heard == 0)
-        CFT_CHECK(t, cft_run_on(cft_loop(t), CEDE_MILLISECOND) >= 0);
-    CFT_CHECK(t, cft_run_on(cft_loop(t), 20 * CEDE_MILLISECOND) == 0);
-    CFT_CHECK(t, atomic_load(&close_event) == 0);
-    cede_cancel(rec->ticket);
-    hooks_await(t, cft_loop(t), rec);
-    CFT_ENDED(t, rec, CEDE_ECANCELED, CEDE_BY_WISH);
-    cft_join(t);
-    CFT_CHECK(t, atomic_load(&close_event) == 2 && !cft_seam_event(CTRL_CLOSE_EVENT));
-}
-
-static void send_logoff(void *context)
-{
-    (void)context;
-    atomic_store(&close_event, cft_seam_event(CTRL_LOGOFF_EVENT) + 1);
-}
-
-static int cannot_be_asked(void *context, const char *call)
-{
-    (void)context;
-    return strcmp(call, "ProcessIdToSessionId") == 0 ? ERROR_INVALID_PARAMETER : 0;
-}
-
-static void log_off(cft *t, cede_loop *loop, bool is_told)
-{
-    events_heard = 0;
-    atomic_store(&close_event, 0);
-    cft_rec *rec = cft_new(t);
-    cede_prep_signal_many(rec->req, CEDE_SIGNAL_STOPS, on_event);
-    cft_submit_on(rec, loop);
-    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
-    cft_thread(t, send_logoff, NULL);
-    while (events_heard == 0 && (is_told || atomic_load(&close_event) == 0))
-        CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
-    CFT_CHECK(t, cft_run_on(loop, 0) >= 0 && events_heard == is_told);
-    cede_cancel(rec->ticket);
-    hooks_await(t, loop, rec);
-    cft_join(t);
-    CFT_CHECK(t, atomic_load(&close_event) == 2); /* it was taken: nobody else ends the process */
-    CFT_CHECK(t, !cft_seam_event(CTRL_LOGOFF_EVENT));
-}
-
-/* Services hear of it, which are in session 0, and go on; elsewhere it is the session's end. */
-CFT_CASE(user_who_leaves_stops_no_service)
-{
-    DWORD session = 0;
-    CFT_CHECK(t, ProcessIdToSessionId(GetCurrentProcessId(), &session));
-    log_off(t, cft_loop(t), session != 0);
-    log_off(t, hooks_open_failing(t, &cft_seam_calls, cannot_be_asked, NULL), false);
-}
 
 /* ---- Watches --------------------------------------------------------------------------------- */
 

@@ -497,7 +497,7 @@ static uint32_t seam_create_process(cede_win32_process *how)
 /* ---- Console events -------------------------------------------------------------------------- */
 
 /* There is no console here, and Wine's send ctrl-C only (tests/programs/terminal.c); they are made
- * up. Once registered, it is for good. */
+ * up. The last one is told; the system, asked to remove one, has none. */
 static PHANDLER_ROUTINE console_handler;
 
 static uint32_t seam_console(void (*handler)(void))

@@ -82,10 +82,25 @@ static void remember(PHANDLER_ROUTINE handler)
     port_unlock(&handlers_lock);
 }
 
+static void forget(PHANDLER_ROUTINE handler)
+{
+    unsigned at = 0;
+    port_lock(&handlers_lock);
+    while (at < handler_count && handlers[at] != handler)
+        at++;
+    if (at < handler_count) {
+        handler_count--;
+        memmove(handlers + at, handlers + at + 1, (handler_count - at) * sizeof handlers[0]);
+    }
+    port_unlock(&handlers_lock);
+}
+
 BOOL WINAPI fault_console_handler(PHANDLER_ROUTINE handler, BOOL add)
 {
     if (handler && add)
         remember(handler);
+    else if (handler)
+        forget(handler);
     return SetConsoleCtrlHandler(handler, add);
 }
 
@@ -93,6 +108,12 @@ static uint32_t add_console_handler(void (*handler)(void))
 {
     remember((PHANDLER_ROUTINE)handler);
     return cede_win32_system_calls()->add_console_handler(handler);
+}
+
+static uint32_t remove_console_handler(void (*handler)(void))
+{
+    forget((PHANDLER_ROUTINE)handler);
+    return cede_win32_system_calls()->remove_console_handler(handler);
 }
 
 /* The last that was added is asked first; if none takes it, the system's own ends the process. */
@@ -136,7 +157,8 @@ void fault_os_begin(void)
 
 const void *fault_os_config(void)
 {
-    static const cede_win32_calls calls = {.add_console_handler = add_console_handler};
+    static const cede_win32_calls calls = {.add_console_handler = add_console_handler,
+                                           .remove_console_handler = remove_console_handler};
     static const cede_win32_config config = {.fault = call_fails, .calls = &calls};
     return &config;
 }

@@ -38,12 +38,19 @@ static uint32_t add_console_handler(void (*added)(void))
     return 0;
 }
 
+static uint32_t remove_console_handler(void (*removed)(void))
+{
+    (void)removed; /* the one that was there before */
+    return 0;
+}
+
 void storm_os_make(void)
 {
     DWORD length = GetModuleFileNameA(NULL, program, sizeof program);
     port_must(length > 0 && length < sizeof program, "this program's name");
     calls.get_addresses = get_addresses;
     calls.add_console_handler = add_console_handler;
+    calls.remove_console_handler = remove_console_handler;
 }
 
 /* The first asks for names as it must where the system cannot be asked without a thread. */
