@@ -136,8 +136,10 @@ CEDE_API void cede_prep_truncate(cede_req *, cede_handle, uint64_t length_bytes)
 
 /* Reserves room for a range, so that later writes to it do not run out of it. Without KEEP_SIZE
  * the file grows to contain the range. length_bytes 0: CEDE_EINVAL. Windows: room beyond the end is
- * given back when the file's last handle, anybody's, is closed; and whether a file gets any is not
- * said if it is sparse, as one is that was written or cut far behind its end. */
+ * given back when the file's last handle, anybody's, is closed; a file that is sparse or compressed
+ * (one is sparse that was written or cut far behind its end) gets none before its end, and whether
+ * any behind it is not said; and as no call makes a file only longer, bytes that are written behind
+ * the range meanwhile, by whomever, may be cut off: link what writes there behind it. */
 #define CEDE_ALLOCATE_KEEP_SIZE 0x1u
 CEDE_API void cede_prep_allocate(cede_req *, cede_handle, uint64_t offset, uint64_t length_bytes,
                                  uint32_t flags);

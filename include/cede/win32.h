@@ -66,9 +66,12 @@ typedef struct cede_win32_calls {
     uint32_t (*create_file)(const wchar_t *path, uint32_t access, uint32_t share,
                             uint32_t disposition, uint32_t flags, void **out);
     uint32_t (*close_handle)(void *handle);
-    /* GetFileAttributesW; GetFileInformationByHandleEx, `what` a FILE_INFO_BY_HANDLE_CLASS. */
+    /* GetFileAttributesW; GetFileInformationByHandleEx and SetFileInformationByHandle, `what` a
+     * FILE_INFO_BY_HANDLE_CLASS; GetFileInformationByHandle, a BY_HANDLE_FILE_INFORMATION. */
     uint32_t (*get_path_attributes)(const wchar_t *path, uint32_t *attributes);
     uint32_t (*get_file_info)(void *file, int what, void *out, uint32_t bytes);
+    uint32_t (*set_file_info)(void *file, int what, void *in, uint32_t bytes);
+    uint32_t (*describe_file)(void *file, void *out);
     /* FSCTL_GET_REPARSE_POINT, of a handle that was opened to the point itself. */
     uint32_t (*get_reparse_point)(void *file, void *out, uint32_t bytes, uint32_t *got);
     uint32_t (*move_file)(const wchar_t *from, const wchar_t *to, uint32_t flags);

@@ -97,6 +97,17 @@ static uint32_t get_file_info(void *file, int what, void *out, uint32_t bytes)
         GetFileInformationByHandleEx(file, (FILE_INFO_BY_HANDLE_CLASS)what, out, bytes));
 }
 
+static uint32_t set_file_info(void *file, int what, void *in, uint32_t bytes)
+{
+    return error_unless(
+        SetFileInformationByHandle(file, (FILE_INFO_BY_HANDLE_CLASS)what, in, bytes));
+}
+
+static uint32_t describe_file(void *file, void *out)
+{
+    return error_unless(GetFileInformationByHandle(file, out));
+}
+
 static uint32_t get_reparse_point(void *file, void *out, uint32_t bytes, uint32_t *got)
 {
     DWORD made = 0;
@@ -352,6 +363,8 @@ static const cede_win32_calls system_calls = {read_file,
                                               close_handle,
                                               get_path_attributes,
                                               get_file_info,
+                                              set_file_info,
+                                              describe_file,
                                               get_reparse_point,
                                               move_file,
                                               make_socket,
@@ -401,6 +414,8 @@ void cedi_win_calls_fill(cede_win32_calls *out, const cede_win32_calls *given)
     CHOOSE(close_handle);
     CHOOSE(get_path_attributes);
     CHOOSE(get_file_info);
+    CHOOSE(set_file_info);
+    CHOOSE(describe_file);
     CHOOSE(get_reparse_point);
     CHOOSE(move_file);
     CHOOSE(make_socket);

@@ -40,13 +40,11 @@ static void let_go(const win_job *job, HANDLE file)
         (void)CloseHandle(file);
 }
 
-static uint32_t set_end(HANDLE file, uint64_t length)
+static uint32_t set_end(const win *self, HANDLE file, uint64_t length)
 {
     FILE_END_OF_FILE_INFO end;
     end.EndOfFile.QuadPart = (LONGLONG)length;
-    if (SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof end))
-        return 0;
-    return GetLastError();
+    return self->calls.set_file_info(file, FileEndOfFileInfo, &end, sizeof end);
 }
 
 uint32_t cedi_win_do_truncate(win_job *job)
@@ -59,26 +57,25 @@ uint32_t cedi_win_do_truncate(win_job *job)
         return ERROR_ACCESS_DENIED;
     if (GetFileSizeEx(file, &size) && length > (uint64_t)size.QuadPart + HOLE_BYTES)
         cedi_win_make_sparse(file);
-    error = set_end(file, length);
+    error = set_end(job->self, file, length);
     let_go(job, file);
     error = cedi_win_too_far(error, length);
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_PARAMETER : error; /* not for writing */
 }
 
-/* Setting less room than there is would cut the file. A file system that takes no wishes for room
- * gets a longer file, or nothing. */
-static uint32_t reserve(HANDLE file, uint64_t end, FILE_STANDARD_INFO *now)
+/* Setting less room than the file has bytes would cut it; and one that is sparse or compressed has
+ * more bytes than room. A file system that takes no wishes for room gets a longer file, or nothing.
+ */
+static uint32_t reserve(const win *self, HANDLE file, uint64_t end, FILE_STANDARD_INFO *now)
 {
     FILE_ALLOCATION_INFO room;
-    uint32_t error;
-    if (!GetFileInformationByHandleEx(file, FileStandardInfo, now, sizeof *now))
-        return GetLastError();
-    if (end <= (uint64_t)now->AllocationSize.QuadPart)
+    uint32_t error = self->calls.get_file_info(file, FileStandardInfo, now, sizeof *now);
+    if (error)
+        return error;
+    if (end <= (uint64_t)now->AllocationSize.QuadPart || end <= (uint64_t)now->EndOfFile.QuadPart)
         return 0;
     room.AllocationSize.QuadPart = (LONGLONG)end;
-    if (SetFileInformationByHandle(file, FileAllocationInfo, &room, sizeof room))
-        return 0;
-    error = GetLastError();
+    error = self->calls.set_file_info(file, FileAllocationInfo, &room, sizeof room);
     return error == ERROR_INVALID_PARAMETER || error == ERROR_NOT_SUPPORTED ||
                    error == ERROR_INVALID_FUNCTION || error == ERROR_CALL_NOT_IMPLEMENTED ||
                    error == ERROR_INVALID_LEVEL
@@ -94,10 +91,10 @@ uint32_t cedi_win_do_allocate(win_job *job)
     uint32_t error;
     if (file == INVALID_HANDLE_VALUE)
         return ERROR_INVALID_HANDLE;
-    error = reserve(file, end, &now);
+    error = reserve(job->self, file, end, &now);
     if (error == 0 && !(job->args.range.flags & CEDE_ALLOCATE_KEEP_SIZE) &&
         end > (uint64_t)now.EndOfFile.QuadPart)
-        error = set_end(file, end);
+        error = set_end(job->self, file, end);
     let_go(job, file);
     error = cedi_win_too_far(error, end);
     return error == ERROR_ACCESS_DENIED ? ERROR_INVALID_HANDLE : error; /* not for writing */
