@@ -104,11 +104,10 @@ typedef struct rename_info {
     wchar_t name[WIN_PATH_UNITS];
 } rename_info;
 
-static uint32_t set_name(HANDLE file, rename_info *info)
+static uint32_t set_name(const win_job *job, HANDLE file, rename_info *info)
 {
-    DWORD bytes = (DWORD)(offsetof(rename_info, name) + info->name_bytes + sizeof(wchar_t));
-    return error_unless(SetFileInformationByHandle(
-        file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_RENAME_INFO_EX, info, bytes));
+    uint32_t bytes = (uint32_t)(offsetof(rename_info, name) + info->name_bytes + sizeof(wchar_t));
+    return job->self->calls.set_file_info(file, SYSTEM_RENAME_INFO_EX, info, bytes);
 }
 
 static uint32_t rename_posix(const win_job *job, const win_path *from, const win_path *to)
@@ -127,10 +126,12 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
     info.root = NULL;
     info.name_bytes = (DWORD)bytes;
     memcpy(info.name, to->text, bytes + sizeof(wchar_t));
-    error = set_name(file, &info);
+    error = set_name(job, file, &info);
     if (is_unknown(error) && (info.flags & SYSTEM_RENAME_READ_ONLY)) { /* Windows 10, 1809 */
         info.flags &= ~(DWORD)SYSTEM_RENAME_READ_ONLY;
-        error = set_name(file, &info);
+        error = set_name(job, file, &info);
+        if (error == ERROR_ACCESS_DENIED)
+            error = ERROR_INVALID_LEVEL; /* what is there may be read-only: the old way minds it */
     }
     (void)CloseHandle(file);
     return error;
@@ -280,17 +281,22 @@ uint32_t cedi_win_do_rename(win_job *job)
 
 /* ---- Unlink --------------------------------------------------------------------------------- */
 
-static uint32_t delete_posix(HANDLE file)
+typedef uint32_t delete_how(const win_job *, HANDLE file);
+
+static uint32_t delete_by_flags(const win_job *job, HANDLE file, DWORD flags)
 {
-    DWORD flags = SYSTEM_DELETE | SYSTEM_DELETE_POSIX | SYSTEM_DELETE_READ_ONLY;
-    return error_unless(SetFileInformationByHandle(
-        file, (FILE_INFO_BY_HANDLE_CLASS)SYSTEM_DISPOSITION_INFO_EX, &flags, sizeof flags));
+    return job->self->calls.set_file_info(file, SYSTEM_DISPOSITION_INFO_EX, &flags, sizeof flags);
 }
 
-static uint32_t delete_old(HANDLE file)
+static uint32_t delete_posix(const win_job *job, HANDLE file)
+{
+    return delete_by_flags(job, file, SYSTEM_DELETE | SYSTEM_DELETE_POSIX);
+}
+
+static uint32_t delete_old(const win_job *job, HANDLE file)
 {
     FILE_DISPOSITION_INFO info = {TRUE};
-    return error_unless(SetFileInformationByHandle(file, FileDispositionInfo, &info, sizeof info));
+    return job->self->calls.set_file_info(file, FileDispositionInfo, &info, sizeof info);
 }
 
 static uint32_t refuse_directory(const win_job *job, HANDLE file)
@@ -302,8 +308,8 @@ static uint32_t refuse_directory(const win_job *job, HANDLE file)
     return attributes & FILE_ATTRIBUTE_DIRECTORY ? ERROR_IS_A_DIRECTORY : 0;
 }
 
-/* The old way does not delete what is read-only; what could not be deleted is so again. */
-static uint32_t delete_by_path(const win_path *path, HANDLE file)
+/* Neither way deletes what is read-only; what could not be deleted is so again. */
+static uint32_t delete_any(const win_job *job, const win_path *path, HANDLE file, delete_how *how)
 {
     DWORD attributes = GetFileAttributesW(path->text);
     bool read_only =
@@ -311,10 +317,18 @@ static uint32_t delete_by_path(const win_path *path, HANDLE file)
     uint32_t error;
     if (read_only)
         (void)SetFileAttributesW(path->text, attributes & ~(DWORD)FILE_ATTRIBUTE_READONLY);
-    error = delete_old(file);
+    error = how(job, file);
     if (error && read_only)
         (void)SetFileAttributesW(path->text, attributes);
     return error;
+}
+
+/* The flag for what is read-only came later than the others (Windows 10, 1809). */
+static uint32_t remove_posix(const win_job *job, const win_path *path, HANDLE file)
+{
+    uint32_t error =
+        delete_by_flags(job, file, SYSTEM_DELETE | SYSTEM_DELETE_POSIX | SYSTEM_DELETE_READ_ONLY);
+    return is_unknown(error) ? delete_any(job, path, file, delete_posix) : error;
 }
 
 uint32_t cedi_win_do_unlink(win_job *job)
@@ -335,9 +349,9 @@ uint32_t cedi_win_do_unlink(win_job *job)
     if (error == 0) {
         error = ERROR_INVALID_LEVEL;
         if (!(job->self->config.without & CEDE_WIN32_NO_POSIX_DELETE))
-            error = delete_posix(file);
+            error = remove_posix(job, &path, file);
         if (is_unknown(error))
-            error = delete_by_path(&path, file);
+            error = delete_any(job, &path, file, delete_old);
     }
     (void)CloseHandle(file);
     return error;

@@ -100,3 +100,84 @@ CFT_CASE(allocate_cuts_no_file_with_less_room_than_bytes)
     let_go(t, file);
     CFT_CHECK(t, size_of(t, "f") == 9500);
 }
+
+/* ---- Versions -------------------------------------------------------------------------------- */
+
+#define DISPOSITION_EX 21 /* FileDispositionInfoEx, FileRenameInfoEx: Windows 10, 1607 */
+#define RENAME_EX      22
+
+/* FILE_RENAME_INFORMATION */
+typedef struct new_name {
+    DWORD flags;
+    HANDLE root;
+    DWORD bytes;
+    wchar_t units[1];
+} new_name;
+
+static uint32_t posix_deletes, posix_renames, old_deletes;
+
+static bool is_read_only(DWORD attributes)
+{
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY);
+}
+
+static uint32_t delete_as_1607(void *file, DWORD flags)
+{
+    FILE_DISPOSITION_INFO gone = {TRUE};
+    FILE_BASIC_INFO info;
+    if (flags != 0x03) /* DELETE, POSIX_SEMANTICS; IGNORE_READONLY_ATTRIBUTE came with 1809 */
+        return ERROR_INVALID_PARAMETER;
+    posix_deletes++;
+    if (real()->get_file_info(file, FileBasicInfo, &info, sizeof info) ||
+        is_read_only(info.FileAttributes))
+        return ERROR_ACCESS_DENIED;
+    return real()->set_file_info(file, FileDispositionInfo, &gone, sizeof gone);
+}
+
+/* (Wine 8 has none of them: so this one moves nothing, and only says what it would say.) */
+static uint32_t rename_as_1607(const new_name *name)
+{
+    wchar_t to[MAX_PATH] = {0};
+    if (name->flags & 0x40) /* IGNORE_READONLY_ATTRIBUTE: 1809 */
+        return ERROR_INVALID_PARAMETER;
+    posix_renames++;
+    memcpy(to, name->units, name->bytes < sizeof to - 2 ? name->bytes : sizeof to - 2);
+    return is_read_only(GetFileAttributesW(to)) ? ERROR_ACCESS_DENIED : ERROR_INVALID_LEVEL;
+}
+
+static uint32_t answer_as_1607(void *file, int what, void *in, uint32_t bytes)
+{
+    if (what == DISPOSITION_EX)
+        return delete_as_1607(file, *(const DWORD *)in);
+    if (what == RENAME_EX)
+        return rename_as_1607(in);
+    old_deletes += what == FileDispositionInfo;
+    return real()->set_file_info(file, what, in, bytes);
+}
+
+static cede_status do_unlink(cft *t, const char *name)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_unlink(rec->req, cft_path(t, name));
+    return did(t, rec);
+}
+
+/* It has POSIX's deletes and renames, but none of what is read-only. */
+CFT_CASE(flags_for_what_is_read_only_may_be_unknown)
+{
+    static const cede_win32_calls calls = {.set_file_info = answer_as_1607};
+    at = hooks_open(t, &calls, 0, 0);
+    posix_deletes = posix_renames = old_deletes = 0;
+    cft_file(t, "a", "a", 1, 0);
+    CFT_CHECK(t, do_unlink(t, "a") == CEDE_OK);
+    SetFileAttributesA(cft_file(t, "b", "b", 1, 0), FILE_ATTRIBUTE_READONLY);
+    CFT_CHECK(t, do_unlink(t, "b") == CEDE_OK);
+    CFT_CHECK(t, GetFileAttributesA(cft_path(t, "b")) == INVALID_FILE_ATTRIBUTES);
+    CFT_CHECK(t, posix_deletes == 2 && old_deletes == 0);
+    cft_file(t, "from", "12", 2, 0);
+    SetFileAttributesA(cft_file(t, "to", "1", 1, 0), FILE_ATTRIBUTE_READONLY);
+    cft_rec *rec = cft_new(t);
+    cede_prep_rename(rec->req, cft_path(t, "from"), cft_path(t, "to"), 0);
+    CFT_CHECK(t, did(t, rec) == CEDE_OK && posix_renames == 1);
+    CFT_CHECK(t, size_of(t, "to") == 2);
+}
