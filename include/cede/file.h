@@ -131,7 +131,9 @@ CEDE_API void cede_prep_append(cede_req *, cede_handle, const void *buffer, uint
 CEDE_API void cede_prep_fsync(cede_req *, cede_handle);
 CEDE_API void cede_prep_fdatasync(cede_req *, cede_handle);
 
-/* Sets the file's length; a new tail reads as zeros. */
+/* Sets the file's length; a new tail reads as zeros. Windows: who only appends (CEDE_OPEN_APPEND)
+ * has no right to it, and the file is opened anew with it for this, for allocate and for
+ * CEDE_OPEN_TRUNCATE: CEDE_EACCES, if that may not be, as of a file that is read-only by now. */
 CEDE_API void cede_prep_truncate(cede_req *, cede_handle, uint64_t length_bytes);
 
 /* Reserves room for a range, so that later writes to it do not run out of it. Without KEEP_SIZE

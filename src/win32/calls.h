@@ -86,6 +86,13 @@ static inline bool cedi_win_attributes(const win *self, HANDLE file, uint32_t *a
     return true;
 }
 
+/* What is opened like a file and has none of its facts: volumes, disks. What says so differs. */
+static inline bool cedi_win_has_no_facts(uint32_t error)
+{
+    return error == ERROR_INVALID_FUNCTION || error == ERROR_INVALID_PARAMETER ||
+           error == ERROR_NOT_SUPPORTED;
+}
+
 /* ---- Sockets and local streams --------------------------------------------------------------- */
 
 static inline uint32_t cedi_win_make_socket(const win *self, int family, int type, SOCKET *out)

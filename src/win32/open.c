@@ -64,7 +64,8 @@ static uint32_t open_file(const win_job *job, const win_path *path, const manner
     if (error || !appends || GetFileType(*file) != FILE_TYPE_DISK)
         return error;
     whole = *file;
-    if (!DuplicateHandle(here, whole, here, file, how->access, FALSE, 0)) {
+    access = how->access | FILE_READ_ATTRIBUTES; /* CreateFile adds it */
+    if (!DuplicateHandle(here, whole, here, file, access, FALSE, 0)) {
         error = GetLastError();
         *file = INVALID_HANDLE_VALUE;
     }
@@ -95,16 +96,21 @@ static void open_through(const win_job *job, const win_path *path, manner how, H
     (void)CloseHandle(other);
 }
 
+/* One that only appends has no right to it, and cannot be opened with it if it is read-only, as one
+ * may be that was made just now: so what is empty already is left as it is. */
 static uint32_t truncate(const win_job *job, HANDLE file, uint32_t flags)
 {
     FILE_END_OF_FILE_INFO end = {0};
     HANDLE other = INVALID_HANDLE_VALUE;
-    uint32_t error = 0;
-    if (flags & CEDE_OPEN_APPEND)
+    LARGE_INTEGER size;
+    uint32_t error;
+    if (flags & CEDE_OPEN_APPEND) {
+        if (GetFileSizeEx(file, &size) && size.QuadPart == 0)
+            return 0;
         other = cedi_win_reopen(job->self, file, GENERIC_WRITE);
-    if (!SetFileInformationByHandle(other == INVALID_HANDLE_VALUE ? file : other, FileEndOfFileInfo,
-                                    &end, sizeof end))
-        error = GetLastError();
+    }
+    error = job->self->calls.set_file_info(other == INVALID_HANDLE_VALUE ? file : other,
+                                           FileEndOfFileInfo, &end, sizeof end);
     if (other != INVALID_HANDLE_VALUE)
         (void)CloseHandle(other);
     return error;
@@ -114,9 +120,14 @@ static uint32_t truncate(const win_job *job, HANDLE file, uint32_t flags)
 static uint32_t check(const win_job *job, HANDLE file, uint32_t flags, bool *directory)
 {
     BY_HANDLE_FILE_INFORMATION info;
+    uint32_t error = ERROR_NOT_SUPPORTED;
     *directory = false;
-    if (GetFileType(file) != FILE_TYPE_DISK || !GetFileInformationByHandle(file, &info))
+    if (GetFileType(file) == FILE_TYPE_DISK)
+        error = job->self->calls.describe_file(file, &info);
+    if (cedi_win_has_no_facts(error))
         return flags & CEDE_OPEN_DIRECTORY ? ERROR_DIRECTORY : 0;
+    if (error)
+        return error;
     if ((flags & CEDE_OPEN_NOFOLLOW) && is_link(job, file))
         return ERROR_CANT_RESOLVE_FILENAME;
     *directory = (info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;

@@ -90,7 +90,7 @@ uint32_t cedi_win_do_allocate(win_job *job)
     HANDLE file = with_length_right(job);
     uint32_t error;
     if (file == INVALID_HANDLE_VALUE)
-        return ERROR_INVALID_HANDLE;
+        return ERROR_ACCESS_DENIED;
     error = reserve(job->self, file, end, &now);
     if (error == 0 && !(job->args.range.flags & CEDE_ALLOCATE_KEEP_SIZE) &&
         end > (uint64_t)now.EndOfFile.QuadPart)

@@ -181,3 +181,94 @@ CFT_CASE(flags_for_what_is_read_only_may_be_unknown)
     CFT_CHECK(t, did(t, rec) == CEDE_OK && posix_renames == 1);
     CFT_CHECK(t, size_of(t, "to") == 2);
 }
+
+/* ---- Rights ---------------------------------------------------------------------------------- */
+
+static ACCESS_MASK rights_of(HANDLE file)
+{
+    typedef LONG WINAPI query(HANDLE, void *block, void *out, ULONG bytes, int what);
+    FARPROC found = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQueryInformationFile");
+    uintptr_t block[2];
+    ACCESS_MASK rights = 0;
+    (void)((query *)(void (*)(void))found)(file, block, &rights, sizeof rights, 8);
+    return rights;
+}
+
+/* ZwQueryInformationFile's page; Wine does not look. */
+static uint32_t describe_by_right(void *file, void *out)
+{
+    return rights_of(file) & FILE_READ_ATTRIBUTES ? real()->describe_file(file, out)
+                                                  : ERROR_ACCESS_DENIED;
+}
+
+#define TO_APPEND (CEDE_OPEN_WRITE | CEDE_OPEN_APPEND)
+
+CFT_CASE(what_only_appends_unbuffered_is_looked_at)
+{
+    static const cede_win32_calls calls = {.describe_file = describe_by_right};
+    static const uint32_t hows[] = {TO_APPEND, TO_APPEND | CEDE_OPEN_DIRECT};
+    cede_handle file;
+    at = hooks_open(t, &calls, 0, 0);
+    CreateDirectoryA(cft_path(t, "d"), NULL);
+    for (uint32_t i = 0; i < 2; i++) {
+        cft_rec *stat = cft_new(t);
+        cft_file(t, "f", "12", 2, 0);
+        CFT_CHECK(t, do_open(t, "f", hows[i] | CEDE_OPEN_TRUNCATE, 0, &file) == CEDE_OK);
+        cede_prep_stat_handle(stat->req, file, cft_buffer(stat, sizeof(cede_stat)));
+        CFT_CHECK(t, did(t, stat) == CEDE_OK);
+        CFT_CHECK(t, ((const cede_stat *)(const void *)stat->bytes)->size_bytes == 0);
+        let_go(t, file);
+        CFT_CHECK(t, do_open(t, "d", hows[i], 0, &file) == CEDE_EISDIR);
+    }
+}
+
+static uint32_t describe_nothing(void *file, void *out)
+{
+    (void)file;
+    (void)out;
+    return ERROR_ACCESS_DENIED;
+}
+
+CFT_CASE(what_cannot_be_looked_at_is_not_opened_unseen)
+{
+    static const cede_win32_calls calls = {.describe_file = describe_nothing};
+    cede_handle file;
+    at = hooks_open(t, &calls, 0, 0);
+    cft_file(t, "f", "12", 2, 0);
+    CFT_CHECK(t, do_open(t, "f", CEDE_OPEN_WRITE | CEDE_OPEN_TRUNCATE, 0, &file) == CEDE_EACCES);
+    CFT_CHECK(t, size_of(t, "f") == 2);
+}
+
+/* FILE_END_OF_FILE_INFO's page; Wine does not look. */
+static uint32_t cut_by_right(void *file, int what, void *in, uint32_t bytes)
+{
+    if (what == FileEndOfFileInfo && !(rights_of(file) & FILE_WRITE_DATA))
+        return ERROR_ACCESS_DENIED;
+    return real()->set_file_info(file, what, in, bytes);
+}
+
+/* No second handle with more rights is to be had of it (here by the configuration: to Wine, who is
+ * root on its host may write all). */
+CFT_CASE(new_file_that_only_appends_may_be_read_only)
+{
+    static const cede_win32_calls calls = {.set_file_info = cut_by_right};
+    cede_handle file;
+    cft_rec *cut = cft_new(t);
+    at = hooks_open(t, &calls, 0, CEDE_WIN32_NO_REOPEN);
+    CFT_CHECK(t, do_open(t, "f", TO_APPEND | CEDE_OPEN_CREATE | CEDE_OPEN_TRUNCATE, 0400, &file) ==
+                     CEDE_OK);
+    CFT_CHECK(t, is_read_only(GetFileAttributesA(cft_path(t, "f"))));
+    for (uint32_t i = 0; i < 2; i++) {
+        cft_rec *write = cft_new(t);
+        cede_prep_write(write->req, file, cft_input(write, "x", 1), 1, CEDE_CURRENT);
+        CFT_CHECK(t, did(t, write) == CEDE_OK);
+    }
+    cede_prep_truncate(cut->req, file, 1);
+    CFT_CHECK(t, did(t, cut) == CEDE_EACCES);
+    CFT_CHECK(t, do_allocate(t, file, 3, 0) == CEDE_EACCES);
+    let_go(t, file);
+    CFT_CHECK(t, size_of(t, "f") == 2);
+    SetFileAttributesA(cft_path(t, "f"), FILE_ATTRIBUTE_NORMAL);
+    CFT_CHECK(t, do_open(t, "f", TO_APPEND | CEDE_OPEN_TRUNCATE, 0, &file) == CEDE_EACCES);
+    CFT_CHECK(t, size_of(t, "f") == 2);
+}
