@@ -93,24 +93,23 @@ void cedi_win_file_left(win *self, win_file *file)
 
 /* ---- What a handle is ----------------------------------------------------------------------- */
 
-static uint32_t kind_of_disk(HANDLE handle)
+static uint32_t kind_of_disk(const win *self, HANDLE handle)
 {
     BY_HANDLE_FILE_INFORMATION info;
-    if (!GetFileInformationByHandle(handle, &info))
-        return GetLastError() == ERROR_INVALID_FUNCTION || GetLastError() == ERROR_INVALID_PARAMETER
-                   ? CEDE_KIND_DISK /* a volume has no file's information */
-                   : CEDE_KIND_FILE;
+    uint32_t error = self->calls.describe_file(handle, &info);
+    if (error)
+        return cedi_win_has_no_facts(error) ? CEDE_KIND_DISK : CEDE_KIND_FILE;
     return info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY ? CEDE_KIND_DIR : CEDE_KIND_FILE;
 }
 
-static cede_status find_kind(HANDLE handle, uint32_t *kind)
+static cede_status find_kind(const win *self, HANDLE handle, uint32_t *kind)
 {
     DWORD mode, type;
     SetLastError(0);
     type = GetFileType(handle);
     switch (type) {
     case FILE_TYPE_DISK:
-        *kind = kind_of_disk(handle);
+        *kind = kind_of_disk(self, handle);
         return CEDE_OK;
     case FILE_TYPE_PIPE:
         *kind = CEDE_KIND_PIPE;
@@ -303,7 +302,7 @@ static cede_status look(win *self, win_file *file, uint32_t kind, uint8_t lane)
     if ((kind == CEDE_KIND_AUTO || (kind & CEDE_KIND_SOCKETS)) && cedi_win_is_socket(file->native))
         return look_at_socket(file, kind, lane);
     if (kind == CEDE_KIND_AUTO)
-        status = find_kind((HANDLE)file->native, &kind);
+        status = find_kind(self, (HANDLE)file->native, &kind);
     if (status)
         return status;
     file->kind = (uint16_t)kind;

@@ -159,6 +159,15 @@ static uint32_t mode_of(uint32_t type, DWORD attributes)
     return attributes & FILE_ATTRIBUTE_READONLY ? 0444 : 0644;
 }
 
+/* What is no file. */
+static void stat_other(win_job *job, uint32_t type)
+{
+    job->stat.type = type;
+    job->stat.mode = 0600;
+    job->stat.links = 1;
+    job->stat.preferred_bytes = 4096;
+}
+
 static uint32_t stat_disk(win_job *job, HANDLE file)
 {
     BY_HANDLE_FILE_INFORMATION info;
@@ -166,8 +175,14 @@ static uint32_t stat_disk(win_job *job, HANDLE file)
     FILE_STANDARD_INFO standard;
     FILE_ATTRIBUTE_TAG_INFO tag = {0};
     cede_stat *out = &job->stat;
-    if (!GetFileInformationByHandle(file, &info) ||
-        !GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof basic))
+    uint32_t error = job->self->calls.describe_file(file, &info);
+    if (cedi_win_has_no_facts(error)) {
+        stat_other(job, CEDE_FILE_BLOCK);
+        return 0;
+    }
+    if (error)
+        return error;
+    if (!GetFileInformationByHandleEx(file, FileBasicInfo, &basic, sizeof basic))
         return GetLastError();
     if (info.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT)
         (void)GetFileInformationByHandleEx(file, FileAttributeTagInfo, &tag, sizeof tag);
@@ -186,15 +201,6 @@ static uint32_t stat_disk(win_job *job, HANDLE file)
     out->created_ns = basic.CreationTime.QuadPart ? ns_of(basic.CreationTime.QuadPart) : 0;
     out->preferred_bytes = 65536;
     return 0;
-}
-
-/* What is no file. */
-static void stat_other(win_job *job, uint32_t type)
-{
-    job->stat.type = type;
-    job->stat.mode = 0600;
-    job->stat.links = 1;
-    job->stat.preferred_bytes = 4096;
 }
 
 static uint32_t stat_any(win_job *job, HANDLE file)
@@ -367,7 +373,10 @@ static uint32_t set_basic(const win_job *job, FILE_BASIC_INFO *info)
 /* Pipes, sockets and devices have neither times nor a mode: nothing of it has a place there. */
 static bool is_file(const win_job *job)
 {
-    return !job->socket && GetFileType((HANDLE)job->native) == FILE_TYPE_DISK;
+    HANDLE handle = (HANDLE)job->native;
+    BY_HANDLE_FILE_INFORMATION info;
+    return !job->socket && GetFileType(handle) == FILE_TYPE_DISK &&
+           !cedi_win_has_no_facts(job->self->calls.describe_file(handle, &info));
 }
 
 uint32_t cedi_win_do_set_times(win_job *job)

@@ -272,3 +272,49 @@ CFT_CASE(new_file_that_only_appends_may_be_read_only)
     CFT_CHECK(t, do_open(t, "f", TO_APPEND | CEDE_OPEN_TRUNCATE, 0, &file) == CEDE_EACCES);
     CFT_CHECK(t, size_of(t, "f") == 2);
 }
+
+/* ---- Volumes --------------------------------------------------------------------------------- */
+
+static uint32_t no_facts;
+
+static uint32_t say_no_facts(void *file, void *out)
+{
+    (void)file;
+    (void)out;
+    return no_facts;
+}
+
+static uint32_t type_told(cft *t, cede_handle file)
+{
+    cft_rec *rec = cft_new(t);
+    if (file)
+        cede_prep_stat_handle(rec->req, file, cft_buffer(rec, sizeof(cede_stat)));
+    else
+        cede_prep_stat(rec->req, cft_path(t, "f"), cft_buffer(rec, sizeof(cede_stat)), 0);
+    CFT_CHECK(t, did(t, rec) == CEDE_OK);
+    return ((const cede_stat *)(const void *)rec->bytes)->type;
+}
+
+/* Each says it in its way. */
+CFT_CASE(volume_has_no_facts_of_a_file)
+{
+    static const cede_win32_calls calls = {.describe_file = say_no_facts};
+    static const uint32_t words[] = {ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER,
+                                     ERROR_NOT_SUPPORTED};
+    cede_handle file;
+    at = hooks_open(t, &calls, 0, 0);
+    cft_file(t, "f", "12", 2, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        cft_rec *mode = cft_new(t), *set = cft_new(t);
+        no_facts = words[i];
+        CFT_CHECK(t, type_told(t, 0) == CEDE_FILE_BLOCK);
+        CFT_CHECK(t, do_open(t, "f", CEDE_OPEN_READ | CEDE_OPEN_WRITE, 0, &file) == CEDE_OK);
+        CFT_CHECK(t, type_told(t, file) == CEDE_FILE_BLOCK);
+        cede_prep_set_mode(mode->req, file, 0400);
+        CFT_CHECK(t, did(t, mode) == CEDE_OK);
+        CFT_CHECK(t, !is_read_only(GetFileAttributesA(cft_path(t, "f"))));
+        cede_prep_set_times(set->req, file, 0, 0);
+        CFT_CHECK(t, did(t, set) == CEDE_OK);
+        let_go(t, file);
+    }
+}
