@@ -95,7 +95,8 @@ CEDE_API void cede_prep_signal_many(cede_req *, uint32_t signals, cede_item *ite
 typedef struct cede_spawn {
     const char *program;            /* UTF-8; without a slash it is looked for in PATH */
     const char *const *arguments;   /* NULL-terminated; the first is the program's name by custom */
-    const char *const *environment; /* NULL-terminated, "NAME=value"; NULL: this process's */
+    const char *const *environment; /* NULL-terminated, "NAME=value"; NULL: this process's. An empty
+                                       text is no variable (Windows: it is left out) */
     const char *directory;          /* where it works; NULL: this process's */
     cede_handle
         stdio[3];   /* its standard input, output, error: files, sockets, or the child's ends of

@@ -147,6 +147,23 @@ static bool is_batch(wchar_t *path)
     return batch;
 }
 
+/* The next entry of PATH, and what is behind it. Quotation marks are left out, as the shell does;
+ * between two of them a semicolon is a character like others. */
+static const wchar_t *next_entry(wchar_t **rest)
+{
+    wchar_t *entry = *rest, *from = entry, *to = entry;
+    bool quoted = false;
+    for (; *from && (quoted || *from != L';'); from++) {
+        if (*from == L'"')
+            quoted = !quoted && wcschr(from + 1, L'"');
+        else
+            *to++ = *from;
+    }
+    *rest = from + (*from == L';');
+    *to = 0;
+    return entry;
+}
+
 /* The directories of PATH, without those that depend on where this process works just now. */
 static uint32_t find_in_path(win_path *out, const wchar_t *name)
 {
@@ -158,16 +175,17 @@ static uint32_t find_in_path(win_path *out, const wchar_t *name)
     if (path && GetEnvironmentVariableW(L"PATH", path, units) >= units)
         *path = 0; /* somebody has made it longer meanwhile */
     while (at && given && *at && !found) {
-        size_t length = wcscspn(at, L";"), total = wcslen(name);
-        bool absolute = (length > 2 && at[1] == L':' && (at[2] == L'\\' || at[2] == L'/')) ||
-                        (length > 2 && at[0] == L'\\' && at[1] == L'\\');
+        const wchar_t *entry = next_entry(&at);
+        size_t length = wcslen(entry), total = wcslen(name);
+        bool absolute =
+            (length > 2 && entry[1] == L':' && (entry[2] == L'\\' || entry[2] == L'/')) ||
+            (length > 2 && entry[0] == L'\\' && entry[1] == L'\\');
         if (absolute && length + total + 2 < WIN_PATH_UNITS) {
-            memcpy(given, at, length * sizeof *given);
+            memcpy(given, entry, length * sizeof *given);
             given[length] = L'\\';
             memcpy(given + length + 1, name, (total + 1) * sizeof *given);
             found = cedi_win_path_full(out, given) == 0 && find_as(out->text, WIN_PATH_UNITS);
         }
-        at += length + (at[length] == L';');
     }
     if (!found && (!given || (units && !path)))
         error = ERROR_NOT_ENOUGH_MEMORY;
@@ -218,7 +236,7 @@ static uint32_t find_directory(win_command *command, win_path *path, const char 
         return error;
     attributes = GetFileAttributesW(path->text);
     if (attributes == INVALID_FILE_ATTRIBUTES)
-        return GetLastError();
+        return cedi_win_path_why(path, GetLastError());
     if (!(attributes & FILE_ATTRIBUTE_DIRECTORY))
         return ERROR_DIRECTORY;
     command->has_directory = true;
@@ -238,15 +256,19 @@ static int by_name(const void *a, const void *b)
 }
 
 static uint32_t fill_block(wchar_t *block, size_t room, const wchar_t **texts,
-                           const char *const *variables, size_t count)
+                           const char *const *variables)
 {
     wchar_t *text = block + room, *at = block; /* made behind the block, and put there in order */
-    for (size_t i = 0; i < count; i++) {
+    size_t count = 0;
+    for (; *variables; variables++) {
         size_t left = room - (size_t)(text - (block + room));
-        uint32_t error = widen(text, (uint32_t)(left < INT32_MAX ? left : INT32_MAX), variables[i]);
+        uint32_t error;
+        if (!**variables)
+            continue;
+        error = cedi_win_text(text, (uint32_t)(left < INT32_MAX ? left : INT32_MAX), *variables);
         if (error)
             return error;
-        texts[i] = text;
+        texts[count++] = text;
         text += wcslen(text) + 1;
     }
     qsort((void *)(uintptr_t)texts, count, sizeof *texts, by_name);
@@ -260,7 +282,7 @@ static uint32_t fill_block(wchar_t *block, size_t room, const wchar_t **texts,
     return 0;
 }
 
-/* A text in UTF-8 has no more units than bytes. */
+/* A text in UTF-8 has no more units than bytes. An empty one would be the block's end. */
 static uint32_t make_environment(win_command *command, const char *const *variables)
 {
     size_t room = 2, count = 0;
@@ -271,7 +293,7 @@ static uint32_t make_environment(win_command *command, const char *const *variab
     texts = cedi_memory_get((count + 1) * sizeof *texts);
     command->environment = cedi_memory_get(2 * room * sizeof(wchar_t));
     if (texts && command->environment)
-        error = fill_block(command->environment, room, texts, variables, count);
+        error = fill_block(command->environment, room, texts, variables);
     cedi_memory_free((void *)(uintptr_t)texts);
     return error;
 }

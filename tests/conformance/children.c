@@ -198,12 +198,12 @@ CFT_CASE(child_gets_its_arguments_as_they_are)
 CFT_CASE(child_gets_the_environment_and_the_directory_it_is_given)
 {
     static const char *const words[] = {"tell", NULL};
-    const char *environment[6] = {"CEDE_T_A=1", "CEDE_T_B=zwei w\xc3\xb6rter", "CEDE_T_C="};
+    const char *environment[6] = {"CEDE_T_A=1", "CEDE_T_B=zwei w\xc3\xb6rter", "", "CEDE_T_C="};
     char root[256];
     cft_needs(t, CEDE_OP_SPAWN);
     if (getenv("SystemRoot")) { /* Windows' own programs want it */
         (void)snprintf(root, sizeof root, "SystemRoot=%s", getenv("SystemRoot"));
-        environment[3] = root;
+        environment[4] = root;
     }
     cft_rec *made = cft_new(t);
     cede_prep_mkdir(made->req, cft_path(t, "place"), 0755);
@@ -287,6 +287,8 @@ CFT_CASE(program_that_cannot_be_run_is_the_result)
     CFT_EXPECT(t, refused(t, cft_path(t, "plain/deeper"), NULL) == CEDE_ENOTDIR);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "missing")) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, NULL, cft_path(t, "plain")) == CEDE_ENOTDIR);
+    CFT_EXPECT(t, refused(t, NULL, cft_path(t, "plain/deeper")) == CEDE_ENOTDIR);
+    CFT_EXPECT(t, refused(t, NULL, cft_path(t, "missing/deeper")) == CEDE_ENOENT);
     CFT_EXPECT(t, refused(t, "./plain", cft_path(t, ".")) == CEDE_ENOENT); /* it is not here */
 }
 

@@ -248,6 +248,37 @@ CFT_CASE(program_may_lie_deep_and_a_child_may_not_work_there)
     remove_deep(t, deep, program);
 }
 
+/* As the shell has it; a semicolon between the marks is of the name. */
+CFT_CASE(entries_of_path_may_be_quoted)
+{
+    static const cede_win32_calls calls = {.create_process = note_program};
+    static const struct {
+        const char *before, *behind;
+        cede_status status;
+    } paths[] = {{"\"", "\"", CEDE_ENOEXEC},
+                 {"C:\\none;\"", "\";C:\\none", CEDE_ENOEXEC},
+                 {"C:\\none\";\"", "\"", CEDE_ENOENT}, /* so it is not between any */
+                 {"C:\\no\"ne;\"", "", CEDE_ENOENT},
+                 {"", "", CEDE_ENOENT}};
+    static char kept[32767], directory[MAX_PATH], path[2 * MAX_PATH];
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    DWORD had = GetEnvironmentVariableA("PATH", kept, sizeof kept);
+    CFT_CHECK(t, GetFullPathNameA(cft_path(t, "x;y"), sizeof directory, directory, NULL));
+    CFT_CHECK(t, CreateDirectoryA(directory, NULL));
+    snprintf(path, sizeof path, "%s\\quoted.exe", directory);
+    CloseHandle(CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL));
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        snprintf(path, sizeof path, "%s%s%s", paths[i].before, directory, paths[i].behind);
+        SetEnvironmentVariableA("PATH", path);
+        cede_status status = start_in(t, loop, "quoted", NULL);
+        SetEnvironmentVariableA("PATH", had ? kept : NULL);
+        CFT_CHECK(t, status == paths[i].status);
+    }
+    snprintf(path, sizeof path, "%s\\quoted.exe", directory);
+    DeleteFileA(path);
+    RemoveDirectoryA(directory);
+}
+
 static DWORD input_type;
 
 static uint32_t look_at_input(cede_win32_process *how)
