@@ -16,8 +16,10 @@
  * something, and is left to it. "." and ".." are resolved by the text, before anything is looked
  * for: "none/../f" is "f", whatever "none" is, and ".." behind a symbolic link leads back to where
  * the link is. Names there are 16-bit units of any value. A surrogate that has no partner is told,
- * and taken, as three bytes that UTF-8 has no use for (WTF-8: ED A0 80 to ED BF BF), so that each
- * name that readdir tells can be opened; what is shown to people may have to do without.
+ * and taken, as three bytes that UTF-8 has no use for (WTF-8: ED A0 80 to ED BF BF), so that the
+ * names that readdir tells can be opened; what is shown to people may have to do without. But one
+ * of those that are CEDE_EINVAL here, which who goes round Win32 can make ("a.", "aux.txt"), is
+ * told as it is, and opened by its long form alone: \\?\C:\directory\a.
  *
  * Positions: an offset of CEDE_CURRENT uses, and moves, the file's own position; pipes and
  * terminals take only that (another: CEDE_ESPIPE). Requests at the current position, on one handle
@@ -26,7 +28,9 @@
  * goes to the end, whatever its offset; one at the current position moves the position behind what
  * it wrote, a positioned one leaves it alone. cede_prep_append never moves it. Windows does not say
  * where such a write went: there the position is the file's end after it, behind what somebody else
- * may have appended meanwhile.
+ * may have appended meanwhile. Nor does it keep a position for files that were made for overlapped
+ * I/O, as all that cede opens are: the library does, for each handle. Where duplicates of one share
+ * a position elsewhere, those of DuplicateHandle have each its own there.
  *
  * Terminals (a Windows console is one) speak UTF-8 on every system, whatever the code page. A read
  * ends with a line, which ends as the system has it ("\r\n" on Windows), unless the terminal was

@@ -16,7 +16,8 @@
  *   the other end closed or shut down   a receive says CEDE_OK with count 0, from then on
  *   the other end is gone               a send says CEDE_EPIPE or CEDE_ECONNRESET (which of them
  *                                       depends on what the system has heard by then); a receive
- *                                       CEDE_ECONNRESET once, if data was lost. No signal comes.
+ *                                       CEDE_ECONNRESET once, if data was lost (on Windows maybe
+ *                                       each that follows, too). No signal comes.
  *   a peer that never reads             a send pends, once the system's buffers are full, until a
  *                                       cancel or its deadline; count is what has gone
  *   zero bytes asked for                CEDE_OK with count 0, on its turn, without a look at the
@@ -78,6 +79,9 @@ CEDE_API void cede_prep_listen(cede_req *, const cede_address *at, uint32_t back
  * where nobody listens (RFC 9293, 3.5): that is CEDE_ECONNREFUSED, as it nearly always is there.
  * The any-address leads to this machine, by its loopback address; so it does in sendto. On Linux
  * each connect that waits for room at a local listener has a thread of the kernel while it does.
+ * Windows: a local name is there as long as a stream is open that was accepted at it, by whomever.
+ * If its listener is closed before, a connect cannot tell it from one whose backlog is full: it
+ * waits, and is CEDE_ECONNREFUSED when the last of these streams is closed. Give it a deadline.
  * flags: 0. */
 CEDE_API void cede_prep_connect(cede_req *, const cede_address *to, uint32_t flags);
 

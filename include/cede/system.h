@@ -125,7 +125,8 @@ typedef struct cede_spawn {
  * no process can work in a directory of more than 258: CEDE_ENAMETOOLONG; arguments go by the rules
  * of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a file that was
  * made for overlapped I/O, as all that cede opens are, is opened anew for the child, at the
- * position that it has here. From then on the child's position is its own (one, if a handle is
+ * position that it has here (CEDE_EBUSY, if it was imported and its owner shares it with nobody;
+ * all that cede opens is shared). From then on the child's position is its own (one, if a handle is
  * given twice): what this process writes at CEDE_CURRENT afterwards starts where it was itself,
  * over what the child has written; open what both write with CEDE_OPEN_APPEND. Elsewhere they share
  * one. A socket is for few programs there: those of this library, and all that are made for

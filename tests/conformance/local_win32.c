@@ -158,6 +158,39 @@ CFT_CASE(local_client_that_waits_learns_that_nobody_listens)
     CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
 }
 
+/* To who connects, a name that an accepted stream keeps is that of a listener that is busy, as the
+ * header has it. When it is closed, nobody listens. */
+CFT_CASE(local_name_lasts_as_long_as_an_accepted_stream)
+{
+    static const cede_win32_calls calls = {.create_file = count_opens};
+    cede_address at = cft_address(t, CFT_LOCAL);
+    cede_loop *loop = hooks_open(t, &calls, 0, 0);
+    cft_rec *listen = cft_new(t), *client = cft_new(t), *accept = cft_new(t), *waits = cft_new(t);
+    cft_rec *close = cft_new(t);
+    cede_prep_listen(listen->req, &at, 2, 0);
+    hooks_do(t, loop, listen);
+    CFT_OK(t, listen);
+    cede_prep_connect(client->req, &at, 0);
+    hooks_do(t, loop, client);
+    cede_prep_accept(accept->req, listen->result.handle, NULL);
+    hooks_do(t, loop, accept);
+    CFT_CHECK(t, client->result.status == CEDE_OK && accept->result.status == CEDE_OK);
+    cede_prep_close(close->req, listen->result.handle);
+    hooks_do(t, loop, close);
+    atomic_store(&opens, 0);
+    cede_prep_connect(waits->req, &at, 0);
+    cede_within(waits->req, 10 * CEDE_SECOND);
+    cft_submit_on(waits, loop);
+    while (atomic_load(&opens) < 3 && !cft_is_done(waits))
+        CFT_CHECK(t, cft_run_on(loop, CEDE_MILLISECOND) >= 0);
+    CFT_CHECK(t, !cft_is_done(waits));
+    cede_drop(accept->result.handle);
+    hooks_await(t, loop, waits);
+    CFT_STATUS(t, waits, CEDE_ECONNREFUSED);
+    cede_drop(client->result.handle);
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+}
+
 /* What was written before the accept is there behind it, though the writer has gone. */
 CFT_CASE(local_client_that_left_is_read_all_the_same)
 {
