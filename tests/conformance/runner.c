@@ -44,7 +44,8 @@ static bool judge(const cft_job *job, cft_end *end, tally *sum)
                        : cft_excuse(job->kase->name, job->world->name, job->board->skip, &evidence);
         char text[512];
         if (reason)
-            snprintf(text, sizeof text, "%s: %s (%s)", job->board->skip, reason, evidence);
+            snprintf(text, sizeof text, *evidence ? "%s: %s (%s)" : "%s: %s", job->board->skip,
+                     reason, evidence);
         else
             snprintf(text, sizeof text, "# skipped for \"%s\", which deviations.def does not know",
                      job->board->skip);
@@ -336,6 +337,8 @@ static int run_all(const cft_settings *set, const cft_world *const *worlds)
     tally *sums = calloc(planned, sizeof *sums);
     if (!jobs || !sums)
         abort();
+    if (set->junit)
+        (void)remove(set->junit); /* of an earlier run: a case may end this one */
     cft_report_begin(set->tap, planned, set->results);
     uint32_t count = choose(set, worlds, jobs);
     for (uint32_t i = 0; i < count; i++) {
