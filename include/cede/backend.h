@@ -68,7 +68,7 @@ typedef struct cede_work {
  * room: at the fourth report of a work in that state, without progress of that work in between (a
  * part of a whole transfer, an item), the core gives up, with CEDE_EAGAIN (law 15). A close it
  * offers for ever. A work that would block each time after it was told that it would not (POLL,
- * then AGAIN) is parked from the eighth time on, every other time, and never given up. */
+ * then AGAIN) is parked from the eighth time on, every other time, and not given up for that. */
 #define CEDE_REPORT_AGAIN (-1000) /* interrupted: at once */
 #define CEDE_REPORT_POLL  (-1001) /* would block: with CEDE_WORK_POLL; see PARK, if that is vain */
 #define CEDE_REPORT_PARK  (-1002) /* out of room: later */
@@ -192,8 +192,8 @@ typedef struct cede_backend {
  * native descriptor. A pair's second one is written to the output (as a uint64_t, before the
  * report); a datagram that did not fit has a count above what was asked for. A transfer that was
  * cut off by a cancel reports what moved with CEDE_OK, or CEDE_ECANCELED if nothing did: the core
- * knows why. (Where nobody asked for it, it is taken for CEDE_REPORT_PARK: the system lacked what
- * it takes.) */
+ * knows why. (Where nobody asked for it, it is taken for CEDE_REPORT_PARK, sixteen times at most:
+ * the system lacked what it takes.) */
 CEDE_API void cede_core_done(cede_core *, uint64_t token, cede_status status, int32_t os_error,
                              uint64_t count);
 /* Reports a work that was offered and for which there is no memory: CEDE_ENOMEM, or, of a close,

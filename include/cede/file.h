@@ -3,10 +3,10 @@
  *
  * Paths are UTF-8, NUL-terminated, lent until done (law 1). Relative ones are looked up from the
  * process's working directory while the operation is under way, by whatever thread does it: a
- * program that changes that directory meanwhile may get the file of either. (Not of an open that
- * waits for somebody: it stays with what it began with.) Offsets and lengths are 64 bits; a
- * transfer of any length is legal and may come back short (one transfer) or in pieces (whole
- * transfers) that the library puts together.
+ * program that changes that directory meanwhile may get the file of either. (An open that waits for
+ * somebody stays with the directory of the turn in which it began to.) Offsets and lengths are 64
+ * bits; a transfer of any length is legal and may come back short (one transfer) or in pieces
+ * (whole transfers) that the library puts together.
  *
  * Windows, where a path is made to mean one file: names that the system would change or take for
  * something else are CEDE_EINVAL: with a dot or a space at the end ("a.", "a "), with one of
@@ -46,9 +46,9 @@
  * (law 7).
  *
  * A write beyond the process's limit for the sizes of files (RLIMIT_FSIZE) is CEDE_EFBIG; but where
- * it is made on the loop's thread (one at an offset with CEDE_OPEN_DIRECT is; others may be),
- * SIGXFSZ comes first, as of write(2), and ends the process unless that ignores or handles it. The
- * library leaves the signal to the program.
+ * it is made on the loop's thread (with CEDE_OPEN_DIRECT one that is not at the position is; others
+ * may be), SIGXFSZ comes first, as of write(2), and ends the process unless that ignores or handles
+ * it. The library leaves the signal to the program.
  */
 #ifndef CEDE_FILE_H
 #define CEDE_FILE_H

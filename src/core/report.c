@@ -8,12 +8,29 @@
 /* Out of room while nothing is under way that could make any, and after some tries without
  * progress: that is the outcome (law 15). A close keeps trying, and an accept waits for as long as
  * it takes. */
+static bool may_give_up(const cede_loop *loop, const cedi_slot *slot)
+{
+    return !loop->inflight && !loop->ready_count && !loop->dropping &&
+           cedi_list_empty(&loop->staged) && slot->op != CEDE_OP_CLOSE &&
+           slot->op != CEDE_OP_ACCEPT && slot->op != CEDE_OP_ACCEPT_MANY;
+}
+
 bool cedi_waits_for_nobody(const cede_loop *loop, cedi_slot *slot)
 {
-    if (loop->inflight || loop->ready_count || loop->dropping || !cedi_list_empty(&loop->staged) ||
-        slot->op == CEDE_OP_CLOSE || slot->op == CEDE_OP_ACCEPT || slot->op == CEDE_OP_ACCEPT_MANY)
-        return false;
-    return (++slot->tries & CEDI_PARKS) > 3;
+    return may_give_up(loop, slot) && (++slot->tries & CEDI_PARKS) > 3;
+}
+
+/* It was cancelled, and nobody had asked: the system lacked what it takes (law 15). Or that is what
+ * its file says, which is not asked for ever, whoever else is under way. */
+static void cancelled_by_nobody(cede_loop *loop, cedi_slot *slot, int32_t os_error)
+{
+    bool counts = !(slot->cause & CEDE_BY_ANY) && !may_give_up(loop, slot);
+    if (counts && (slot->tries & CEDI_PARKS) == CEDI_PARKS) {
+        cedi_req_seal_by_fact(loop, slot, CEDE_EAGAIN, os_error);
+        return;
+    }
+    slot->tries += counts;
+    cedi_req_restart(loop, slot, CEDE_REPORT_PARK, os_error);
 }
 
 /* Time and again it is told that it need not wait, and then that it must: something else is ready
@@ -96,8 +113,8 @@ static void reported_failed(cede_loop *loop, cedi_slot *slot, cede_status status
         slot->count += count;
     if (status != CEDE_ECANCELED || slot->op == CEDE_OP_WORK)
         cedi_req_seal_by_fact(loop, slot, status, os_error);
-    else /* or nobody asked: the kernel had no worker for it, and nothing moved (law 15) */
-        cedi_req_restart(loop, slot, CEDE_REPORT_PARK, os_error);
+    else
+        cancelled_by_nobody(loop, slot, os_error);
 }
 
 /* What kind of handle an operation makes, as far as it is known without asking. */

@@ -93,7 +93,7 @@ static void describe(cede_loop *loop, const cedi_slot *slot, cede_pending *out)
     since += slot->u.since_ms * CEDE_MILLISECOND;
     out->age_ns = sealed || since > now ? 0 : now - since;
     out->wishes = slot->cause;
-    out->cancel_tries = slot->tries;
+    out->cancel_tries = slot->cause & CEDE_BY_ANY ? slot->tries : 0; /* else of tries to go on */
 }
 
 void cede_dump(cede_loop *loop, cede_dump_fn *fn, void *context)

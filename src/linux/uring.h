@@ -129,6 +129,7 @@ typedef struct uring_job {
             int flags;           /* of the open, as the system was given them last */
             int native;          /* what it opened, or -1 */
             int cancel_fd;       /* an eventfd, while it waits */
+            bool placeless;      /* there is no descriptor for its directory */
             struct open_how how; /* of the first try */
         } fifo;
         uring_net net;
@@ -170,7 +171,7 @@ typedef struct uring_job {
     };
 } uring_job;
 
-#define URING_DEVICES 4u
+#define URING_DEVICES 8u
 
 /* ---- The instance --------------------------------------------------------------------------- */
 

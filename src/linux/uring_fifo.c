@@ -326,7 +326,8 @@ static bool try_open(uring *self, uring_job *job)
     if (!sqe)
         return false;
     if (job->fifo.flags & O_NONBLOCK) {
-        (void)keep_place(job);
+        if (!job->fifo.placeless)
+            (void)keep_place(job);
         cedi_uring_fill(sqe, IORING_OP_OPENAT, place(job), args->path.path, args->path.mode, 0,
                         user_data);
         sqe->open_flags = (uint32_t)job->fifo.flags;
@@ -349,10 +350,21 @@ bool cedi_uring_start_open(uring *self, const cede_work *work, int flags)
     if ((flags & (O_CREAT | O_TRUNC)) || self->work_flags)
         flags |= O_NONBLOCK;
     job->fifo.flags = flags;
+    job->fifo.placeless = false;
     if (try_open(self, job))
         return true;
     cedi_uring_job_free(self, job);
     return false;
+}
+
+static void try_again(uring *self, uring_job *job)
+{
+    uint64_t token = job->token;
+    if (try_open(self, job))
+        return;
+    cedi_uring_job_free(self, job);
+    self->works--;
+    cede_core_done(self->core, token, CEDE_REPORT_AGAIN, EAGAIN, 0);
 }
 
 void cedi_uring_open_completed(uring *self, uring_job *job, int result)
@@ -362,11 +374,14 @@ void cedi_uring_open_completed(uring *self, uring_job *job, int result)
     bool reads = (flags & O_ACCMODE) == O_RDONLY, writes = (flags & O_ACCMODE) == O_WRONLY;
     if ((result == -EAGAIN || result == -EINVAL) && !(flags & O_NONBLOCK)) {
         job->fifo.flags |= O_NONBLOCK;
-        if (try_open(self, job))
-            return;
-        cedi_uring_job_free(self, job);
-        self->works--;
-        cede_core_done(self->core, token, CEDE_REPORT_AGAIN, EAGAIN, 0);
+        try_again(self, job);
+        return;
+    }
+    if ((result == -EMFILE || result == -ENFILE) && job->set >= 0) {
+        (void)close(job->set); /* for which it was one too many */
+        job->set = -1;
+        job->fifo.placeless = true;
+        try_again(self, job);
         return;
     }
     if (result == -EAGAIN || (writes && result == -ENXIO)) {

@@ -71,20 +71,23 @@ static bool is_plain(int fd)
     return false;
 }
 
-/* A server is asked what its file system is: once, and when it has just opened a file. */
+/* A server is not asked each time what its file system is. Numbers that are no disk's are used
+ * again for other file systems: there only what may flush is remembered, which is the safe side. */
 static bool may_flush(uring *self, int fd, const struct stat *what)
 {
-    unsigned oldest = self->devices_known++ % URING_DEVICES;
+    unsigned oldest = self->devices_known % URING_DEVICES;
     for (unsigned i = 0; i < URING_DEVICES; i++) {
-        if (self->devices[i].known && self->devices[i].number == what->st_dev) {
-            self->devices_known--;
+        if (self->devices[i].known && self->devices[i].number == what->st_dev)
             return self->devices[i].may_flush;
-        }
     }
+    bool plain = is_plain(fd);
+    if (plain && major(what->st_dev) == 0)
+        return false;
     self->devices[oldest].number = what->st_dev;
     self->devices[oldest].known = true;
-    self->devices[oldest].may_flush = !is_plain(fd);
-    return self->devices[oldest].may_flush;
+    self->devices[oldest].may_flush = !plain;
+    self->devices_known++;
+    return !plain;
 }
 
 /* With the bits that are our own. 0 or an errno. */

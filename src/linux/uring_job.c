@@ -174,7 +174,9 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
     if (streams)
         memcpy(job->work.streams, streams, sizeof job->work.streams);
     job->pool.run = run_on_pool;
-    status = cedi_pool_submit(self->pool, &job->pool);
+    job->pool.holds = work->op == CEDE_OP_WORK;
+    status = work->op == CEDE_OP_CLOSE ? cedi_pool_submit_past(self->pool, &job->pool)
+                                       : cedi_pool_submit(self->pool, &job->pool);
     if (status == CEDE_OK) {
         self->pool_live++;
         return true;

@@ -23,6 +23,7 @@ struct cedi_pool {
     cede_os_cond more;   /* or one that ran alone has ended */
     cedi_pool_job queue; /* its links only: a ring, oldest at next */
     uint64_t queued;
+    uint64_t holding; /* jobs that hold: queued, or running on one of the threads */
     uint32_t waiting; /* threads inside the wait, signalled for or not */
     uint32_t made;
     uint32_t room;  /* for so many there is */
@@ -70,10 +71,12 @@ static cede_os_result CEDE_OS_CALL thread_main(void *context)
     for (;;) {
         cedi_pool_job *job = next_job(pool);
         if (job) {
+            bool holds = job->holds;
             cede_os_mutex_unlock(&pool->lock);
             job->run(job, thread);
             finish(pool, job);
             cede_os_mutex_lock(&pool->lock);
+            pool->holding -= holds;
         } else if (pool->stopping) {
             break;
         } else {
@@ -203,26 +206,46 @@ cede_status cedi_pool_run_alone(cedi_pool *pool, cedi_pool_job *job)
     return made ? CEDE_OK : CEDE_EAGAIN;
 }
 
-cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
+/* With the lock held. */
+static void enqueue(cedi_pool *pool, cedi_pool_job *job)
+{
+    job->next = &pool->queue;
+    job->prev = pool->queue.prev;
+    job->prev->next = job;
+    pool->queue.prev = job;
+    job->queued = true;
+    pool->queued++;
+    pool->holding += job->holds;
+    if (pool->waiting > 0)
+        cede_os_cond_signal(&pool->more);
+}
+
+/* Jobs begin in the order in which they came: what is before this one, and holds, takes fewer
+ * threads than there are, or it goes past. */
+static cede_status submit(cedi_pool *pool, cedi_pool_job *job, bool past)
 {
     cede_status status = CEDE_OK;
+    bool held;
     cede_os_mutex_lock(&pool->lock);
     if (pool->queued >= pool->waiting && pool->made < pool->setup.threads)
         one_more(pool);
-    if (pool->made == 0) {
+    held = past && pool->made > 0 && pool->holding >= pool->made;
+    if (pool->made == 0)
         status = CEDE_EAGAIN;
-    } else {
-        job->next = &pool->queue;
-        job->prev = pool->queue.prev;
-        job->prev->next = job;
-        pool->queue.prev = job;
-        job->queued = true;
-        pool->queued++;
-        if (pool->waiting > 0)
-            cede_os_cond_signal(&pool->more);
-    }
+    else if (!held)
+        enqueue(pool, job);
     cede_os_mutex_unlock(&pool->lock);
-    return status;
+    return held ? cedi_pool_run_alone(pool, job) : status;
+}
+
+cede_status cedi_pool_submit(cedi_pool *pool, cedi_pool_job *job)
+{
+    return submit(pool, job, false);
+}
+
+cede_status cedi_pool_submit_past(cedi_pool *pool, cedi_pool_job *job)
+{
+    return submit(pool, job, true);
 }
 
 void cedi_pool_came_home(cedi_pool *pool, cedi_pool_job *job)
@@ -235,8 +258,10 @@ bool cedi_pool_remove(cedi_pool *pool, cedi_pool_job *job)
     bool removed;
     cede_os_mutex_lock(&pool->lock);
     removed = job->queued;
-    if (removed)
+    if (removed) {
         unlink_job(pool, job);
+        pool->holding -= job->holds;
+    }
     cede_os_mutex_unlock(&pool->lock);
     return removed;
 }

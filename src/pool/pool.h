@@ -5,8 +5,8 @@
  * a limit, and joined by close. Jobs are the caller's memory: the pool allocates nothing after
  * open. A job is queued, then runs on some thread, then is finished until the owner takes it.
  *
- * Threads: submit, run_alone, remove, take and close are the owner's; has_finished is cheap and
- * lock-free.
+ * Threads: submit, submit_past, run_alone, remove, take and close are the owner's; has_finished is
+ * cheap and lock-free.
  */
 #ifndef CEDE_THREADS_POOL_H
 #define CEDE_THREADS_POOL_H
@@ -23,6 +23,7 @@ struct cedi_pool_job {
     /* `thread` names the thread it runs on, for what ends its blocking calls; or NULL. */
     void (*run)(cedi_pool_job *, void *thread);
     bool queued;            /* under the pool's lock: not yet begun */
+    bool holds;             /* it may wait for what others do, as long as it likes: the owner's */
     struct cedi_pool *pool; /* of one that runs alone */
 };
 
@@ -44,6 +45,10 @@ void cedi_pool_close(cedi_pool *);
 
 /* CEDE_OK: the job will run. CEDE_EAGAIN: no thread could be made and there is none. */
 cede_status cedi_pool_submit(cedi_pool *, cedi_pool_job *);
+
+/* The same for what must not wait for jobs that hold: where these could have all threads, it runs
+ * on one of its own. CEDE_EAGAIN: that could not be made. */
+cede_status cedi_pool_submit_past(cedi_pool *, cedi_pool_job *);
 
 /* The same on a thread of its own, beyond the limit, that ends with the job: for what may wait for
  * ever and has a way of its own to be told to end. */

@@ -247,6 +247,8 @@ void cedi_blocking_perform(cedi_blocking *work)
     work->os_error = error;
     if (error)
         work->status = cedi_error_status(error);
+    if (error == ECANCELED && work->op != CEDE_OP_WORK)
+        work->status = CEDE_EIO; /* nobody cancels a call: it is what the file's server says */
 }
 
 /* ---- Directory entries ---------------------------------------------------------------------- */

@@ -15,13 +15,8 @@
 #include <unistd.h>
 
 #define ROUND_BYTES  (UINT64_C(8) << 20)
-#define BUFFER_BYTES ((size_t)128 << 10)
-#define SMALL_BYTES  ((size_t)4 << 10) /* where there is no memory: on the stack of a pool thread */
-#define BLOCK_BYTES  ((size_t)4 << 10) /* what O_DIRECT asks for at most, of all but few */
-
-/* The library's allocator (src/core/memory.c). */
-void *cedi_memory_get(size_t bytes);
-void cedi_memory_free(void *);
+#define BUFFER_BYTES ((size_t)64 << 10) /* on the stack of a pool thread, which may be 128 KiB */
+#define BLOCK_BYTES  ((size_t)4 << 10)  /* what O_DIRECT asks for at most, of all but few */
 
 /* The kernel says EINVAL only if the ranges of a call overlap, and it sees one round of the copy.
  * So the whole is looked at before the first. Towards its own end a file is never copied to its
@@ -67,12 +62,12 @@ static ssize_t read_some(int fd, char *buffer, size_t ask, uint64_t at)
 
 /* What is left of `error` if something moved before it: the next round meets it again. */
 static int copy_through(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length,
-                        char *buffer, size_t bytes)
+                        char *buffer)
 {
     uint64_t done = 0;
     int error = 0;
     while (done < length && !error) {
-        size_t ask = length - done < bytes ? (size_t)(length - done) : bytes;
+        size_t ask = length - done < BUFFER_BYTES ? (size_t)(length - done) : BUFFER_BYTES;
         ssize_t got = read_some((int)work->native, buffer, ask, from + done);
         if (got < 0)
             error = errno;
@@ -93,20 +88,11 @@ static int copy_through(cedi_blocking *work, uint64_t from, uint64_t to, uint64_
     return done > 0 ? 0 : error;
 }
 
-static char *aligned(char *memory)
-{
-    return memory + (BLOCK_BYTES - (uintptr_t)memory % BLOCK_BYTES) % BLOCK_BYTES;
-}
-
 static int copy_by_buffer(cedi_blocking *work, uint64_t from, uint64_t to, uint64_t length)
 {
-    char small[SMALL_BYTES + 2 * BLOCK_BYTES], *large;
-    int error;
-    large = cedi_memory_get(BUFFER_BYTES + 2 * BLOCK_BYTES);
-    error = large ? copy_through(work, from, to, length, aligned(large), BUFFER_BYTES)
-                  : copy_through(work, from, to, length, aligned(small), SMALL_BYTES);
-    cedi_memory_free(large);
-    return error;
+    char buffer[BUFFER_BYTES + 2 * BLOCK_BYTES]; /* it begins with a block, and has one more */
+    size_t before = (BLOCK_BYTES - (uintptr_t)buffer % BLOCK_BYTES) % BLOCK_BYTES;
+    return copy_through(work, from, to, length, buffer + before);
 }
 
 /* Errors that say "not between these two", never "not at all". */

@@ -80,6 +80,13 @@ static void datagram(cede_loop *loop)
     cede_drop(handle);
 }
 
+/* Its tries are no cancels. */
+static void expect_no_cancel(void *context, const cede_pending *pending)
+{
+    (void)context;
+    CHECK(pending->cancel_tries == 0);
+}
+
 static void event(cede_loop *loop)
 {
     const uint64_t nearly = UINT64_MAX - 6;
@@ -90,6 +97,7 @@ static void event(cede_loop *loop)
     cede_handle handle = cede_import(fd, CEDE_KIND_AUTO, 0);
     cede_prep_write(&rec.req, handle, &ten, sizeof ten, CEDE_CURRENT);
     cede_ticket ticket = pend(loop);
+    cede_dump(loop, expect_no_cancel, NULL);
     CHECK(read(fd, &seen, sizeof seen) == sizeof seen && seen == nearly);
     is_done(loop, ticket, sizeof ten);
     cede_drop(handle);

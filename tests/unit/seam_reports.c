@@ -96,6 +96,13 @@ static void end_that_nobody_asked_for_is_a_shortage(void)
     }
     report_read(loop, CEDE_OK, 8);
     CHECK(n.calls == 1 && n.result.status == CEDE_OK && n.result.count == 8);
+    /* But that may be what its file says: not for ever, whatever else is under way. */
+    n.calls = 0;
+    cede_prep_read(&n.req, fake_handle(CEDE_KIND_FILE, 0), bytes, 8, 0);
+    (void)cede_submit(loop, &n.req, note_done);
+    for (times = 0; !n.calls; times++)
+        report_read(loop, CEDE_ECANCELED, 0);
+    CHECK(n.result.status == CEDE_EAGAIN && !n.result.flags && times == 16);
     fake_report(&backend, fake_token(&backend, CEDE_OP_WRITE), CEDE_OK, 8);
     turn(loop);
     end(loop);
