@@ -77,10 +77,12 @@ enum {
  * On Windows by a console handler; after CTRL_CLOSE_EVENT and its like the system ends the process
  * a few seconds later, whatever it does, or when nobody takes the event any more: so clean up, and
  * exit. A service (session 0) is sent CTRL_LOGOFF_EVENT when any user leaves, and goes on: there it
- * is no signal, and is not passed on to other handlers while CEDE_SIGNAL_TERMINATE is taken. The
- * handler is set anew by each request that begins, also where AllocConsole, AttachConsole or
- * FreeConsole has made the system forget it; and as SetConsoleCtrlHandler waits for handlers that
- * run, so does a request that begins: one of the program's own must not wait for its loop. */
+ * is no signal, and is not passed on to other handlers while CEDE_SIGNAL_TERMINATE is taken. Each
+ * request that begins has the handler set anew, also where AllocConsole, AttachConsole or
+ * FreeConsole has made the system forget it: by a thread, a moment later, as SetConsoleCtrlHandler
+ * waits for handlers that run (so not before an event that the process is to end by has had its
+ * end); where there is no thread for it, by the next. The process's first request does wait: until
+ * then a handler of the program's own must not wait for its loop. */
 CEDE_API void cede_prep_signal_many(cede_req *, uint32_t signals, cede_item *item);
 
 /* ---- Child processes ------------------------------------------------------------------------ */

@@ -4,19 +4,23 @@
  * The system calls a handler of ours, on a thread that it makes for that. It marks what came at
  * every loop that takes it and wakes them; nothing is allocated. Once registered it stays: while
  * nobody takes an event it answers that it did nothing, and whoever was there before has it. The
- * last one registered is asked first, so each request that begins registers it again. There are two
- * of it, by turns: the other is added, and then the first removed, so that no event finds none, and
- * it does not matter which of two that are the same a removal would take.
+ * last one registered is asked first, so each request that begins has it registered again. There are
+ * two of it, by turns: the other is added, and then the first removed, so that no event finds none,
+ * and it does not matter which of two that are the same a removal would take.
  *
  * When a handler of the last three events returns, the process is over. So it does not, as long as
  * somebody still takes the event: who has been told cleans up, and exits, or lets go of it; or the
  * system's patience ends, after some seconds. A user's leaving is nothing to a service.
  *
  * Threads: `all` and what loops take is under the lock, which no loop's thread holds for long, and
- * nobody while he wakes a loop. The system has a lock of its own, which it holds while it calls
- * handlers (docs/facts-windows.md): so nobody registers under ours.
+ * nobody while he wakes a loop. The system has a lock of its own, which it holds from before it
+ * calls handlers until they have returned (docs/facts-windows.md): nobody registers under ours; and
+ * as a handler of ours may wait for a loop, also where none has been entered yet, no loop waits for
+ * a registration but the process's first. The others are made by a thread, one at a time.
  */
 #include "calls.h"
+
+#include <process.h>
 
 #include "cede/system.h"
 
@@ -25,10 +29,16 @@
 
 static SRWLOCK lock = SRWLOCK_INIT;
 static CONDITION_VARIABLE changed = CONDITION_VARIABLE_INIT;
-static win *all;                 /* that take something, by next_hearing */
-static _Atomic uint32_t leaving; /* handlers that keep the process from its end */
-static SRWLOCK registering = SRWLOCK_INIT;
-static uint32_t registrations; /* under that: how many there were */
+static win *all; /* that take something, by next_hearing */
+
+typedef uint32_t registration(void (*handler)(void));
+
+static struct {
+    SRWLOCK lock;
+    uint32_t made;              /* how many there were */
+    registration *add, *remove; /* of who asked last for one more; NULL: it is made, or begun */
+    bool running;               /* the thread for them */
+} registrations = {.lock = SRWLOCK_INIT};
 
 static uint32_t bit_of(DWORD event)
 {
@@ -117,10 +127,8 @@ static BOOL handle(DWORD event)
         tell_all(bit);
         return TRUE;
     }
-    atomic_fetch_add(&leaving, 1);
     tell_all(bit);
     await_their_end(bit);
-    atomic_fetch_sub(&leaving, 1);
     return TRUE;
 }
 
@@ -139,30 +147,74 @@ static BOOL CALLBACK handle_odd(DWORD event)
     return handle(event);
 }
 
-/* ---- Who takes what; the loop's thread ------------------------------------------------------ */
+static void (*handler_of(uint32_t number))(void)
+{
+    return (void (*)(void))(number & 1 ? handle_odd : handle_even);
+}
 
-/* Waits for handlers that run: so not while one of ours waits for a loop. */
+/* ---- Registrations --------------------------------------------------------------------------- */
+
+/* Each may wait as long as a handler of ours waits for a loop: nobody waits for this thread. If the
+ * process ends before, it needed none. One that fails leaves the one before in its place. */
+static unsigned __stdcall register_again(void *unused)
+{
+    (void)unused;
+    AcquireSRWLockExclusive(&registrations.lock);
+    while (registrations.add) {
+        registration *add = registrations.add, *remove = registrations.remove;
+        uint32_t number = registrations.made, error;
+        registrations.add = NULL;
+        ReleaseSRWLockExclusive(&registrations.lock);
+        error = add(handler_of(number));
+        if (error == 0)
+            (void)remove(handler_of(number + 1));
+        AcquireSRWLockExclusive(&registrations.lock);
+        registrations.made += error == 0;
+    }
+    registrations.running = false;
+    ReleaseSRWLockExclusive(&registrations.lock);
+    return 0;
+}
+
+/* On the loop's thread. No handler of ours is there yet that could wait for a loop, and without one
+ * nothing comes: so this is made before the request begins, or it fails. */
+static uint32_t register_first(const win *self)
+{
+    HMODULE module;
+    uint32_t error = cedi_win_fault(self, "SetConsoleCtrlHandler");
+    if (error == 0)
+        error = self->calls.add_console_handler(handler_of(0));
+    if (error)
+        return error;
+    registrations.made = 1;
+    /* They are called whenever an event comes, so their code stays. */
+    (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                             (const wchar_t *)(const void *)&registrations, &module);
+    return 0;
+}
+
+/* Where there is no thread for it the handler stays where it is, until the next request. */
 static uint32_t take_over(const win *self)
 {
-    static const PHANDLER_ROUTINE handlers[] = {handle_even, handle_odd};
     uint32_t error = 0;
-    HMODULE module;
-    AcquireSRWLockExclusive(&registering);
-    if (registrations == 0 || atomic_load(&leaving) == 0) {
-        error = cedi_win_fault(self, "SetConsoleCtrlHandler");
-        if (error == 0)
-            error = self->calls.add_console_handler((void (*)(void))handlers[registrations & 1]);
-        if (error == 0 && registrations++ > 0)
-            (void)self->calls.remove_console_handler((void (*)(void))handlers[registrations & 1]);
-        /* They are called whenever an event comes, so their code stays. */
-        if (error == 0 && registrations == 1)
-            (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
-                                         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                                     (const wchar_t *)(const void *)&registrations, &module);
+    AcquireSRWLockExclusive(&registrations.lock);
+    if (registrations.made == 0) {
+        error = register_first(self);
+    } else if (!cedi_win_fault(self, "thread")) {
+        registrations.add = self->calls.add_console_handler;
+        registrations.remove = self->calls.remove_console_handler;
+        if (!registrations.running) {
+            HANDLE thread = (HANDLE)_beginthreadex(NULL, 0, register_again, NULL, 0, NULL);
+            registrations.running = thread != NULL;
+            if (thread)
+                (void)CloseHandle(thread);
+        }
     }
-    ReleaseSRWLockExclusive(&registering);
+    ReleaseSRWLockExclusive(&registrations.lock);
     return error;
 }
+
+/* ---- Who takes what; the loop's thread ------------------------------------------------------ */
 
 static void hear(win *self)
 {

@@ -33,10 +33,10 @@
  *
  * Threads: everything is called on the loop's thread, but wake, discard, what a pool thread runs
  * (job.c and the files behind it, which see a copy of the work and no record but their own), the
- * event lane's waits, the threads of embed.c and poll.c, the one that reads the console, and those
- * of the system that answer a look-up or bring a console event. APCs run on the loop's thread,
- * inside whatever alertable wait it makes, ours or the program's: they append to a list and do no
- * more.
+ * event lane's waits, the threads of embed.c and poll.c, the one that reads the console, the one
+ * that registers for its events (signal.c), and those of the system that answer a look-up or bring
+ * a console event. APCs run on the loop's thread, inside whatever alertable wait it makes, ours or
+ * the program's: they append to a list and do no more.
  */
 #ifndef CEDE_WIN32_WIN_H
 #define CEDE_WIN32_WIN_H

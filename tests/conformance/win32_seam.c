@@ -4,6 +4,7 @@
  */
 #include "win32_seam.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <winsock2.h>
 #include <windows.h>
@@ -497,25 +498,27 @@ static uint32_t seam_create_process(cede_win32_process *how)
 /* ---- Console events -------------------------------------------------------------------------- */
 
 /* There is no console here, and Wine's send ctrl-C only (tests/programs/terminal.c); they are made
- * up. The last one is told; the system, asked to remove one, has none. */
-static PHANDLER_ROUTINE console_handler;
+ * up. The last one is told, which a thread of the backend's may have registered; the system, asked to
+ * remove one, has none. */
+static _Atomic(PHANDLER_ROUTINE) console_handler;
 
 static uint32_t seam_console(void (*handler)(void))
 {
-    console_handler = (PHANDLER_ROUTINE)handler;
+    atomic_store(&console_handler, (PHANDLER_ROUTINE)handler);
     return 0;
 }
 
 static DWORD WINAPI send_event(void *event)
 {
-    return (DWORD)console_handler((DWORD)(uintptr_t)event);
+    PHANDLER_ROUTINE handler = atomic_load(&console_handler);
+    return (DWORD)handler((DWORD)(uintptr_t)event);
 }
 
 bool cft_seam_event(uint32_t event)
 {
     DWORD taken = FALSE;
     HANDLE thread;
-    if (!console_handler)
+    if (!atomic_load(&console_handler))
         return false;
     thread = CreateThread(NULL, 0, send_event, (void *)(uintptr_t)event, 0, NULL);
     (void)WaitForSingleObject(thread, INFINITE);
