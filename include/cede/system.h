@@ -128,14 +128,14 @@ typedef struct cede_spawn {
  * of Microsoft's C library, whose first can hold no quotation mark (CEDE_EINVAL); a file that was
  * made for overlapped I/O, as all that cede opens are, is opened anew for the child, at the
  * position that it has here (CEDE_EBUSY, if it was imported and its owner shares it with nobody;
- * all that cede opens is shared). From then on the child's position is its own (one, if a handle is
- * given twice): what this process writes at CEDE_CURRENT afterwards starts where it was itself,
- * over what the child has written; open what both write with CEDE_OPEN_APPEND. Elsewhere they share
- * one. A socket is for few programs there: those of this library, and all that are made for
- * overlapped I/O, cannot be read or written by the plain calls that programs use on their standard
- * streams (ReadFile without an OVERLAPPED says ERROR_INVALID_PARAMETER): give the child pipes, and
- * relay (cede_relay) between those and the socket. Few programs run there without SystemRoot in
- * their environment. */
+ * all that cede opens is shared; CEDE_EACCES, if that handle may write and the file is read-only by
+ * now). From then on the child's position is its own (one, if a handle is given twice): what this
+ * process writes at CEDE_CURRENT afterwards starts where it was itself, over what the child has
+ * written; open what both write with CEDE_OPEN_APPEND. Elsewhere they share one. A socket is for
+ * few programs there: those of this library, and all that are made for overlapped I/O, cannot be
+ * read or written by the plain calls that programs use on their standard streams (ReadFile without
+ * an OVERLAPPED says ERROR_INVALID_PARAMETER): give the child pipes, and relay (cede_relay)
+ * between those and the socket. Few programs run there without SystemRoot in their environment. */
 CEDE_API void cede_prep_spawn(cede_req *, const cede_spawn *how, uint64_t *id);
 
 /* In the count of a child_wait: it was ended by a signal, whose system's number is the rest. */
