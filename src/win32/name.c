@@ -110,6 +110,18 @@ static uint32_t set_name(const win_job *job, HANDLE file, rename_info *info)
     return job->self->calls.set_file_info(file, SYSTEM_RENAME_INFO_EX, info, bytes);
 }
 
+/* Or it was denied for something else, and is so again. */
+static uint32_t rename_over_read_only(const win_job *job, HANDLE file, rename_info *info,
+                                      const win_path *to)
+{
+    win_flag flag = cedi_win_clear_read_only(job, to, NULL);
+    uint32_t error = ERROR_ACCESS_DENIED;
+    if (flag.file != INVALID_HANDLE_VALUE)
+        error = set_name(job, file, info);
+    cedi_win_put_back(job, &flag, error);
+    return error;
+}
+
 static uint32_t rename_posix(const win_job *job, const win_path *from, const win_path *to)
 {
     rename_info info;
@@ -131,7 +143,9 @@ static uint32_t rename_posix(const win_job *job, const win_path *from, const win
         info.flags &= ~(DWORD)SYSTEM_RENAME_READ_ONLY;
         error = set_name(job, file, &info);
         if (error == ERROR_ACCESS_DENIED)
-            error = ERROR_INVALID_LEVEL; /* what is there may be read-only: the old way minds it */
+            error = rename_over_read_only(job, file, &info, to);
+        if (error == ERROR_ACCESS_DENIED)
+            error = ERROR_INVALID_LEVEL; /* the old way may have other reasons, or none */
     }
     (void)CloseHandle(file);
     return error;
@@ -199,16 +213,21 @@ static uint32_t rename_old(const win_job *job, const win_path *from, const win_p
     uint32_t flags = replace ? MOVEFILE_REPLACE_EXISTING : 0;
     uint32_t now = replace ? attributes_of(job, to) : INVALID_FILE_ATTRIBUTES;
     bool there = now != INVALID_FILE_ATTRIBUTES && !is_same_name(from, to);
+    win_flag flag;
     uint32_t error;
     if (there && (now & FILE_ATTRIBUTE_DIRECTORY))
         return rename_over_directory(job, from, to);
     error = calls->move_file(from->text, to->text, flags);
     if (error != ERROR_ACCESS_DENIED || !there || !(now & FILE_ATTRIBUTE_READONLY))
         return error;
-    (void)SetFileAttributesW(to->text, now & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+    flag = cedi_win_clear_read_only(job, to, NULL);
+    if (flag.file == INVALID_HANDLE_VALUE)
+        return error;
+    cedi_win_leave_flag(&flag); /* nothing is put over a file that is open */
     error = calls->move_file(from->text, to->text, flags);
-    if (error)
-        (void)SetFileAttributesW(to->text, now);
+    if (error || flag.was.nNumberOfLinks > 1)
+        cedi_win_find_flag(job, to, &flag);
+    cedi_win_put_back(job, &flag, error);
     return error;
 }
 
@@ -308,18 +327,17 @@ static uint32_t refuse_directory(const win_job *job, HANDLE file)
     return attributes & FILE_ATTRIBUTE_DIRECTORY ? ERROR_IS_A_DIRECTORY : 0;
 }
 
-/* Neither way deletes what is read-only; what could not be deleted is so again. */
+/* Neither way deletes what is read-only. It is so again before its last handle is closed. */
 static uint32_t delete_any(const win_job *job, const win_path *path, HANDLE file, delete_how *how)
 {
-    DWORD attributes = GetFileAttributesW(path->text);
-    bool read_only =
-        attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY);
-    uint32_t error;
-    if (read_only)
-        (void)SetFileAttributesW(path->text, attributes & ~(DWORD)FILE_ATTRIBUTE_READONLY);
+    uint32_t attributes, tag, error;
+    win_flag flag;
+    if (!cedi_win_attributes(job->self, file, &attributes, &tag) ||
+        !(attributes & FILE_ATTRIBUTE_READONLY))
+        return how(job, file);
+    flag = cedi_win_clear_read_only(job, path, file);
     error = how(job, file);
-    if (error && read_only)
-        (void)SetFileAttributesW(path->text, attributes);
+    cedi_win_put_back(job, &flag, error);
     return error;
 }
 

@@ -23,7 +23,7 @@
  *     ../pool/   those threads
  *     path.c     from UTF-8 to a path that means one thing; why a look-up failed
  *     text.c     names in the system's units and as ours
- *     open.c name.c stat.c dir.c room.c copy.c    what the threads run, by subject
+ *     open.c name.c read_only.c stat.c dir.c room.c copy.c    what the threads run, by subject
  *     error.c    Win32 errors to statuses             os.c    what the core needs of the system
  *
  * What the kernel knows is a win_io: it holds the OVERLAPPED, is recycled and never freed before
@@ -532,6 +532,20 @@ void cedi_win_send_piece(win *, win_job *);
 struct win_path;
 uint32_t cedi_win_open_path(const win *, const struct win_path *, uint32_t access,
                             uint32_t disposition, uint32_t flags, HANDLE *out);
+/* read_only.c: a file whose flag was cleared, to be put back. */
+typedef struct win_flag {
+    HANDLE file; /* INVALID_HANDLE_VALUE: nothing was changed, or nothing can be put back */
+    BY_HANDLE_FILE_INFORMATION was;
+} win_flag;
+
+/* What is read-only there is so no more. `known`: the file that is meant; or NULL. */
+win_flag cedi_win_clear_read_only(const win_job *, const struct win_path *, HANDLE known);
+/* Where what is done minds open files: closes it before, and opens it again behind that, by
+ * whatever name it still has; at `path` it was. */
+void cedi_win_leave_flag(win_flag *);
+void cedi_win_find_flag(const win_job *, const struct win_path *, win_flag *);
+/* What kept its name, or has others, is read-only as it was. `error`: what came of it. */
+void cedi_win_put_back(const win_job *, win_flag *, uint32_t error);
 /* Whether both are handles of one file, as far as its file system tells. */
 bool cedi_win_is_same_file(HANDLE, HANDLE);
 /* A handle to the same file with these rights, for what `native` lacks; INVALID_HANDLE_VALUE. */

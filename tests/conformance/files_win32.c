@@ -134,15 +134,33 @@ static uint32_t delete_as_1607(void *file, DWORD flags)
     return real()->set_file_info(file, FileDispositionInfo, &gone, sizeof gone);
 }
 
-/* (Wine 8 has none of them: so this one moves nothing, and only says what it would say.) */
-static uint32_t rename_as_1607(const new_name *name)
+static bool denies; /* whatever is there */
+static uint32_t old_moves;
+
+/* (Wine 8 has none of them: the old way moves it. What is there may be open, which that minds, so it
+ * is moved away, and lives on as a file that has lost its name and is open would.) */
+static uint32_t rename_as_1607(HANDLE file, const new_name *name)
 {
-    wchar_t to[MAX_PATH] = {0};
+    wchar_t from[MAX_PATH], to[MAX_PATH] = {0}, gone[MAX_PATH + 8];
     if (name->flags & 0x40) /* IGNORE_READONLY_ATTRIBUTE: 1809 */
         return ERROR_INVALID_PARAMETER;
     posix_renames++;
     memcpy(to, name->units, name->bytes < sizeof to - 2 ? name->bytes : sizeof to - 2);
-    return is_read_only(GetFileAttributesW(to)) ? ERROR_ACCESS_DENIED : ERROR_INVALID_LEVEL;
+    if (denies || is_read_only(GetFileAttributesW(to)))
+        return ERROR_ACCESS_DENIED;
+    if (GetFinalPathNameByHandleW(file, from, MAX_PATH, 0) >= MAX_PATH)
+        return ERROR_INVALID_LEVEL;
+    (void)wcscat(wcscpy(gone, to), L".gone");
+    (void)real()->move_file(to, gone, 0);
+    return real()->move_file(from, to, 0);
+}
+
+/* MoveFileEx, as its page has it: Wine's minds open files only. */
+static uint32_t move_old(const wchar_t *from, const wchar_t *to, uint32_t flags)
+{
+    old_moves++;
+    return denies || is_read_only(GetFileAttributesW(to)) ? ERROR_ACCESS_DENIED
+                                                          : real()->move_file(from, to, flags);
 }
 
 static uint32_t answer_as_1607(void *file, int what, void *in, uint32_t bytes)
@@ -150,7 +168,7 @@ static uint32_t answer_as_1607(void *file, int what, void *in, uint32_t bytes)
     if (what == DISPOSITION_EX)
         return delete_as_1607(file, *(const DWORD *)in);
     if (what == RENAME_EX)
-        return rename_as_1607(in);
+        return rename_as_1607(file, in);
     old_deletes += what == FileDispositionInfo;
     return real()->set_file_info(file, what, in, bytes);
 }
@@ -162,24 +180,81 @@ static cede_status do_unlink(cft *t, const char *name)
     return did(t, rec);
 }
 
+static cede_status do_rename(cft *t, const char *from, const char *to)
+{
+    cft_rec *rec = cft_new(t);
+    cede_prep_rename(rec->req, cft_path(t, from), cft_path(t, to), 0);
+    return did(t, rec);
+}
+
+static bool is_there(cft *t, const char *name)
+{
+    return GetFileAttributesA(cft_path(t, name)) != INVALID_FILE_ATTRIBUTES;
+}
+
+static void make_read_only(cft *t, const char *name)
+{
+    CFT_CHECK(t, SetFileAttributesA(cft_file(t, name, "1", 1, 0), FILE_ATTRIBUTE_READONLY));
+}
+
+static const cede_win32_calls old = {.move_file = move_old};
+static const cede_win32_calls as_1607 = {.set_file_info = answer_as_1607, .move_file = move_old};
+
 /* It has POSIX's deletes and renames, but none of what is read-only. */
 CFT_CASE(flags_for_what_is_read_only_may_be_unknown)
 {
-    static const cede_win32_calls calls = {.set_file_info = answer_as_1607};
-    at = hooks_open(t, &calls, 0, 0);
-    posix_deletes = posix_renames = old_deletes = 0;
+    at = hooks_open(t, &as_1607, 0, 0);
+    posix_deletes = posix_renames = old_deletes = old_moves = 0;
+    denies = false;
     cft_file(t, "a", "a", 1, 0);
     CFT_CHECK(t, do_unlink(t, "a") == CEDE_OK);
-    SetFileAttributesA(cft_file(t, "b", "b", 1, 0), FILE_ATTRIBUTE_READONLY);
-    CFT_CHECK(t, do_unlink(t, "b") == CEDE_OK);
-    CFT_CHECK(t, GetFileAttributesA(cft_path(t, "b")) == INVALID_FILE_ATTRIBUTES);
+    make_read_only(t, "b");
+    CFT_CHECK(t, do_unlink(t, "b") == CEDE_OK && !is_there(t, "b"));
     CFT_CHECK(t, posix_deletes == 2 && old_deletes == 0);
     cft_file(t, "from", "12", 2, 0);
-    SetFileAttributesA(cft_file(t, "to", "1", 1, 0), FILE_ATTRIBUTE_READONLY);
-    cft_rec *rec = cft_new(t);
-    cede_prep_rename(rec->req, cft_path(t, "from"), cft_path(t, "to"), 0);
-    CFT_CHECK(t, did(t, rec) == CEDE_OK && posix_renames == 1);
-    CFT_CHECK(t, size_of(t, "to") == 2);
+    make_read_only(t, "to");
+    denies = true; /* it is as it was */
+    CFT_CHECK(t, do_rename(t, "from", "to") == CEDE_EACCES);
+    CFT_CHECK(t, is_read_only(GetFileAttributesA(cft_path(t, "to"))) && size_of(t, "to") == 1);
+    denies = false;
+    posix_renames = old_moves = 0;
+    CFT_CHECK(t, do_rename(t, "from", "to") == CEDE_OK && posix_renames == 2 && old_moves == 0);
+    CFT_CHECK(t, size_of(t, "to") == 2 && !is_there(t, "from"));
+}
+
+/* "to" and "other", of one file. */
+static void make_two_names(cft *t)
+{
+    DeleteFileA(cft_path(t, "to"));
+    make_read_only(t, "to");
+    CFT_CHECK(t, CreateHardLinkA(cft_path(t, "other"), cft_path(t, "to"), NULL));
+}
+
+static void lose_other_name(cft *t)
+{
+    const char *other = cft_path(t, "other");
+    CFT_CHECK(t, is_read_only(GetFileAttributesA(other)) && size_of(t, "other") == 1);
+    CFT_CHECK(t, SetFileAttributesA(other, FILE_ATTRIBUTE_NORMAL) && DeleteFileA(other));
+    (void)DeleteFileA(cft_path(t, "to.gone"));
+}
+
+/* The flag is the file's. Whichever way the system knows. */
+CFT_CASE(file_that_loses_a_name_stays_read_only_by_the_others)
+{
+    static const cede_win32_calls *const calls[] = {&old, NULL, &as_1607};
+    denies = false;
+    for (uint32_t i = 0; i < 3; i++) {
+        at = hooks_open(t, calls[i], 0,
+                        i == 0 ? CEDE_WIN32_NO_POSIX_RENAME | CEDE_WIN32_NO_POSIX_DELETE : 0);
+        make_two_names(t);
+        CFT_CHECK(t, do_unlink(t, "to") == CEDE_OK && !is_there(t, "to"));
+        lose_other_name(t);
+        make_two_names(t);
+        cft_file(t, "from", "12", 2, 0);
+        CFT_CHECK(t, do_rename(t, "from", "to") == CEDE_OK && size_of(t, "to") == 2);
+        CFT_CHECK(t, !is_read_only(GetFileAttributesA(cft_path(t, "to"))));
+        lose_other_name(t);
+    }
 }
 
 /* ---- Rights ---------------------------------------------------------------------------------- */
