@@ -4,9 +4,9 @@
  * The system calls a handler of ours, on a thread that it makes for that. It marks what came at
  * every loop that takes it and wakes them; nothing is allocated. Once registered it stays: while
  * nobody takes an event it answers that it did nothing, and whoever was there before has it. The
- * last one registered is asked first, so each request that begins has it registered again. There are
- * two of it, by turns: the other is added, and then the first removed, so that no event finds none,
- * and it does not matter which of two that are the same a removal would take.
+ * last one registered is asked first, so each request that begins has it registered again. There
+ * are two of it, by turns: the other is added, and then the first removed, so that no event finds
+ * none, and it does not matter which of two that are the same a removal would take.
  *
  * When a handler of the last three events returns, the process is over. So it does not, as long as
  * somebody still takes the event: who has been told cleans up, and exits, or lets go of it; or the

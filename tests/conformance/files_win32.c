@@ -137,8 +137,8 @@ static uint32_t delete_as_1607(void *file, DWORD flags)
 static bool denies; /* whatever is there */
 static uint32_t old_moves;
 
-/* (Wine 8 has none of them: the old way moves it. What is there may be open, which that minds, so it
- * is moved away, and lives on as a file that has lost its name and is open would.) */
+/* (Wine 8 has none of them: the old way moves it. What is there may be open, which that minds, so
+ * it is moved away, and lives on as a file that has lost its name and is open would.) */
 static uint32_t rename_as_1607(HANDLE file, const new_name *name)
 {
     wchar_t from[MAX_PATH], to[MAX_PATH] = {0}, gone[MAX_PATH + 8];

@@ -498,8 +498,7 @@ static uint32_t seam_create_process(cede_win32_process *how)
 /* ---- Console events -------------------------------------------------------------------------- */
 
 /* There is no console here, and Wine's send ctrl-C only (tests/programs/terminal.c); they are made
- * up. The last one is told, which a thread of the backend's may have registered; the system, asked to
- * remove one, has none. */
+ * up. The last one is told, by whatever thread it was registered; a removal finds none. */
 static _Atomic(PHANDLER_ROUTINE) console_handler;
 
 static uint32_t seam_console(void (*handler)(void))
