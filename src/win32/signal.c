@@ -123,12 +123,9 @@ static BOOL handle(DWORD event)
         ReleaseSRWLockShared(&lock);
         return TRUE; /* else the next handler may end the process */
     }
-    if (event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT || CEDI_FAULT(LAST_EVENT_RETURNS)) {
-        tell_all(bit);
-        return TRUE;
-    }
     tell_all(bit);
-    await_their_end(bit);
+    if (event != CTRL_C_EVENT && event != CTRL_BREAK_EVENT && !CEDI_FAULT(LAST_EVENT_RETURNS))
+        await_their_end(bit);
     return TRUE;
 }
 

@@ -10,7 +10,6 @@
 #include "cede/file.h"
 
 #include <fcntl.h>
-#include <mqueue.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,25 +24,15 @@ static cede_status wait_for_byte(void *context, uint64_t *count)
     return CEDE_OK;
 }
 
-/* A message queue is a file with a flush that nobody needs rights for. */
-static int with_a_flush(void)
-{
-    char name[64];
-    snprintf(name, sizeof name, "/cede-regress-%ld", (long)getpid());
-    mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
-    if (queue == (mqd_t)-1) {
-        printf("skipped: no message queues here\n");
-        exit(77);
-    }
-    CHECK(mq_unlink(name) == 0);
-    return (int)queue;
-}
-
 static void close_beside_works(uint32_t threads)
 {
     cede_options options = CEDE_OPTIONS_INIT;
     cede_loop *loop;
-    int fd = with_a_flush();
+    int fd = uring_with_a_flush(0);
+    if (fd < 0) {
+        printf("skipped: no message queues here\n");
+        exit(77);
+    }
     options.pool_threads = threads;
     options.backend = "io_uring";
     CHECK(cede_loop_open(&options, &loop) == CEDE_OK);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mqueue.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -76,18 +75,6 @@ static void close_in_each_way(cede_loop *loop, const int fds[4])
     CHECK(!is_open(fds[1]) && !is_open(fds[3]));
 }
 
-/* A message queue is a file with a flush; else, where there are none, another file. */
-static int with_a_flush(int number)
-{
-    char name[64];
-    snprintf(name, sizeof name, "/cede-regress-%ld-%d", (long)getpid(), number);
-    mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
-    if (queue == (mqd_t)-1)
-        return open("/dev/null", O_RDONLY | O_CLOEXEC);
-    CHECK(mq_unlink(name) == 0);
-    return (int)queue;
-}
-
 static void without_threads(void)
 {
     static const cede_uring_config aside = {.force = CEDE_URING_FORCE_ASYNC};
@@ -98,7 +85,9 @@ static void without_threads(void)
         CHECK((fds[i] = memfd_create("cede", MFD_CLOEXEC)) >= 0);
         others[i] = open(devices[i], O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (others[i] < 0)
-            CHECK((others[i] = with_a_flush(i)) >= 0);
+            others[i] = uring_with_a_flush(i);
+        if (others[i] < 0)
+            CHECK((others[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
     }
     have_no_threads();
     close_in_each_way(uring_loop(&aside), fds);

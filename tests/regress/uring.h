@@ -4,6 +4,10 @@
 
 #include "fake.h"
 
+#include <fcntl.h>
+#include <mqueue.h>
+#include <unistd.h>
+
 #include "cede/uring.h"
 
 static inline cede_loop *uring_loop(const cede_uring_config *config)
@@ -17,6 +21,17 @@ static inline cede_loop *uring_loop(const cede_uring_config *config)
     }
     CHECK(status == CEDE_OK);
     return loop;
+}
+
+/* A message queue is a file with a flush that nobody needs rights for. -1: there are none. */
+static inline int uring_with_a_flush(int number)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/cede-regress-%ld-%d", (long)getpid(), number);
+    mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+    if (queue != (mqd_t)-1)
+        CHECK(mq_unlink(name) == 0);
+    return (int)queue;
 }
 
 #endif
