@@ -10,14 +10,19 @@
 
 #define BYTES 256u
 
-static cft_rec *frozen_read(cft *t, cede_ticket scope, cede_handle *file)
+static cft_rec *opened(cft *t, const char *path)
 {
-    unsigned char *buffer = cft_frozen_buffer(t, BYTES);
-    const char *path = cft_frozen_file(t, BYTES);
     cft_rec *open = cft_new(t);
     cede_prep_open(open->req, path, CEDE_OPEN_READ, 0);
     cft_do(open);
     CFT_OK(t, open);
+    return open;
+}
+
+static cft_rec *frozen_read(cft *t, cede_ticket scope, cede_handle *file)
+{
+    unsigned char *buffer = cft_frozen_buffer(t, BYTES);
+    const cft_rec *open = opened(t, cft_frozen_file(t, BYTES));
     cft_rec *read = cft_new(t);
     read->data = buffer;
     cede_prep_read(read->req, open->result.handle, buffer, BYTES, 0);
@@ -104,10 +109,12 @@ CFT_CASE(scope_of_a_frozen_read_ends_after_the_thaw)
 CFT_CASE(close_of_a_frozen_handle_waits_for_the_thaw)
 {
     cede_handle file = 0;
+    cede_handle other = opened(t, cft_file(t, "other", NULL, BYTES, 1))->result.handle;
     cft_rec *read = frozen_read(t, (cede_ticket){0, 0}, &file);
     cft_rec *close = cft_new(t);
     cede_prep_close(close->req, file);
     cft_submit(close);
+    cft_closed(t, other); /* a close that waits for nothing has been by now */
     CFT_CHECK(t, cft_wait(t, close, CEDE_MILLISECOND) == CEDE_EDEADLINE);
     CFT_CHECK(t, read->done == 0 && close->done == 0);
     cft_rec *late = cft_new(t);
