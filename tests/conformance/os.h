@@ -54,6 +54,10 @@ intptr_t cft_os_standard(int which);
 bool cft_os_leads_a_group(void);
 /* What asks this process to end does not end it. */
 void cft_os_ignore_asks(void);
+/* A shell starts what shall stay in the background with some signals ignored, which children
+ * inherit; a case shall find what a program has that was started by hand. A child of cft_os_child
+ * does. */
+void cft_os_forget_ignored(void);
 
 /* First in main: standard output as it is written, and no window when the program breaks off. */
 void cft_os_begin(void);

@@ -85,9 +85,7 @@ static bool drain(int from, cft_end *end, const cft_order *order, uint64_t limit
     }
 }
 
-/* A shell starts what shall stay in the background with some signals ignored, which children
- * inherit; a case shall find what a program has that was started by hand. */
-static void forget_ignored(void)
+void cft_os_forget_ignored(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
@@ -111,7 +109,7 @@ cft_end cft_os_child(const cft_order *order, uint32_t limit_seconds, bool echo)
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
-        forget_ignored();
+        cft_os_forget_ignored();
         setvbuf(stdout, NULL, _IONBF, 0);
         exit(order->fn(order->context));
     }

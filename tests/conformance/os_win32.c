@@ -328,6 +328,10 @@ void cft_os_ignore_asks(void)
     /* By force is the only way here. */
 }
 
+void cft_os_forget_ignored(void)
+{
+}
+
 /* ---- The watchdog --------------------------------------------------------------------------- */
 
 #define DUMP_MS 2000

@@ -339,6 +339,8 @@ static int run_all(const cft_settings *set, const cft_world *const *worlds)
         abort();
     if (set->junit)
         (void)remove(set->junit); /* of an earlier run: a case may end this one */
+    if (!set->fork)
+        cft_os_forget_ignored();
     cft_report_begin(set->tap, planned, set->results);
     uint32_t count = choose(set, worlds, jobs);
     for (uint32_t i = 0; i < count; i++) {
