@@ -402,8 +402,10 @@ struct cft_world {
     /* Completes options for the run's schedule and variant. */
     void (*options)(cft *, void *state, cede_options *);
     /* What the run has open in the world's own system: descriptors. Must be the same before and
-     * after. */
+     * after. Where counting them is dear, open_in_process: before and after all runs of a case that
+     * one process makes. One of the two. */
     int64_t (*open_natives)(cft *, void *state);
+    uint32_t (*open_in_process)(void);
     /* From here only about `more` further descriptors can be had, until end. NULL: cannot. */
     void (*limit)(cft *, void *state, uint32_t more);
     void (*path)(cft *, void *state, const char *name, char *out, size_t bytes);

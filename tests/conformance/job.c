@@ -129,10 +129,8 @@ static int run_fault(const cft_job *job)
     return code;
 }
 
-int cft_job_run(void *context)
+static int run_all(cft_job job)
 {
-    cft_job job = *(const cft_job *)context;
-    cft_faults_install();
     for (job.schedule = 0; job.schedule < CFT_SCHEDULES; job.schedule++) {
         if (!(job.schedules & CFT_SCHEDULE(job.schedule)))
             continue;
@@ -143,6 +141,29 @@ int cft_job_run(void *context)
             return code;
     }
     return CFT_EXIT_OK;
+}
+
+static int64_t open_now(const cft_job *job)
+{
+    return job->world->open_in_process ? (int64_t)job->world->open_in_process() : 0;
+}
+
+int cft_job_run(void *context)
+{
+    static int64_t open = -1; /* behind one job as before the next */
+    const cft_job *job = context;
+    cft_faults_install();
+    if (open < 0)
+        open = open_now(job);
+    int64_t before = open;
+    int code = run_all(*job);
+    open = open_now(job);
+    if (open == before || code == CFT_EXIT_SKIP)
+        return code;
+    printf("# FAILED %s: as many descriptors are open after its runs as before: %" PRId64
+           " before, %" PRId64 " after\n",
+           job->kase->name, before, open);
+    return CFT_EXIT_FAILED;
 }
 
 bool cft_job_leaves_out(const cft_job *job, uint32_t modes)

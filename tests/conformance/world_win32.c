@@ -20,8 +20,7 @@ typedef struct world {
     unsigned char *memory; /* that can be frozen */
     size_t memory_bytes;
     char file[MAX_PATH + 96];
-    cft_kth kth;  /* S9 */
-    bool counted; /* what is open when the run begins */
+    cft_kth kth; /* S9 */
 } world;
 
 static const struct {
@@ -192,18 +191,6 @@ static bool fault_hit(cft *t, void *state)
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */
-
-/* What there was at the end of a run is what there is when the next one begins. */
-static int64_t open_natives(cft *t, void *state)
-{
-    static int64_t last = -1;
-    world *w = state;
-    (void)t;
-    if (w->counted || last < 0)
-        last = cft_os_handles();
-    w->counted = true;
-    return last;
-}
 
 static void limit(cft *t, void *state, uint32_t more)
 {
@@ -458,7 +445,7 @@ static void complete(cft *t, void *state)
     {                                                                                            \
         .name = (name_), .schedules = (1u << CFT_SCHEDULES) - 1u, .variants = variants,          \
         .start = start, .end = end, .abandon = abandon, .options = options,                      \
-        .open_natives = open_natives, .limit = limit, .path = path, .make_file = make_file,      \
+        .open_in_process = cft_os_handles, .limit = limit, .path = path, .make_file = make_file, \
         .file_size = file_size, .file_read = file_read, .pipe = make_pipe,                       \
         .pipe_bytes = pipe_bytes, .peer_write = peer_write, .peer_read = peer_read,              \
         .peer_close = peer_close, .frozen_buffer = frozen_buffer, .freeze = freeze,              \
