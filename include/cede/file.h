@@ -4,9 +4,11 @@
  * Paths are UTF-8, NUL-terminated, lent until done (law 1). Relative ones are looked up from the
  * process's working directory while the operation is under way, by whatever thread does it: a
  * program that changes that directory meanwhile may get the file of either. (An open that waits for
- * somebody stays with the directory of the turn in which it began to.) Offsets and lengths are 64
- * bits; a transfer of any length is legal and may come back short (one transfer) or in pieces
- * (whole transfers) that the library puts together.
+ * somebody stays with the directory of the turn in which it began to.) So it is with whose rights
+ * they are opened: the process's. A thread that acts for somebody else (Windows: a token set on it;
+ * Linux: setfsuid and the like) opens by itself and imports. Offsets and lengths are 64 bits; a
+ * transfer of any length is legal and may come back short (one transfer) or in pieces (whole
+ * transfers) that the library puts together.
  *
  * Windows, where a path is made to mean one file: names that the system would change or take for
  * something else are CEDE_EINVAL: with a dot or a space at the end ("a.", "a "), with one of

@@ -48,8 +48,9 @@ extern "C" {
  * once; the library's own say so ever after.) */
 #define CEDE_IMPORT_BORROW 0x1u
 /* On Windows: its transfers report by completion routines (APCs), not by the loop's completion
- * port; for handles that must not be bound to it. The loop's thread then has to wait alertably,
- * which cede_run does. Elsewhere it means nothing. */
+ * port; for handles that must not be bound to it. Its owner may bind it to a port of his own at any
+ * time. The loop's thread has to wait alertably, which cede_run does whenever it sleeps: the
+ * program's own APCs for that thread run there, too. Elsewhere it means nothing. */
 #define CEDE_IMPORT_APC 0x2u
 #define CEDE_IMPORT_ANY 0x3u
 
@@ -63,8 +64,9 @@ extern "C" {
  * then say what they say in that mode), fails its requests with CEDE_EBADF or CEDE_EINVAL, and on
  * Linux a socket that is neither SOCK_STREAM nor SOCK_DGRAM with CEDE_ENOTSUP; it can still be
  * closed. (As CEDE_KIND_OBJECT such a socket can be polled.) A linger that is set behind the
- * library's back, when it has used the socket, may block the loop that closes it. Any thread; may
- * allocate. */
+ * library's back, when it has used the socket, may block the loop that closes it. A Windows socket
+ * without WSA_FLAG_OVERLAPPED does one thing at a time: a shutdown, an option or a poll that comes
+ * while a receive pends on it keeps the loop until that ends. Any thread; may allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.

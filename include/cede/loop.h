@@ -6,7 +6,8 @@
  * thread", it is for the loop's thread; a wrong thread, a forked child, and cede_run or
  * cede_loop_close inside a callback of that loop stop the process with one line (law 17), so do
  * these and cede_wait in what runs inside them and is no callback: a trace hook, an APC of the
- * loop's sleep.
+ * loop's sleep. (A thread closes its loops before it ends: what is pending on them may not come
+ * any more, and the system may give its name to a new thread, which is then not told apart.)
  */
 #ifndef CEDE_LOOP_H
 #define CEDE_LOOP_H

@@ -5,7 +5,9 @@
  * The backend has two lanes. The port lane reports by a completion port, the APC lane by completion
  * routines that run in the loop's alertable waits; they only report, callbacks are never called
  * from one. A handle keeps to one lane, chosen when the loop first uses it: the loop's own, or the
- * APC lane if it was imported with CEDE_IMPORT_APC. One loop may host both.
+ * APC lane if it was imported with CEDE_IMPORT_APC. One loop may host both. What leads into
+ * somebody else's port, from its beginning or later, reports by events: these, and connects, waits
+ * for objects and children, are told by one thread of the loop's own.
  */
 #ifndef CEDE_WIN32_H
 #define CEDE_WIN32_H

@@ -92,9 +92,9 @@ uint32_t cedi_win_issue_apc(win *self, win_io *io)
     uint32_t error = cedi_win_fault(self, io->writes ? "WriteFileEx" : "ReadFileEx");
     if (error == 0)
         error = CEDI_FAULT(ISSUED_ELSEWHERE) ? begin_elsewhere(io) : begin(self, io);
-    if (error != ERROR_INVALID_PARAMETER || io->file->pending > 1)
+    if (error != ERROR_INVALID_PARAMETER)
         return error;
-    /* It leads into a port. Its first transfer finds out, so no other is in the lane. */
+    /* It leads into a port, perhaps since now only: what has begun before stays in its lane. */
     if (!cedi_win_event_make(io))
         return ERROR_NOT_ENOUGH_MEMORY;
     io->file->lane = io->lane = WIN_LANE_EVENT;
@@ -125,7 +125,7 @@ void cedi_win_event_tell(win_io *io)
     cede_core_woken(core);
 }
 
-/* On a thread of the system's pool. */
+/* On the thread of events_open's pool. */
 static void CALLBACK signalled(PTP_CALLBACK_INSTANCE instance, void *context, PTP_WAIT wait,
                                TP_WAIT_RESULT result)
 {
@@ -138,16 +138,55 @@ static void CALLBACK signalled(PTP_CALLBACK_INSTANCE instance, void *context, PT
         cedi_win_event_tell(io);
 }
 
+/* A pool of this loop's own, with one thread: the process's has so many threads at most, and what
+ * runs on all of them may wait for this loop. */
+static bool events_open(win *self)
+{
+    PTP_POOL pool;
+    if (self->events)
+        return true;
+    pool = cedi_win_fault(self, "CreateThreadpool") ? NULL : CreateThreadpool(NULL);
+    if (!pool)
+        return false;
+    SetThreadpoolThreadMaximum(pool, 1);
+    if (!SetThreadpoolThreadMinimum(pool, 1)) {
+        CloseThreadpool(pool);
+        return false;
+    }
+    self->events = pool;
+    return true;
+}
+
+void cedi_win_events_close(win *self)
+{
+    if (self->events)
+        CloseThreadpool(self->events);
+    self->events = NULL;
+}
+
+static PTP_WAIT make_wait(win_io *io)
+{
+    TP_CALLBACK_ENVIRON environment;
+    PTP_WAIT wait;
+    InitializeThreadpoolEnvironment(&environment);
+    SetThreadpoolCallbackPool(&environment, io->self->events);
+    wait = CreateThreadpoolWait(signalled, io, &environment);
+    DestroyThreadpoolEnvironment(&environment);
+    return wait;
+}
+
 bool cedi_win_event_make(win_io *io)
 {
     win_event *event = io->event;
     if (event)
         return true;
+    if (!events_open(io->self))
+        return false;
     event = cedi_memory_get(sizeof *event);
     if (!event)
         return false;
     event->event = CreateEventW(NULL, TRUE, FALSE, NULL);
-    event->wait = event->event ? CreateThreadpoolWait(signalled, io, NULL) : NULL;
+    event->wait = event->event ? make_wait(io) : NULL;
     if (!event->wait) {
         if (event->event)
             (void)CloseHandle(event->event);

@@ -63,7 +63,8 @@ static uint32_t post_completion(void *port, uint32_t bytes, uintptr_t key, void 
 
 static uint32_t create_port(void *file, void *port, uintptr_t key, void **out)
 {
-    HANDLE made = CreateIoCompletionPort(file, port, key, 0);
+    /* Two wait at it (embed.c): a loop that is busy and never sleeps does not keep the other. */
+    HANDLE made = CreateIoCompletionPort(file, port, key, 2);
     *out = made;
     return made ? 0 : GetLastError();
 }

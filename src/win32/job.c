@@ -204,7 +204,9 @@ bool cedi_win_to_pool_for(win *self, const cede_work *work, uint32_t asked)
     else if (file)
         job->socket = file->socket || (file->kind & CEDE_KIND_SOCKETS);
     job->pool.run = run_performer;
-    status = cedi_pool_submit(self->pool, &job->pool);
+    job->pool.holds = work->op == CEDE_OP_WORK;
+    status = work->op == CEDE_OP_CLOSE ? cedi_pool_submit_past(self->pool, &job->pool)
+                                       : cedi_pool_submit(self->pool, &job->pool);
     return status == CEDE_OK || no_thread(self, job, status);
 }
 

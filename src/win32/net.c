@@ -126,7 +126,8 @@ static uint32_t call_with(win *self, win_io *io, win_routine *routine)
     }
 }
 
-/* Where the first transfer is refused with its routine, the socket leads into somebody's port. */
+/* Where a transfer is refused with its routine, the socket leads into somebody's port, perhaps since
+ * now only: what has begun before stays in its lane. */
 static uint32_t call_transfer(win *self, win_io *io)
 {
     uint32_t error;
@@ -135,7 +136,7 @@ static uint32_t call_transfer(win *self, win_io *io)
     if (io->lane != WIN_LANE_APC)
         return call_with(self, io, NULL);
     error = call_with(self, io, cedi_win_socket_routine());
-    if ((error != WSAEINVAL && error != ERROR_INVALID_PARAMETER) || io->file->pending > 1)
+    if (error != WSAEINVAL && error != ERROR_INVALID_PARAMETER)
         return error;
     if (!cedi_win_event_make(io))
         return ERROR_NOT_ENOUGH_MEMORY;

@@ -78,10 +78,11 @@ static bool may_linger(const cede_work *work, const win_file *file, bool is_sock
 static bool start_close(win *self, const cede_work *work)
 {
     const win_file *file = cedi_win_file_find(self, work->native);
-    bool is_socket = file ? file->socket : cedi_win_is_socket(work->native), lingers;
+    bool is_socket, lingers;
     uint32_t error;
-    if (cedi_win_is_local(work->native))
+    if (cedi_win_is_local(work->native)) /* which is no handle that the system may be asked for */
         return cedi_win_local_close(self, work);
+    is_socket = file ? file->socket : cedi_win_is_socket(work->native);
     lingers = may_linger(work, file, is_socket);
     if (lingers && cedi_win_to_pool(self, work)) {
         cedi_win_file_closed(self, work->native);

@@ -136,18 +136,19 @@ static uint32_t sleep_finely(win *self, OVERLAPPED_ENTRY *entries, uint32_t *cou
     uint32_t error;
     due.QuadPart = -(LONGLONG)((timeout_ns + 99) / 100);
     if (!SetWaitableTimer(self->timer, &due, 0, time_is_over, NULL, FALSE))
-        return dequeue(self, entries, count, milliseconds(timeout_ns), self->apcs > 0);
+        return dequeue(self, entries, count, milliseconds(timeout_ns), true);
     /* The timer ends it; should that fail, it ends by itself, a little late. */
     error = dequeue(self, entries, count, milliseconds(timeout_ns), true);
     (void)CancelWaitableTimer(self->timer);
     return error;
 }
 
+/* Always alertable: routines of the program's own that are queued to the thread run in it, too. */
 static uint32_t sleep(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint64_t timeout_ns)
 {
     if (self->timer && timeout_ns < FINE_MOST)
         return sleep_finely(self, entries, count, timeout_ns);
-    return dequeue(self, entries, count, milliseconds(timeout_ns), self->apcs > 0);
+    return dequeue(self, entries, count, milliseconds(timeout_ns), true);
 }
 
 static cede_status status_of(uint32_t error)

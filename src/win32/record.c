@@ -126,7 +126,7 @@ bool cedi_win_is_ours(const win *self, const OVERLAPPED *overlapped)
     const win_shelf_chunk *chunk = self->io_shelf.chunks; /* the youngest has half of all */
     while (chunk && (uintptr_t)overlapped - (uintptr_t)(chunk + 1) >= chunk->bytes)
         chunk = chunk->older;
-    return chunk != NULL;
+    return chunk && ((uintptr_t)overlapped - (uintptr_t)(chunk + 1)) % sizeof(win_io) == 0;
 }
 
 win_io *cedi_win_io_new(win *self, const cede_work *work)
@@ -205,7 +205,7 @@ win_job *cedi_win_job_new(win *self, const cede_work *work)
     job->error = 0;
     job->count = 0;
     job->thread = NULL;
-    job->wished = job->can_stop = job->socket = job->console = false;
+    job->wished = job->can_stop = job->socket = job->console = job->pool.holds = false;
     return job;
 }
 

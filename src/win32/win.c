@@ -23,6 +23,7 @@ static void release(win *self)
     ReleaseSRWLockExclusive(&self->visits);
     cedi_win_port_close(self);
     cedi_win_records_free(self);
+    cedi_win_events_close(self);
     cedi_memory_free(self);
 }
 

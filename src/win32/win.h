@@ -285,6 +285,7 @@ struct win {
     uint32_t hears;              /* all of these; under signal.c's lock, like the next */
     win *next_hearing;
     struct win_poller *poller; /* poll.c's */
+    PTP_POOL events;           /* apc.c's; NULL: none yet */
     SRWLOCK visits; /* held by threads that nobody joins, while they tell; close waits for it */
 };
 
@@ -394,6 +395,7 @@ void cedi_win_event_watch_for(win_io *,
 void cedi_win_event_unwatch(win_io *);        /* it will be told soon: whichever comes first */
 bool cedi_win_event_came(win_io *);           /* of one that was told: the object, not the wish */
 void cedi_win_event_free(win_io *);
+void cedi_win_events_close(win *); /* when no record has one any more */
 /* It is over, and to be completed by the loop. Any thread, for which the loop waits. */
 void cedi_win_event_tell(win_io *);
 void cedi_win_run_apcs(win *);

@@ -58,6 +58,25 @@ CFT_CASE(foreign_apcs_run_and_disturb_nothing)
     CFT_CHECK(t, apcs_run == 40);
 }
 
+static void CALLBACK stop_in_apc(ULONG_PTR loop)
+{
+    cede_stop((cede_loop *)loop);
+}
+
+/* Nothing of the library's reports by a routine, and the sleep has no end. */
+CFT_CASE(foreign_apcs_run_in_a_sleep_without_end)
+{
+    cede_loop *loop = cft_loop(t);
+    cft_rec *pend = cft_new(t);
+    cede_prep_pend(pend->req);
+    cft_submit_on(pend, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) == 0);
+    CFT_CHECK(t, QueueUserAPC(stop_in_apc, GetCurrentThread(), (ULONG_PTR)loop));
+    CFT_CHECK(t, cft_run_on(loop, CEDE_FOREVER) == 0);
+    cede_complete(pend->ticket, CEDE_OK, 0);
+    await_on(t, loop, pend);
+}
+
 static void CALLBACK close_in_apc(ULONG_PTR loop)
 {
     (void)cede_loop_close((cede_loop *)loop, CEDE_SECOND);
@@ -284,4 +303,45 @@ CFT_CASE(loop_lives_in_a_message_loop)
     cft_join(t);
     CFT_CHECK(t, messages == MESSAGES / 3 && posts == MESSAGES / 3);
     cft_closed(t, sender->pipe.handle);
+}
+
+/* ---- The process's pool ---------------------------------------------------------------------- */
+
+enum { CALLBACKS = 520 }; /* its threads are 500 at most */
+
+static void CALLBACK wait_for_all(PTP_CALLBACK_INSTANCE instance, void *event, PTP_WORK work)
+{
+    (void)instance;
+    (void)work;
+    (void)WaitForSingleObject(event, INFINITE);
+}
+
+/* The program's callbacks have all threads of the process's pool, and may wait for the loop. */
+CFT_CASE(full_pool_of_the_process_holds_nothing_up)
+{
+    cede_loop *loop = cft_loop(t);
+    HANDLE all = CreateEventW(NULL, TRUE, FALSE, NULL),
+           object = CreateEventW(NULL, TRUE, FALSE, NULL);
+    PTP_WORK work = CreateThreadpoolWork(wait_for_all, all, NULL);
+    CFT_CHECK(t, all && object && work);
+    for (uint32_t i = 0; i < CALLBACKS; i++)
+        SubmitThreadpoolWork(work);
+    cede_handle handle = cede_import((intptr_t)object, CEDE_KIND_OBJECT, 0);
+    cft_rec *comes = cft_new(t), *ends = cft_new(t);
+    cede_prep_poll(ends->req, handle, CEDE_POLL_IN);
+    cede_within(ends->req, CEDE_MILLISECOND);
+    cft_submit_on(ends, loop);
+    await_on(t, loop, ends);
+    CFT_ENDED(t, ends, CEDE_EDEADLINE, CEDE_BY_DEADLINE);
+    cede_prep_poll(comes->req, handle, CEDE_POLL_IN);
+    cft_submit_on(comes, loop);
+    CFT_CHECK(t, cft_run_on(loop, 0) == 0);
+    SetEvent(object);
+    await_on(t, loop, comes);
+    CFT_OK(t, comes);
+    cede_drop(handle);
+    SetEvent(all);
+    WaitForThreadpoolWorkCallbacks(work, FALSE);
+    CloseThreadpoolWork(work);
+    CloseHandle(all);
 }

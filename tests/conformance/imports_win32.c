@@ -264,6 +264,42 @@ static void CALLBACK write_five(void *pipe, BOOLEAN fired)
 }
 
 /* Its owner gets it back as it was: he may wait for the handle itself. */
+/* To a port of its own, while a read by a routine pends. What comes then is served by events; what
+ * pends is told as it was begun. */
+CFT_CASE(owner_may_bind_a_handle_that_pends)
+{
+    HANDLE server, client;
+    char bytes[8], both[] = "firstother";
+    OVERLAPPED_ENTRY entry;
+    ULONG count = 0;
+    pipe_pair(t, &server, &client, PIPE_TYPE_BYTE, 4096, 4096);
+    cede_handle handle = take(t, server, CEDE_IMPORT_BORROW | CEDE_IMPORT_APC);
+    cft_rec *read = read_from(t, handle, 5);
+    CFT_CHECK(t, cft_run_on(cft_loop(t), 0) == 0);
+    HANDLE port = CreateIoCompletionPort(server, NULL, 99, 0);
+    CFT_CHECK(t, port != NULL);
+    cft_rec *write = cft_new(t);
+    cede_prep_write(write->req, handle, "lent", 4, CEDE_CURRENT);
+    cft_submit(write);
+    cft_await(t, write);
+    CFT_MOVED(t, write, 4);
+    CFT_CHECK(t, transfer(client, false, bytes, 4) == 4 && memcmp(bytes, "lent", 4) == 0);
+    CFT_CHECK(t, read->done == 0);
+    cft_rec *second = read_from(t, handle, 5);
+    CFT_CHECK(t, transfer(client, true, both, 10) == 10);
+    cft_await(t, read);
+    CFT_MOVED(t, read, 5);
+    CFT_CHECK(t, memcmp(read->bytes, "first", 5) == 0);
+    cft_await(t, second);
+    CFT_MOVED(t, second, 5);
+    CFT_CHECK(t, memcmp(second->bytes, "other", 5) == 0);
+    CFT_CHECK(t, !GetQueuedCompletionStatusEx(port, &entry, 1, &count, 0, FALSE));
+    cft_closed(t, handle);
+    CloseHandle(server);
+    CloseHandle(client);
+    CloseHandle(port);
+}
+
 CFT_CASE(borrowed_handle_can_be_waited_for_afterwards)
 {
     HANDLE in, out, timer = NULL;

@@ -2,6 +2,7 @@
  * Operations that the program completes (Z7; law 6), and blocking work.
  */
 #include "conformance.h"
+#include "os.h"
 
 #include <stdatomic.h>
 
@@ -261,4 +262,73 @@ CFT_CASE(work_may_make_wishes)
     CFT_OK(t, pend);
     CFT_EXPECT(t, pend->result.count == 6);
     CFT_ENDED(t, timer, CEDE_ECANCELED, CEDE_BY_WISH);
+}
+
+/* Works that wait for what the end of a close lets happen. */
+struct keeper {
+    cft_gate *gate;
+    uint32_t began;
+    bool open;
+};
+
+static cede_status wait_at_gate(void *argument, uint64_t *count)
+{
+    struct keeper *keeper = argument;
+    (void)count;
+    cft_gate_lock(keeper->gate);
+    keeper->began++;
+    cft_gate_signal(keeper->gate);
+    while (!keeper->open)
+        cft_gate_wait(keeper->gate);
+    cft_gate_unlock(keeper->gate);
+    return CEDE_OK;
+}
+
+static void free_gate(void *context)
+{
+    cft_gate_free(context);
+}
+
+static void set_gate(struct keeper *keeper, uint32_t began)
+{
+    cft_gate_lock(keeper->gate);
+    while (keeper->began < began)
+        cft_gate_wait(keeper->gate);
+    keeper->open = !began;
+    cft_gate_signal(keeper->gate);
+    cft_gate_unlock(keeper->gate);
+}
+
+CFT_CASE(closes_pass_works_that_have_all_threads)
+{
+    struct keeper *keeper = cft_alloc(t, sizeof *keeper);
+    cft_rec *works[2];
+    cede_options options;
+    cft_options(t, &options);
+    options.pool_threads = 2;
+    cede_loop *loop = cft_open(t, &options);
+    keeper->gate = cft_gate_new();
+    cft_at_end(t, free_gate, keeper->gate);
+    cft_rec *file = cft_new(t);
+    cede_prep_open(file->req, cft_file(t, "f", NULL, 64, 1), CEDE_OPEN_READ, 0);
+    cft_submit_on(file, loop);
+    CFT_CHECK(t, cft_wait_on(loop, file->ticket, CEDE_FOREVER) == CEDE_OK);
+    CFT_OK(t, file);
+    for (uint32_t i = 0; i < 2; i++) {
+        works[i] = cft_new(t);
+        cede_prep_work(works[i]->req, wait_at_gate, keeper);
+        cft_submit_on(works[i], loop);
+    }
+    CFT_CHECK(t, cft_run_on(loop, 0) >= 0);
+    set_gate(keeper, 2);
+    cft_rec *close = cft_new(t);
+    cede_prep_close(close->req, file->result.handle);
+    cft_submit_on(close, loop);
+    CFT_CHECK(t, cft_wait_on(loop, close->ticket, CEDE_FOREVER) == CEDE_OK);
+    CFT_OK(t, close);
+    set_gate(keeper, 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        CFT_CHECK(t, cft_wait_on(loop, works[i]->ticket, CEDE_FOREVER) == CEDE_OK);
+        CFT_OK(t, works[i]);
+    }
 }
