@@ -126,8 +126,8 @@ static uint32_t call_with(win *self, win_io *io, win_routine *routine)
     }
 }
 
-/* Where a transfer is refused with its routine, the socket leads into somebody's port, perhaps since
- * now only: what has begun before stays in its lane. */
+/* Where a transfer is refused with its routine, the socket leads into somebody's port, perhaps
+ * since now only: what has begun before stays in its lane. */
 static uint32_t call_transfer(win *self, win_io *io)
 {
     uint32_t error;

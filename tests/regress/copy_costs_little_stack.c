@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_THREAD__) /* its own needs of a stack are above that: no thread would start */
+#if defined(__SANITIZE_THREAD__) /* no thread starts there on what it needs itself */
 #define STACK_BYTES ((size_t)1 << 20)
 #else
 #define STACK_BYTES ((size_t)128 << 10)
