@@ -158,21 +158,25 @@ static void *one_thread(void *context)
     return NULL;
 }
 
-/* The first thread of a process brings ThreadSanitizer's own, which stays: it is there before
- * threads are counted. */
-static void begin_threads(void)
+/* The threads that are there when no case runs. Counted once, before the first: a thread that was
+ * joined is still there for a moment. The first of a process brings ThreadSanitizer's own, which
+ * stays. */
+static uint32_t own_tasks(void)
 {
-    static bool begun;
+    static uint32_t count;
     char path[64];
     long task = 0;
     pthread_t thread;
-    if (begun || pthread_create(&thread, NULL, one_thread, &task) != 0)
-        return;
-    begun = true;
-    (void)pthread_join(thread, NULL);
-    snprintf(path, sizeof path, "/proc/self/task/%ld", task);
-    while (access(path, F_OK) == 0)
-        cft_os_yield();
+    if (count)
+        return count;
+    if (pthread_create(&thread, NULL, one_thread, &task) == 0) {
+        (void)pthread_join(thread, NULL);
+        snprintf(path, sizeof path, "/proc/self/task/%ld", task);
+        while (access(path, F_OK) == 0)
+            cft_os_yield();
+    }
+    count = tasks();
+    return count;
 }
 
 static void *start(cft *t)
@@ -188,8 +192,7 @@ static void *start(cft *t)
     w->t = t;
     if (!lookups.gate)
         lookups.gate = cft_gate_new();
-    begin_threads();
-    w->tasks = tasks();
+    w->tasks = own_tasks();
     return w;
 }
 
