@@ -61,7 +61,8 @@ typedef struct cede_work {
  *
  * Any work may be reported so, a close too, also that of a dropped handle: it is begun anew, and no
  * cause ends it. A CEDE_OP_WORK that was cancelled before its function began is reported AGAIN, not
- * CEDE_ECANCELED, which is what the function may return.
+ * CEDE_ECANCELED, which is what the function may return. What that returns above 0 or below -999 is
+ * reported CEDE_EUNKNOWN, and never as it is.
  *
  * PARK: the work is offered again on the loop's next turns, which come when something has been
  * reported, and else every 10 ms. While nothing is in flight, ready or staged, nobody will make

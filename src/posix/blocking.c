@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../work.h"
 #include "child.h"
 #include "error.h"
 #include "net.h"
@@ -44,8 +45,7 @@ static int error_of(long returned)
 
 static int do_work(cedi_blocking *work)
 {
-    cede_status status = work->args.work.run(work->args.work.argument, &work->count);
-    work->status = status > CEDE_REPORT_AGAIN && status <= 0 ? status : CEDE_EUNKNOWN;
+    work->status = cedi_work_run(work->args.work.run, work->args.work.argument, &work->count);
     return 0;
 }
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../work.h"
+
 static cede_status fault(const cede_sim *world, const char *step)
 {
     const cede_sim_config *config = &world->config;
@@ -157,7 +159,7 @@ static void report(sim_loop *loop, sim_work *work)
     sim_unlock(world);
     if (run) {
         count = 0;
-        status = run(argument, &count);
+        status = cedi_work_run(run, argument, &count);
     } else if (op == CEDE_OP_WORK && status == CEDE_ECANCELED) {
         status = CEDE_REPORT_AGAIN; /* it has not begun: what it returns is its own */
     }

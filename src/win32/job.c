@@ -15,12 +15,13 @@
 
 #include <string.h>
 
+#include "../work.h"
+
 /* ---- On a thread ---------------------------------------------------------------------------- */
 
 static uint32_t do_work(win_job *job)
 {
-    cede_status status = job->args.work.run(job->args.work.argument, &job->count);
-    job->status = status > CEDE_REPORT_AGAIN && status <= 0 ? status : CEDE_EUNKNOWN;
+    job->status = cedi_work_run(job->args.work.run, job->args.work.argument, &job->count);
     return 0;
 }
 

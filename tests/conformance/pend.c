@@ -231,6 +231,27 @@ CFT_CASE(work_without_a_function_is_invalid)
     CFT_STATUS(t, rec, CEDE_EINVAL);
 }
 
+/* Numbers that a backend has for the core (backend.h), and others that no status has. */
+CFT_CASE(work_may_return_any_number)
+{
+    static const cede_status returned[] = {-1000, -1001,     -1002, -1003,    -1004,
+                                           -5000, INT32_MIN, 1,     INT32_MAX};
+    enum { MANY = sizeof returned / sizeof returned[0] };
+    struct job *jobs = cft_alloc(t, MANY * sizeof *jobs);
+    cft_rec *all[MANY];
+    for (uint32_t i = 0; i < MANY; i++) {
+        jobs[i].status = returned[i];
+        jobs[i].count = i + 1;
+        all[i] = cft_new(t);
+        cede_prep_work(all[i]->req, run_job, &jobs[i]);
+        cft_submit(all[i]);
+        cft_await(t, all[i]);
+        CFT_EXPECT(t, atomic_load(&jobs[i].ran) == 1);
+        CFT_STATUS(t, all[i], CEDE_EUNKNOWN);
+        CFT_EXPECT(t, all[i]->result.count == i + 1);
+    }
+}
+
 struct talker {
     cede_ticket pend;
     cede_ticket timer;
