@@ -153,7 +153,8 @@ typedef struct cede_backend {
      * cede_core_cancel_again or a wake, at most timeout_ns (0: does not wait; CEDE_FOREVER).
      * CEDE_OK also when nothing came; a failure means that the instance is broken beyond use. */
     cede_status (*wait)(void *self, uint64_t timeout_ns);
-    /* Ends a wait, the present or the next. Any thread. Allocates nothing, cannot fail. */
+    /* Ends a wait, the present or the next. Any thread, also in a signal handler that interrupted
+     * any of the others here (cede_stop). Allocates nothing, cannot fail. */
     void (*wake)(void *self);
     /* Monotonic nanoseconds. */
     uint64_t (*now)(void *self);

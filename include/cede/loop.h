@@ -163,7 +163,8 @@ CEDE_API void cede_fail(cede_ticket scope, cede_status why);
 CEDE_API void cede_extend(cede_ticket, uint64_t in_ns);
 
 /* Completes a pend, with this status and count, which are passed on as they are. The first recorded
- * of this and a cancel wins. Nothing on any other ticket. Any thread, any time. */
+ * of this and a cancel wins. Nothing on any other ticket. Any thread, any time; like cede_cancel
+ * not from a signal handler. */
 CEDE_API void cede_complete(cede_ticket pend, cede_status, uint64_t count);
 
 /* ---- Running -------------------------------------------------------------------------------- */

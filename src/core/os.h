@@ -34,11 +34,11 @@ void cede_os_say(const char *line);
 /* The same, and stops the process. */
 _Noreturn void cede_os_fatal(const char *line);
 
-/* A gate: open lets one wait pass, the present or the next. */
+/* A gate: open lets one wait pass, the present or the next. One thread waits at it. */
 typedef struct cede_os_gate cede_os_gate;
 cede_os_gate *cede_os_gate_new(void); /* NULL: out of memory */
 void cede_os_gate_free(cede_os_gate *);
-void cede_os_gate_open(cede_os_gate *); /* any thread */
+void cede_os_gate_open(cede_os_gate *); /* any thread, on POSIX also in a signal handler */
 void cede_os_gate_wait(cede_os_gate *, uint64_t timeout_ns);
 
 #ifdef CEDI_CHECKED

@@ -4,11 +4,14 @@
  */
 #include "../core/os.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -86,62 +89,68 @@ _Noreturn void cede_os_fatal(const char *line)
     abort();
 }
 
+/* ---- The gate -------------------------------------------------------------------------------- */
+
+/* A word, and the kernel's queue of those who sleep for it (futex(2)): what opens a gate may be a
+ * signal handler, which may have interrupted the very thread that is about to sleep, so there is no
+ * lock to be found taken. Who sleeps says what he saw: the kernel looks again, and a word that was
+ * set meanwhile keeps him awake. It takes no descriptor, and nothing that could fail later. */
 struct cede_os_gate {
-    pthread_mutex_t mutex;
-    pthread_cond_t moved;
-    int open;
+    _Atomic uint32_t open;
 };
+
+#if defined(SYS_futex_time64) /* of 32 bits: there are two calls, by what the C library's time is */
+#define FUTEX (sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex)
+#else
+#define FUTEX SYS_futex
+#endif
+
+/* ThreadSanitizer keeps a signal that comes outside of the calls it knows until the next of those:
+ * a handler would not be run while its thread sleeps here. */
+#if defined(__SANITIZE_THREAD__)
+#define NAP_MOST UINT64_C(10000000)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NAP_MOST UINT64_C(10000000)
+#endif
+#endif
+#ifndef NAP_MOST
+#define NAP_MOST UINT64_MAX
+#endif
 
 cede_os_gate *cede_os_gate_new(void)
 {
-    cede_os_gate *gate = calloc(1, sizeof *gate);
-    pthread_condattr_t attributes;
-    if (!gate)
-        return NULL;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (pthread_mutex_init(&gate->mutex, NULL) != 0) {
-        free(gate);
-        gate = NULL;
-    } else if (pthread_cond_init(&gate->moved, &attributes) != 0) {
-        (void)pthread_mutex_destroy(&gate->mutex);
-        free(gate);
-        gate = NULL;
-    }
-    (void)pthread_condattr_destroy(&attributes);
-    return gate;
+    return calloc(1, sizeof(cede_os_gate));
 }
 
 void cede_os_gate_free(cede_os_gate *gate)
 {
-    if (!gate)
-        return;
-    (void)pthread_cond_destroy(&gate->moved);
-    (void)pthread_mutex_destroy(&gate->mutex);
     free(gate);
 }
 
+/* To wake those who sleep for a word of one's own does not fail, and so leaves errno alone. */
 void cede_os_gate_open(cede_os_gate *gate)
 {
-    (void)pthread_mutex_lock(&gate->mutex);
-    gate->open = 1;
-    (void)pthread_cond_signal(&gate->moved);
-    (void)pthread_mutex_unlock(&gate->mutex);
+    if (atomic_exchange(&gate->open, 1) == 0)
+        (void)syscall(FUTEX, &gate->open, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Ends also for a signal, and for nothing. UINT64_MAX: for ever. */
+static void nap(cede_os_gate *gate, uint64_t ns)
+{
+    uint64_t most = ns < NAP_MOST ? ns : NAP_MOST;
+    struct timespec length = {.tv_sec = (time_t)(most / UINT64_C(1000000000)),
+                              .tv_nsec = (long)(most % UINT64_C(1000000000))};
+    (void)syscall(FUTEX, &gate->open, FUTEX_WAIT_PRIVATE, 0, most == UINT64_MAX ? NULL : &length,
+                  NULL, 0);
 }
 
 void cede_os_gate_wait(cede_os_gate *gate, uint64_t timeout_ns)
 {
     uint64_t now = cede_os_now();
     uint64_t end = timeout_ns > (uint64_t)INT64_MAX - now ? UINT64_MAX : now + timeout_ns;
-    struct timespec until = {.tv_sec = (time_t)(end / UINT64_C(1000000000)),
-                             .tv_nsec = (long)(end % UINT64_C(1000000000))};
-    (void)pthread_mutex_lock(&gate->mutex);
-    while (!gate->open) {
-        if (end == UINT64_MAX)
-            (void)pthread_cond_wait(&gate->moved, &gate->mutex);
-        else if (pthread_cond_timedwait(&gate->moved, &gate->mutex, &until) != 0)
-            break;
+    while (atomic_exchange(&gate->open, 0) == 0 && now < end) {
+        nap(gate, end == UINT64_MAX ? UINT64_MAX : end - now);
+        now = cede_os_now();
     }
-    gate->open = 0;
-    (void)pthread_mutex_unlock(&gate->mutex);
 }
