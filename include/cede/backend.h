@@ -164,7 +164,8 @@ typedef struct cede_backend {
     cede_status (*attach)(void *self, intptr_t native, uint32_t *kind);
     /* Undoes attach, for cede_release. CEDE_ENOTSUP: cannot. NULL: nothing to undo. */
     cede_status (*detach)(void *self, intptr_t native);
-    /* Closes a descriptor that is bound to no loop, and waits for nothing. Any thread. */
+    /* Closes a descriptor that is bound to no loop, and waits for nothing but the system's own work
+     * for it. Any thread. */
     void (*discard)(intptr_t native);
     /* A descriptor is the program's from here, by cede_release: attached before or not, bound to a
      * loop or to none. Any thread. NULL: nothing is kept of it elsewhere. */

@@ -64,9 +64,11 @@ extern "C" {
  * then say what they say in that mode), fails its requests with CEDE_EBADF or CEDE_EINVAL, and on
  * Linux a socket that is neither SOCK_STREAM nor SOCK_DGRAM with CEDE_ENOTSUP; it can still be
  * closed. (As CEDE_KIND_OBJECT such a socket can be polled.) A linger that is set behind the
- * library's back, when it has used the socket, may block the loop that closes it. A Windows socket
- * without WSA_FLAG_OVERLAPPED does one thing at a time: a shutdown, an option or a poll that comes
- * while a receive pends on it keeps the loop until that ends. Any thread; may allocate. */
+ * library's back, when it has used the socket, may block the loop that closes it; so may, for some
+ * 0.25 s, the close of an inotify descriptor that was named something else than CEDE_KIND_WATCH,
+ * CEDE_KIND_OBJECT or CEDE_KIND_AUTO (system.h). A Windows socket without WSA_FLAG_OVERLAPPED does
+ * one thing at a time: a shutdown, an option or a poll that comes while a receive pends on it keeps
+ * the loop until that ends. Any thread; may allocate. */
 CEDE_API cede_handle cede_import(intptr_t native, uint32_t kind, uint32_t flags);
 
 /* Gives the native descriptor back and makes the handle stale. CEDE_OK: *native is the caller's.

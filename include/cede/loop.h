@@ -36,10 +36,10 @@ typedef struct cede_options {
                                    cede_prep_work has one while it runs, and so has what the kernel
                                    has no operation for (on Linux readlink, readdir, copy,
                                    set_times, set_mode, spawn and others, transfers at the position
-                                   of a file with CEDE_OPEN_DIRECT, and the close of a socket that
-                                   lingers, for as long as it does): what finds none free waits, in
-                                   order. Closes do not wait for works: where these have all
-                                   threads, one more is made */
+                                   of a file with CEDE_OPEN_DIRECT, the close of a watch, and that
+                                   of a socket that lingers, for as long as it does): what finds
+                                   none free waits, in order. Closes do not wait for works: where
+                                   these have all threads, one more is made */
     uint64_t spin_ns;           /* look for completions so long before sleeping (0) */
     cede_trace_fn *trace;       /* NULL: standard error, and only for what hangs */
     void *trace_context;

@@ -172,6 +172,9 @@ CEDE_API void cede_prep_child_kill(cede_req *, cede_handle child, uint32_t how);
  * What is changed through another name of a file, elsewhere, may be told or not (Linux: only what
  * is changed through the name in this directory); through a file that is open it may be told when
  * that name is gone already (Linux: CEDE_CHANGE_MODIFIED behind CEDE_CHANGE_REMOVED).
+ * On Linux the close of a watch takes up to a quarter of a second on a busy machine; it is made on
+ * a thread of the pool, and keeps no loop, but where there is no thread. Only a cede_drop of one
+ * that no loop has used yet closes it in the call: use a close request where that matters.
  * CEDE_ENOENT, CEDE_ENOTDIR; flags: 0. */
 CEDE_API void cede_prep_watch(cede_req *, const char *path, uint32_t flags);
 

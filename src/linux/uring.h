@@ -72,7 +72,7 @@ void cedi_memory_free(void *);
 
 /* Own bits of a handle's kind. */
 #define URING_KIND_DIRECT  0x1000u /* a file or disk with O_DIRECT: see uring_handle.c */
-#define URING_KIND_FLUSHES 0x2000u /* its close may have to wait */
+#define URING_KIND_FLUSHES 0x2000u /* its close may take its time */
 
 #define URING_CANCEL    (UINT64_C(1) << 63)
 #define URING_JOB       (UINT64_C(1) << 62)
@@ -418,6 +418,9 @@ void cedi_uring_job_free(uring *, uring_job *);
 bool cedi_uring_to_pool(uring *, const cede_work *); /* returns true */
 /* With a child's streams, which are the work's from here, whatever comes of it. */
 bool cedi_uring_to_pool_with(uring *, const cede_work *, const int streams[3]);
+/* A record that has been in the ring goes there for its last step, past works. False: it could not;
+ * nothing has changed. */
+bool cedi_uring_job_to_pool(uring *, uring_job *);
 void cedi_uring_take_finished(uring *);
 void cedi_uring_job_completed(uring *, uint64_t token, int result);
 int cedi_uring_job_cancel(uring *, uring_job *);

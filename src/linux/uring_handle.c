@@ -5,7 +5,8 @@
  * network file systems, overlays), which a worker makes. What a flush says is any number, also that
  * of a worker that could not be had (ECANCELED), before which nothing was closed; and once it was,
  * the number of the descriptor may be another file's. So what may have a flush is closed by the
- * pool, where it is known whether the call was made.
+ * pool, where it is known whether the call was made. So is a watch: the kernel ends it inside the
+ * call, behind work of its own that may take a quarter of a second (docs/facts-linux.md).
  *
  * The loop's thread.
  */
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -90,6 +92,27 @@ static bool may_flush(uring *self, int fd, const struct stat *what)
     return !plain;
 }
 
+/* Of what has no name in a file system inotify and fanotify alone tell how much can be read. */
+static bool is_watch(int fd)
+{
+    int bytes;
+    return ioctl(fd, FIONREAD, &bytes) == 0;
+}
+
+static bool closes_late(uring *self, int fd, const struct stat *what, uint32_t kind)
+{
+    switch (what->st_mode & S_IFMT) {
+    case S_IFREG:
+        return may_flush(self, fd, what);
+    case S_IFCHR:
+        return (kind & CEDE_KIND_CHAR) && major(what->st_rdev) != MEMORY_DEVICES;
+    case 0:
+        return is_watch(fd);
+    default:
+        return false;
+    }
+}
+
 /* With the bits that are our own. 0 or an errno. */
 static int look_at(uring *self, int fd, uint32_t *kind)
 {
@@ -102,9 +125,7 @@ static int look_at(uring *self, int fd, uint32_t *kind)
         *kind = kind_of(what.st_mode, fd);
     if ((*kind == CEDE_KIND_FILE || *kind == CEDE_KIND_DISK) && is_direct(fd))
         *kind |= URING_KIND_DIRECT;
-    if (S_ISREG(what.st_mode) ? may_flush(self, fd, &what)
-                              : S_ISCHR(what.st_mode) && (*kind & CEDE_KIND_CHAR) &&
-                                    major(what.st_rdev) != MEMORY_DEVICES)
+    if (closes_late(self, fd, &what, *kind))
         *kind |= URING_KIND_FLUSHES;
     return 0;
 }
@@ -150,7 +171,7 @@ bool cedi_uring_start_close(uring *self, const cede_work *work)
     if ((kind == CEDE_KIND_STREAM || kind == CEDE_KIND_AUTO) &&
         URING_UNLIKELY(cedi_net_lingers((int)work->native)))
         return cedi_uring_to_pool(self, work);
-    if (URING_UNLIKELY(kind & URING_KIND_FLUSHES))
+    if (URING_UNLIKELY(kind & (URING_KIND_FLUSHES | CEDE_KIND_WATCH)))
         return cedi_uring_to_pool(self, work);
     if (URING_UNLIKELY(self->no_worker_closes))
         return cedi_uring_close_here(self, work);

@@ -194,6 +194,17 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
     return true;
 }
 
+bool cedi_uring_job_to_pool(uring *self, uring_job *job)
+{
+    job->pool.run = run_on_pool;
+    job->pool.holds = false;
+    if (cedi_pool_submit_past(self->pool, &job->pool) != CEDE_OK)
+        return false;
+    job->kind = URING_ON_POOL;
+    self->pool_live++;
+    return true;
+}
+
 bool cedi_uring_to_pool(uring *self, const cede_work *work)
 {
     return cedi_uring_to_pool_with(self, work, NULL);
@@ -343,7 +354,8 @@ int cedi_uring_job_cancel(uring *self, uring_job *job)
 {
     switch (job->kind) {
     case URING_ON_POOL:
-        if (!cedi_pool_remove(self->pool, &job->pool))
+        if (job->work.op == CEDE_OP_WATCH_MANY || /* its end is made, whatever else is wished */
+            !cedi_pool_remove(self->pool, &job->pool))
             return CEDE_CANCEL_NEVER;
         self->pool_live--;
         if (job->work.op == CEDE_OP_SPAWN)

@@ -149,7 +149,7 @@ static bool transfer(uring *self, const cede_work *work, bool sends, int flags)
 {
     if (URING_LIKELY(work->kind == CEDE_KIND_STREAM))
         return cedi_uring_socket_transfer(self, work, sends, flags);
-    if (work->args->io.length_bytes == 0 && work->kind != CEDE_KIND_PIPE)
+    if (work->args->io.length_bytes == 0 && !(work->kind & CEDE_KIND_PIPE))
         return cedi_uring_nothing(self, work, sends);
     return cedi_uring_transfer(self, work, sends ? IORING_OP_WRITE : IORING_OP_READ, work->moved);
 }
@@ -228,7 +228,7 @@ bool cedi_uring_start_sendv(uring *self, const cede_work *work)
         vec++;
         count--;
     }
-    if (count == 0 && work->kind == CEDE_KIND_PIPE)
+    if (count == 0 && (work->kind & CEDE_KIND_PIPE))
         return cedi_uring_stream_vector(self, work, work->args->vec.vec, 0, 0);
     if (count == 0)
         return cedi_uring_nothing(self, work, true);

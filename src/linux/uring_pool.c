@@ -206,7 +206,7 @@ static void receive(uring *self, uring_job *job)
     sqe->flags = cedi_uring_flags(self, job->picked.kind);
     if (socket)
         sqe->msg_flags = MSG_DONTWAIT;
-    else if (job->picked.kind == CEDE_KIND_PIPE && !job->picked.may_wait)
+    else if ((job->picked.kind & CEDE_KIND_PIPE) && !job->picked.may_wait)
         sqe->rw_flags = RWF_NOWAIT;
     if (group >= 0) {
         sqe->flags |= IOSQE_BUFFER_SELECT;

@@ -6,8 +6,8 @@
  * picks a buffer, reads events into it and makes changes of them in place, each of which is shorter
  * than the event that it comes from.
  *
- * Threads: watch runs on the pool, since a path may be on a slow file system; the rest is the
- * loop's.
+ * Threads: watch runs on the pool, since a path may be on a slow file system, and so does the end
+ * of one, for which the kernel takes its time; the rest is the loop's.
  */
 #include "uring.h"
 
@@ -136,6 +136,17 @@ static void let_kernel_read(uring *self, uring_job *job, int group)
     job->watch.reading = true;
 }
 
+/* Nothing comes any more: the end of a pipe takes the descriptor's place, and the kernel ends what
+ * was there inside that call. False: it was made here, since there is no thread. */
+static bool ends_elsewhere(uring *self, uring_job *job)
+{
+    job->work.native_other = self->end_fd;
+    if (cedi_uring_job_to_pool(self, job))
+        return true;
+    cedi_blocking_perform(&job->work);
+    return false;
+}
+
 /* What a read said, of a buffer that was picked unless it failed. */
 static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t number, bool picked)
 {
@@ -148,8 +159,8 @@ static void tell(uring *self, uring_job *job, ssize_t got, int error, uint32_t n
         filled = convert(view->base + number * view->stride_bytes, (size_t)got, &ended);
     if (picked)
         cede_core_item(self->core, job->token, filled, number); /* 0: it is free again */
-    if (ended && !job->watch.borrowed)
-        (void)dup3(self->end_fd, (int)job->work.native, O_CLOEXEC);
+    if (ended && !job->watch.borrowed && ends_elsewhere(self, job))
+        return;
     if (ended || (got == 0 && !error))
         over(self, job, CEDE_OK, 0, 0);
     else if (filled)

@@ -205,6 +205,13 @@ static int do_watch(cedi_blocking *work)
     return error;
 }
 
+/* What its directory has gone of: what native_other names takes its place. */
+static int do_watch_end(cedi_blocking *work)
+{
+    (void)dup3((int)work->native_other, (int)work->native, O_CLOEXEC);
+    return 0;
+}
+
 /* The arguments are lent: a thread may read them. */
 static int do_spawn(cedi_blocking *work)
 {
@@ -214,7 +221,7 @@ static int do_spawn(cedi_blocking *work)
     return error;
 }
 
-/* Of what lingers. Interrupted or not, the descriptor is gone (close(2)). */
+/* Of what may take its time. Interrupted or not, the descriptor is gone (close(2)). */
 static int do_close(cedi_blocking *work)
 {
     return close((int)work->native) != 0 && errno != EINTR ? errno : 0;
@@ -234,7 +241,7 @@ static const struct {
     [CEDE_OP_WATCH] = {do_watch},         [CEDE_OP_READ] = {do_transfer},
     [CEDE_OP_WRITE] = {do_transfer},      [CEDE_OP_READ_ALL] = {do_transfer},
     [CEDE_OP_WRITE_ALL] = {do_transfer},  [CEDE_OP_READV] = {do_vector},
-    [CEDE_OP_WRITEV] = {do_vector},
+    [CEDE_OP_WRITEV] = {do_vector},       [CEDE_OP_WATCH_MANY] = {do_watch_end},
 };
 
 void cedi_blocking_perform(cedi_blocking *work)
