@@ -221,7 +221,8 @@ CEDE_API void cede_prep_timer_at(cede_req *, uint64_t at_ns);
  * (CEDE_EUNKNOWN, if that is above 0 or below -999). The argument is ceded. Cancelled before it
  * starts, it never runs; once running it is left to end. NULL: CEDE_EINVAL. What the system has no
  * asynchronous form of (on Linux copy, readdir, readlink, spawn, watch and more) is done on these
- * threads, too, and waits while all of them work: so a work must not wait for such a one. */
+ * threads, too, and waits while all of them work: so a work must not wait for such a one. (On sim
+ * it runs on the loop's thread, and must not wait for anything that the loop does: sim.h.) */
 CEDE_API void cede_prep_work(cede_req *, cede_work_fn *run, void *argument);
 
 /* The number and name of the operation that a request was last prepared for. The caller must own

@@ -52,13 +52,16 @@
  * has changed by then, the process stops (law 5).
  *
  * Work (cede_prep_work) runs on the loop's thread, inside its wait, at a moment like any other.
+ * While it runs, nothing else of the loop does: one that waits for a callback, or for a request of
+ * the loop, waits for ever here, though on a real system another thread would have it.
  *
  * Threads. A world may be shared by several loops, and any function here may be called on any
  * thread, also while a loop runs; but only programs of one thread are deterministic. A wait of
  * CEDE_FOREVER in which nothing can ever happen sleeps until another thread wakes the loop or
  * changes the world; see CEDE_SIM_DEADLOCK_FAILS and patience_ns.
  *
- * Memory comes from malloc, not from cede's allocator: a simulated kernel has memory of its own.
+ * Memory comes from malloc, not from cede's allocator (cede_set_allocator), which has what the core
+ * takes: a simulated kernel has memory of its own.
  */
 #ifndef CEDE_SIM_H
 #define CEDE_SIM_H

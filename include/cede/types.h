@@ -180,7 +180,8 @@ typedef struct cede_allocator {
 
 /* Sets the process's allocator (NULL: back to the C library's). Before the first cede_loop_open
  * and cede_import; CEDE_EBUSY once memory has been taken. Slots, loops and handle entries are
- * recycled but never freed, so that a late wish always finds memory. */
+ * recycled but never freed, so that a late wish always finds memory. Of loops on sim this is the
+ * core's memory alone: what the simulated kernel needs comes from malloc (sim.h). */
 CEDE_API cede_status cede_set_allocator(const cede_allocator *);
 
 #ifdef __cplusplus
