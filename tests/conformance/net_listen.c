@@ -417,7 +417,7 @@ static void connect_mapped(cft *t, cede_handle listener, uint16_t port)
 CFT_CASE(connect_to_a_mapped_address_is_one_over_ipv4)
 {
     cede_address at;
-    cede_handle listener = cft_listening(t, CFT_TCP, &at);
+    cede_handle listener = cft_listening_alone(t, CFT_TCP, &at);
     connect_mapped(t, listener, at.port ? at.port : 1);
     cft_closed(t, listener);
     cede_address nobody = cft_mapped_loopback(at.port ? at.port : 1);
