@@ -44,7 +44,7 @@ typedef struct world {
     int uffd;
     unsigned char *pages;
     unsigned char kept[PAGE];
-    uint32_t tasks; /* before the run */
+    uint32_t tasks; /* without any of a case's */
 } world;
 
 /* Look-ups that hang. Those that were left may still be in the hook when their run is over, so this
@@ -167,15 +167,13 @@ static uint32_t own_tasks(void)
     char path[64];
     long task = 0;
     pthread_t thread;
-    if (count)
-        return count;
-    if (pthread_create(&thread, NULL, one_thread, &task) == 0) {
+    if (count == 0 && pthread_create(&thread, NULL, one_thread, &task) == 0) {
         (void)pthread_join(thread, NULL);
         snprintf(path, sizeof path, "/proc/self/task/%ld", task);
         while (access(path, F_OK) == 0)
             cft_os_yield();
+        count = tasks();
     }
-    count = tasks();
     return count;
 }
 
