@@ -11,10 +11,12 @@ static volatile sig_atomic_t handled, changed;
 
 static void handle(int number)
 {
+    int before = errno;
     (void)number;
     errno = 4711;
     cede_stop(loop);
     changed |= errno != 4711;
+    errno = before;
     handled = 1;
 }
 
