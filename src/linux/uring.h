@@ -418,7 +418,7 @@ void cedi_uring_job_free(uring *, uring_job *);
 bool cedi_uring_to_pool(uring *, const cede_work *); /* returns true */
 /* With a child's streams, which are the work's from here, whatever comes of it. */
 bool cedi_uring_to_pool_with(uring *, const cede_work *, const int streams[3]);
-/* A record that has been in the ring goes there for its last step, past works. False: it could not;
+/* A record that has been in the ring goes there for its last step. False: it could not;
  * nothing has changed. */
 bool cedi_uring_job_to_pool(uring *, uring_job *);
 void cedi_uring_take_finished(uring *);

@@ -162,6 +162,20 @@ static void run_on_pool(cedi_pool_job *job, void *thread)
     cedi_blocking_perform(&((uring_job *)job)->work);
 }
 
+/* What ends something waits for no work (law 10). */
+static cede_status submit(uring *self, uring_job *job)
+{
+    uint32_t op = job->work.op;
+    cede_status status;
+    job->pool.run = run_on_pool;
+    job->pool.holds = op == CEDE_OP_WORK;
+    status = op == CEDE_OP_CLOSE || op == CEDE_OP_WATCH_MANY
+                 ? cedi_pool_submit_past(self->pool, &job->pool)
+                 : cedi_pool_submit(self->pool, &job->pool);
+    self->pool_live += status == CEDE_OK;
+    return status;
+}
+
 bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int streams[3])
 {
     uring_job *job = cedi_uring_job_new(self, work, URING_ON_POOL);
@@ -173,14 +187,9 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
     }
     if (streams)
         memcpy(job->work.streams, streams, sizeof job->work.streams);
-    job->pool.run = run_on_pool;
-    job->pool.holds = work->op == CEDE_OP_WORK;
-    status = work->op == CEDE_OP_CLOSE ? cedi_pool_submit_past(self->pool, &job->pool)
-                                       : cedi_pool_submit(self->pool, &job->pool);
-    if (status == CEDE_OK) {
-        self->pool_live++;
+    status = submit(self, job);
+    if (status == CEDE_OK)
         return true;
-    }
     cedi_uring_job_free(self, job);
     if (streams)
         cedi_child_streams_close(streams);
@@ -196,12 +205,9 @@ bool cedi_uring_to_pool_with(uring *self, const cede_work *work, const int strea
 
 bool cedi_uring_job_to_pool(uring *self, uring_job *job)
 {
-    job->pool.run = run_on_pool;
-    job->pool.holds = false;
-    if (cedi_pool_submit_past(self->pool, &job->pool) != CEDE_OK)
+    if (submit(self, job) != CEDE_OK)
         return false;
     job->kind = URING_ON_POOL;
-    self->pool_live++;
     return true;
 }
 

@@ -26,14 +26,8 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-#if defined(__SANITIZE_THREAD__)
-#define URING_WITH_TSAN
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define URING_WITH_TSAN
-#endif
-#endif
-#ifdef URING_WITH_TSAN
+#include "../posix/tsan.h"
+#ifdef CEDE_WITH_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -126,7 +120,7 @@ static cede_status refuse(const cede_backend_setup *setup, int error)
 
 /* liburing maps rings by system calls of its own, which ThreadSanitizer does not see: to it a ring
  * at a place where another thread's has been would be a race. */
-#ifdef URING_WITH_TSAN
+#ifdef CEDE_WITH_TSAN
 static char rings;
 #define GONE() __tsan_release(&rings)
 #define MADE() __tsan_acquire(&rings)

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tsan.h"
+
 static pthread_mutex_t process_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t alive_once = PTHREAD_ONCE_INIT;
 static volatile uint32_t alive_fallback = 1;
@@ -107,14 +109,9 @@ struct cede_os_gate {
 
 /* ThreadSanitizer keeps a signal that comes outside of the calls it knows until the next of those:
  * a handler would not be run while its thread sleeps here. */
-#if defined(__SANITIZE_THREAD__)
+#ifdef CEDE_WITH_TSAN
 #define NAP_MOST UINT64_C(10000000)
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define NAP_MOST UINT64_C(10000000)
-#endif
-#endif
-#ifndef NAP_MOST
+#else
 #define NAP_MOST UINT64_MAX
 #endif
 

@@ -137,7 +137,7 @@ static uint32_t take_now(win *self, OVERLAPPED_ENTRY *entries, uint32_t most, ui
 }
 
 uint32_t cedi_win_embed_take(win *self, OVERLAPPED_ENTRY *entries, uint32_t most, uint32_t *count,
-                             uint32_t timeout_ms, bool alertable)
+                             uint32_t timeout_ms)
 {
     DWORD waited;
     uint32_t error;
@@ -148,7 +148,7 @@ uint32_t cedi_win_embed_take(win *self, OVERLAPPED_ENTRY *entries, uint32_t most
     error = take_now(self, entries, most, count);
     if (*count > 0 || (error && error != WAIT_TIMEOUT))
         return error;
-    waited = WaitForSingleObjectEx(self->embed->ready, timeout_ms, alertable);
+    waited = WaitForSingleObjectEx(self->embed->ready, timeout_ms, TRUE);
     if (waited == WAIT_IO_COMPLETION)
         return WAIT_IO_COMPLETION;
     return take_now(self, entries, most, count);

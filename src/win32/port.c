@@ -99,17 +99,18 @@ static void take_packet(win *self, const OVERLAPPED_ENTRY *entry)
     (void)atomic_exchange_explicit(&self->woken, false, memory_order_seq_cst);
 }
 
-static uint32_t dequeue(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint32_t timeout_ms,
-                        bool alertable)
+/* A sleep is always alertable: routines of the program's own that are queued to the thread run in
+ * it, too. */
+static uint32_t dequeue(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint32_t timeout_ms)
 {
     uint32_t error = cedi_win_fault(self, "GetQueuedCompletionStatusEx");
     *count = 0;
     if (error)
         return error;
     if (self->embed)
-        return cedi_win_embed_take(self, entries, self->packets, count, timeout_ms, alertable);
+        return cedi_win_embed_take(self, entries, self->packets, count, timeout_ms);
     return self->calls.get_completions(self->port, entries, self->packets, count, timeout_ms,
-                                       alertable);
+                                       timeout_ms > 0);
 }
 
 /* ---- The wait ------------------------------------------------------------------------------- */
@@ -129,26 +130,20 @@ static uint32_t milliseconds(uint64_t ns)
     return ms < INFINITE ? (uint32_t)ms : INFINITE - 1;
 }
 
-static uint32_t sleep_finely(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count,
-                             uint64_t timeout_ns)
+/* The timer ends it; should that fail, it ends by itself, a little late. */
+static uint32_t sleep(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint64_t timeout_ns)
 {
     LARGE_INTEGER due;
     uint32_t error;
-    due.QuadPart = -(LONGLONG)((timeout_ns + 99) / 100);
-    if (!SetWaitableTimer(self->timer, &due, 0, time_is_over, NULL, FALSE))
-        return dequeue(self, entries, count, milliseconds(timeout_ns), true);
-    /* The timer ends it; should that fail, it ends by itself, a little late. */
-    error = dequeue(self, entries, count, milliseconds(timeout_ns), true);
-    (void)CancelWaitableTimer(self->timer);
+    bool finely = self->timer && timeout_ns < FINE_MOST;
+    if (finely) {
+        due.QuadPart = -(LONGLONG)((timeout_ns + 99) / 100);
+        finely = SetWaitableTimer(self->timer, &due, 0, time_is_over, NULL, FALSE);
+    }
+    error = dequeue(self, entries, count, milliseconds(timeout_ns));
+    if (finely)
+        (void)CancelWaitableTimer(self->timer);
     return error;
-}
-
-/* Always alertable: routines of the program's own that are queued to the thread run in it, too. */
-static uint32_t sleep(win *self, OVERLAPPED_ENTRY *entries, uint32_t *count, uint64_t timeout_ns)
-{
-    if (self->timer && timeout_ns < FINE_MOST)
-        return sleep_finely(self, entries, count, timeout_ns);
-    return dequeue(self, entries, count, milliseconds(timeout_ns), true);
 }
 
 static cede_status status_of(uint32_t error)
@@ -170,15 +165,15 @@ static cede_status take_packets(win *self, uint64_t timeout_ns)
 {
     OVERLAPPED_ENTRY entries[AT_ONCE];
     uint32_t count = 0, most = TURN_MOST, error;
-    error = timeout_ns ? sleep(self, entries, &count, timeout_ns)
-                       : dequeue(self, entries, &count, 0, false);
+    error =
+        timeout_ns ? sleep(self, entries, &count, timeout_ns) : dequeue(self, entries, &count, 0);
     while (error == 0 && count > 0) {
         for (uint32_t i = 0; i < count; i++)
             take_packet(self, &entries[i]);
         most = most > count ? most - count : 0;
         if (count < self->packets || most == 0)
             break;
-        error = dequeue(self, entries, &count, 0, false);
+        error = dequeue(self, entries, &count, 0);
     }
     if (self->embed && most == 0)
         cedi_win_embed_signal(self);

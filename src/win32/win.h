@@ -419,7 +419,7 @@ void cedi_win_embed_signal(win *);
 void cedi_win_embed_wake(win *); /* any thread; does nothing where nothing is embedded */
 /* The packets of an embedded loop: like the port's own, by way of the thread that watches it. */
 uint32_t cedi_win_embed_take(win *, OVERLAPPED_ENTRY *, uint32_t most, uint32_t *count,
-                             uint32_t timeout_ms, bool alertable);
+                             uint32_t timeout_ms);
 
 /* ---- ops.c ---------------------------------------------------------------------------------- */
 
