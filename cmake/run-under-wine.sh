@@ -14,12 +14,15 @@
 set -eu
 program=$1
 
-dir=$(dirname "$program")
-dir=$(cd "$dir" && pwd)
-while [ "$dir" != / ] && [ ! -e "$dir/CMakeCache.txt" ]; do
-    dir=$(dirname "$dir")
+# Hundreds of starts are made: what the shell can do itself is no program's.
+case $program in
+/*) dir=${program%/*} ;;
+*) dir=$PWD/$program dir=${dir%/*} ;;
+esac
+while [ -n "$dir" ] && [ ! -e "$dir/CMakeCache.txt" ]; do
+    dir=${dir%/*}
 done
-if [ "$dir" = / ]; then
+if [ -z "$dir" ]; then
     dir=${TMPDIR:-/tmp}/cede-wine-$(id -u)
 fi
 WINEPREFIX=${CEDE_WINEPREFIX:-$dir/wine}

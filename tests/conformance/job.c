@@ -67,7 +67,8 @@ static void explore(const cft_job *job)
     const cft_settings *set = job->set;
     if (job->schedule != 11 || !job->world->explore || !(job->kase->schedules & CFT_SCHEDULE(9)))
         return; /* what moves too much for each step to fail does so for each order, too */
-    if (set->only_variant ? set->variant != ORDERS : set->every > 1)
+    /* In a slice each so many-th case has its turn. */
+    if (set->only_variant ? set->variant != ORDERS : cft_job_first(job) != set->every)
         return;
     job->world->explore(explore_program, (void *)job);
 }
@@ -82,9 +83,26 @@ static uint32_t choice(const cft_job *job)
     return sum + (uint32_t)job->set->seed;
 }
 
+uint32_t cft_job_turns(const cft_job *job, uint32_t schedules)
+{
+    uint32_t turns = job->set->turns, nth = 0;
+    uint32_t chosen = schedules & (CFT_SCHEDULE(0) | CFT_SCHEDULE(9)), others = schedules & ~chosen;
+    for (uint32_t i = 0; i < CFT_SCHEDULES; i++) {
+        if ((others & CFT_SCHEDULE(i)) && nth++ % turns == choice(job) % turns)
+            chosen |= CFT_SCHEDULE(i);
+    }
+    return chosen ? chosen : schedules;
+}
+
+/* Which of a kind a slice has: another one when all schedules had their turn. */
+static uint32_t choice_within(const cft_job *job)
+{
+    return choice(job) / job->set->turns;
+}
+
 uint64_t cft_job_first(const cft_job *job)
 {
-    return 1 + (uint64_t)(choice(job) % job->set->every);
+    return 1 + (uint64_t)(choice_within(job) % job->set->every);
 }
 
 /* A schedule's variants, one after the other; of a slice each so many-th, and at least one. */
@@ -166,7 +184,7 @@ int cft_job_run(void *context)
 
 bool cft_job_leaves_out(const cft_job *job, uint32_t modes)
 {
-    uint32_t other = choice(job) / job->set->every;
+    uint32_t other = choice_within(job) / job->set->every;
     if (job->set->every == 1)
         return false;
     if (cft_os_copies && job->set->fork)

@@ -23,6 +23,8 @@ typedef struct cft_job {
 
 /* Does it, in this process. Its exit code. */
 int cft_job_run(void *job);
+/* Of these schedules those that are the case's turn: S0 and S9 always. */
+uint32_t cft_job_turns(const cft_job *, uint32_t schedules);
 /* The first failing call, or closing step, that is the case's turn in a slice. */
 uint64_t cft_job_first(const cft_job *);
 /* A case of a slice has one kind of call fail, once or from then on: whether it is not this one.

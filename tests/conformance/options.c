@@ -19,7 +19,9 @@ static void usage(void)
           "  --limit SECONDS      for one run (30; CEDE_CONFORMANCE_LIMIT)\n"
           "  --every N            a slice: of the failing calls of S9, the closing steps of S12,\n"
           "                       the seeds of S5, S10, S11; each Nth, from another one on\n"
-          "                       in each case; and not every order\n"
+          "                       in each case; and of each Nth case every order\n"
+          "  --turns N            a slice: of the schedules but S0 and S9 each Nth, from another\n"
+          "                       one on in each case, and with each seed: N seeds see all\n"
           "  --tap                Test Anything Protocol on standard output\n"
           "  --junit FILE         JUnit XML\n"
           "  --results FOLDER     what comes of each case, in a file there\n"
@@ -94,6 +96,8 @@ static bool parse(cft_settings *set, int argc, char **argv)
             set->limit_seconds = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(option, "--every") == 0) {
             set->every = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(option, "--turns") == 0) {
+            set->turns = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(option, "--junit") == 0) {
             set->junit = argv[++i];
         } else if (strcmp(option, "--results") == 0) {
@@ -106,7 +110,7 @@ static bool parse(cft_settings *set, int argc, char **argv)
             return false;
         }
     }
-    return set->limit_seconds > 0 && set->repeat > 0 && set->every > 0;
+    return set->limit_seconds > 0 && set->repeat > 0 && set->every > 0 && set->turns > 0;
 }
 
 bool cft_parse(cft_settings *set, int argc, char **argv)
@@ -117,6 +121,7 @@ bool cft_parse(cft_settings *set, int argc, char **argv)
                           .seed = 1,
                           .repeat = 1,
                           .every = 1,
+                          .turns = 1,
                           .limit_seconds = limit ? (uint32_t)strtoul(limit, NULL, 10) : 30,
                           .fork = true};
     if (parse(set, argc, argv))

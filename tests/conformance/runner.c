@@ -98,9 +98,9 @@ static void write_arguments(const cft_job *job, char *out, size_t bytes)
         snprintf(schedule, sizeof schedule, "--schedule S%u", set->only_schedule);
     snprintf(out, bytes,
              "--board %s --backend %s --case %s %s --seed %" PRIu64
-             " --repeat %u --limit %u --every %u%s%s",
+             " --repeat %u --limit %u --every %u --turns %u%s%s",
              cft_os_shared_name(), job->world->name, job->kase->name, schedule, set->seed,
-             set->repeat, set->limit_seconds, set->every, without,
+             set->repeat, set->limit_seconds, set->every, set->turns, without,
              set->verbose ? " --verbose" : "");
 }
 
@@ -156,26 +156,28 @@ static void run_faults(cft_job *job, uint32_t first, uint32_t last, tally *sum)
 }
 
 /* The schedules that a case is run under. */
-static uint32_t schedules_of(const cft_settings *set, const cft_case *kase, const cft_world *world)
+static uint32_t schedules_of(const cft_job *job)
 {
+    const cft_settings *set = job->set;
+    const cft_case *kase = job->kase;
     uint32_t schedules =
-        kase->schedules & world->schedules & ~cft_left_out(kase->name, world->name);
+        kase->schedules & job->world->schedules & ~cft_left_out(kase->name, job->world->name);
     if (set->only_schedule != CFT_SCHEDULES)
         schedules &= CFT_SCHEDULE(set->only_schedule);
-    return schedules & ~set->without;
+    return cft_job_turns(job, schedules & ~set->without);
 }
 
 /* The two halves of a case. Processes of its own come from one that has not used the library: where
  * they are copies, all cases' first half comes before any second. */
 static void fail_allocations(cft_job *job, tally *sum)
 {
-    if (schedules_of(job->set, job->kase, job->world) & CFT_SCHEDULE(9))
+    if (schedules_of(job) & CFT_SCHEDULE(9))
         run_faults(job, 0, CFT_ALLOC_MODES, sum);
 }
 
 static void run_schedules(cft_job *job, tally *sum)
 {
-    uint32_t schedules = schedules_of(job->set, job->kase, job->world);
+    uint32_t schedules = schedules_of(job);
     int code = 0;
     job->schedules = schedules & ~CFT_SCHEDULE(9);
     if (job->schedules && !run_child(job, sum, &code))
@@ -291,7 +293,7 @@ static int be_child(const cft_settings *set, const cft_world *const *worlds)
     }
     if (!job.world || !job.kase)
         return 2;
-    job.schedules = schedules_of(set, job.kase, job.world);
+    job.schedules = schedules_of(&job);
     if (set->only_schedule == 9) {
         job.variant = set->variant;
         job.k = set->k;
