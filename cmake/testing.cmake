@@ -24,16 +24,23 @@ endif()
 # The exit code by which a test says that it cannot run here; it has printed why.
 set(CEDE_TEST_SKIPPED 77)
 
-# cede_test(NAME [SECONDS n] [RESULT file] COMMAND command...): a test of this build's programs. SECONDS
-# is for tests that take longer than most; a build that makes all tests slow makes them slower alike. If
-# the command begins with a program of this build and the build is for another system, the emulator runs
-# it. RESULT: where that program may have left what came of the test already (result-of.sh).
-function(cede_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS;RESULT" "COMMAND")
-    if(CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
-        return()
+# cede_test_is_wanted(NAME OUT): whether this run has the test of that name.
+function(cede_test_is_wanted name out)
+    set(${out} TRUE PARENT_SCOPE)
+    if((CEDE_TEST_SLICE AND NOT name MATCHES "${CEDE_TEST_SLICE}")
+       OR (CEDE_TEST_WITHOUT AND name MATCHES "${CEDE_TEST_WITHOUT}"))
+        set(${out} FALSE PARENT_SCOPE)
     endif()
-    if(CEDE_TEST_WITHOUT AND name MATCHES "${CEDE_TEST_WITHOUT}")
+endfunction()
+
+# cede_test(NAME [SECONDS n] [BY script] COMMAND command...): a test of this build's programs. SECONDS is
+# for tests that take longer than most; a build that makes all tests slow makes them slower alike. If the
+# command begins with a program of this build and the build is for another system, the emulator runs it.
+# BY: a script that is given all that command.
+function(cede_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 ARG "" "SECONDS;BY" "COMMAND")
+    cede_test_is_wanted(${name} wanted)
+    if(NOT wanted)
         return()
     endif()
     if(NOT ARG_SECONDS OR ARG_SECONDS LESS CEDE_TEST_SECONDS)
@@ -43,11 +50,7 @@ function(cede_test name)
     if(ARG_COMMAND MATCHES "^\\$<TARGET_FILE:")
         set(emulator ${CMAKE_CROSSCOMPILING_EMULATOR})
     endif()
-    set(result "")
-    if(ARG_RESULT)
-        set(result ${PROJECT_SOURCE_DIR}/cmake/result-of.sh ${ARG_RESULT})
-    endif()
-    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${result} ${CEDE_TEST_WRAPPER} ${emulator}
+    add_test(NAME ${CEDE_TEST_PREFIX}${name} COMMAND ${ARG_BY} ${CEDE_TEST_WRAPPER} ${emulator}
         ${ARG_COMMAND})
     set_tests_properties(${CEDE_TEST_PREFIX}${name} PROPERTIES
         SKIP_RETURN_CODE ${CEDE_TEST_SKIPPED} TIMEOUT ${ARG_SECONDS})

@@ -220,7 +220,7 @@ static void wait_for_other_end(waiter *self)
     if (!self->came && self->native >= 0)
         self->came = has_come(self->native);
     if (!self->came && self->path >= 0 && (self->pending & OPEN) && !self->broken) {
-        (void)close(self->native);
+        (void)cedi_close_elsewhere(self->native);
         self->native = -1;
     }
     end(self, OPEN | BEGUN);
@@ -241,13 +241,13 @@ static int choose(waiter *self)
 {
     int one = self->native >= 0 ? self->native : self->opened;
     if (self->native >= 0 && self->opened >= 0)
-        (void)close(self->opened);
+        (void)cedi_close_elsewhere(self->opened);
     if (one >= 0 && one == self->opened && self->job->fifo.native >= 0)
         (void)fcntl(one, F_SETFL, self->job->fifo.flags & (O_APPEND | O_DIRECT));
     if (self->came || (self->native >= 0 && has_come(self->native)))
         return one;
     if (one >= 0)
-        (void)close(one);
+        (void)cedi_close_elsewhere(one);
     return -1;
 }
 

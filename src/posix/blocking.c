@@ -20,6 +20,7 @@
 #include "child.h"
 #include "error.h"
 #include "net.h"
+#include "own_fd.h"
 
 /* valgrind looks at the memory that a system call is given, also a raw one. It is ceded, and so out
  * of bounds to it until the loop's thread opens it. */
@@ -200,7 +201,7 @@ static int do_watch(cedi_blocking *work)
     if (inotify_add_watch(fd, work->args.path.path, events) < 0)
         error = errno;
     if (error)
-        (void)close(fd);
+        (void)cedi_close_elsewhere(fd);
     work->count = error ? 0 : (uint64_t)fd;
     return error;
 }
@@ -224,7 +225,7 @@ static int do_spawn(cedi_blocking *work)
 /* Of what may take its time. Interrupted or not, the descriptor is gone (close(2)). */
 static int do_close(cedi_blocking *work)
 {
-    return close((int)work->native) != 0 && errno != EINTR ? errno : 0;
+    return cedi_close_elsewhere((int)work->native) != 0 && errno != EINTR ? errno : 0;
 }
 
 static const struct {

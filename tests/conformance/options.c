@@ -24,7 +24,6 @@ static void usage(void)
           "                       one on in each case, and with each seed: N seeds see all\n"
           "  --tap                Test Anything Protocol on standard output\n"
           "  --junit FILE         JUnit XML\n"
-          "  --results FOLDER     what comes of each case, in a file there\n"
           "  --verbose            each run and each callback\n"
           "  --no-fork            in this process: many cases sooner, or one in a debugger\n"
           "Exit status: 0, 1 if anything failed, 77 if everything was skipped.\n",
@@ -100,8 +99,6 @@ static bool parse(cft_settings *set, int argc, char **argv)
             set->turns = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(option, "--junit") == 0) {
             set->junit = argv[++i];
-        } else if (strcmp(option, "--results") == 0) {
-            set->results = argv[++i];
         } else if (strcmp(option, "--board") == 0) {
             set->board = argv[++i];
         } else if (strcmp(option, "--trial") == 0) {

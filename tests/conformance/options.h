@@ -19,7 +19,6 @@ typedef struct cft_settings {
     uint32_t every; /* of the steps of S9 and S12, and of seeds: each so many-th */
     uint32_t turns; /* of the schedules but S0 and S9: each so many-th */
     const char *junit;
-    const char *results;
     const char *board; /* in a child that was started anew: the name of its parent's */
     uint32_t trial;    /* in one that is for a trial (trial.c): which */
     bool tap, list, verbose, fork;

@@ -11,7 +11,6 @@ static struct {
     uint32_t room;
     uint32_t verdicts[CFT_VERDICTS];
     bool tap;
-    const char *results;
 } report;
 
 static char *copy(const char *text)
@@ -24,42 +23,9 @@ static char *copy(const char *text)
     return out;
 }
 
-static void result_path(char *out, size_t bytes, const char *world, const char *kase)
-{
-    snprintf(out, bytes, "%s/%s%s%s", report.results, world, *kase ? "." : "", kase);
-}
-
-void cft_report_forget(const char *world, const char *kase)
-{
-    char path[1024];
-    if (!report.results)
-        return;
-    result_path(path, sizeof path, world, kase);
-    (void)remove(path);
-}
-
-static void leave_result(const cft_outcome *row)
-{
-    static const int codes[CFT_VERDICTS] = {[CFT_FAILED] = 1, [CFT_SKIPPED] = 77};
-    char path[1024];
-    if (!report.results || row->verdict == CFT_LEFT)
-        return;
-    result_path(path, sizeof path, row->name, "");
-    FILE *out = fopen(path, "w");
-    if (!out) {
-        perror(path);
-        return;
-    }
-    fprintf(out, "%d\n%s: %llu runs, %.2f s\n%s\n", codes[row->verdict], row->name,
-            (unsigned long long)row->runs, row->seconds, row->text);
-    if (fclose(out) != 0)
-        (void)remove(path);
-}
-
-void cft_report_begin(bool tap, uint32_t planned, const char *results)
+void cft_report_begin(bool tap, uint32_t planned)
 {
     report.tap = tap;
-    report.results = results;
     if (tap)
         printf("TAP version 13\n1..%u\n", planned);
 }
@@ -77,7 +43,6 @@ void cft_report_add(const cft_outcome *outcome)
     row->name = copy(outcome->name);
     row->text = copy(outcome->text);
     report.verdicts[row->verdict]++;
-    leave_result(row);
     if (report.tap) {
         static const char *const notes[] = {"", "", " # SKIP ", " # as Wine does: ", " # SKIP "};
         printf("%s %u - %s%s%s\n", row->verdict == CFT_FAILED ? "not ok" : "ok", report.count,

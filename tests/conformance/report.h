@@ -1,6 +1,5 @@
 /*
- * What the runner tells: lines for people, TAP, JUnit XML, files for tests. The runner's thread
- * only.
+ * What the runner tells: lines for people, TAP, JUnit XML. The runner's thread only.
  */
 #ifndef CFT_REPORT_H
 #define CFT_REPORT_H
@@ -25,11 +24,7 @@ typedef struct cft_outcome {
     uint64_t runs;
 } cft_outcome;
 
-/* With `results`, a folder, each outcome is left there, too, but for what was not run: in a file
- * named as the case, an exit code and what is to be said (cmake/result-of.sh). */
-void cft_report_begin(bool tap, uint32_t planned, const char *results);
-/* What an earlier run left of it is gone. */
-void cft_report_forget(const char *world, const char *kase);
+void cft_report_begin(bool tap, uint32_t planned);
 /* Copies what it is given. */
 void cft_report_add(const cft_outcome *);
 /* Writes the summary and, with a path, JUnit XML. False if the file cannot be written. */

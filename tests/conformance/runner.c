@@ -343,13 +343,10 @@ static int run_all(const cft_settings *set, const cft_world *const *worlds)
         (void)remove(set->junit); /* of an earlier run: a case may end this one */
     if (!set->fork)
         cft_os_forget_ignored();
-    cft_report_begin(set->tap, planned, set->results);
+    cft_report_begin(set->tap, planned);
     uint32_t count = choose(set, worlds, jobs);
-    for (uint32_t i = 0; i < count; i++) {
-        cft_report_forget(jobs[i].world->name, jobs[i].kase->name);
-        if (!set->fork && cft_os_copies)
-            run_half(&jobs[i], fail_allocations, &sums[i]);
-    }
+    for (uint32_t i = 0; i < count && !set->fork && cft_os_copies; i++)
+        run_half(&jobs[i], fail_allocations, &sums[i]);
     for (uint32_t i = 0; i < count; i++)
         run_case(&jobs[i], &sums[i]);
     free(jobs);
