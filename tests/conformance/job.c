@@ -190,6 +190,6 @@ bool cft_job_leaves_out(const cft_job *job, uint32_t modes)
     if (cft_os_copies && job->set->fork)
         return job->variant != other % modes;
     if (job->variant < CFT_ALLOC_MODES)
-        return job->variant != other % (4 * CFT_ALLOC_MODES);
+        return job->variant != other % (8 * CFT_ALLOC_MODES);
     return job->variant - CFT_ALLOC_MODES != other % (modes - CFT_ALLOC_MODES);
 }

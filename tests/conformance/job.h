@@ -29,7 +29,7 @@ uint32_t cft_job_turns(const cft_job *, uint32_t schedules);
 uint64_t cft_job_first(const cft_job *);
 /* A case of a slice has one kind of call fail, once or from then on: whether it is not this one.
  * Where each failing allocation is dear beside the rest, which shares a process: one kind of all
- * other calls, and each fourth case has one kind of allocations. */
+ * other calls, and each eighth case has allocations fail, too. */
 bool cft_job_leaves_out(const cft_job *, uint32_t modes);
 
 #endif
