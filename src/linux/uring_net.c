@@ -297,12 +297,20 @@ bool cedi_uring_start_connect(uring *self, const cede_work *work)
     return true;
 }
 
+/* No accept is for a worker, even where that is forced: of several of a listener one that is being armed
+ * there may take the wakes of all the clients, and the others sleep on (docs/facts-linux.md). */
+static void keep_from_workers(struct io_uring_sqe *sqe)
+{
+    sqe->flags &= (uint8_t)~IOSQE_ASYNC;
+}
+
 /* Whose address nobody wants to know. */
 static bool accept_entry(uring *self, const cede_work *work, unsigned flags)
 {
     struct io_uring_sqe *sqe = entry(self, work, IORING_OP_ACCEPT, NULL, 0, 0);
     if (!sqe)
         return false;
+    keep_from_workers(sqe);
     sqe->accept_flags = SOCK_CLOEXEC;
     sqe->ioprio = (uint16_t)flags;
     return true;
@@ -328,6 +336,7 @@ bool cedi_uring_start_accept(uring *self, const cede_work *work)
     sqe = job_entry(self, work, IORING_OP_ACCEPT, &job);
     if (!sqe)
         return no_entry(self, work, job);
+    keep_from_workers(sqe);
     job->net.name_bytes = sizeof job->net.name;
     sqe->addr = (uint64_t)(uintptr_t)&job->net.name;
     sqe->addr2 = (uint64_t)(uintptr_t)&job->net.name_bytes;
