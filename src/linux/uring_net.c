@@ -297,8 +297,9 @@ bool cedi_uring_start_connect(uring *self, const cede_work *work)
     return true;
 }
 
-/* No accept is for a worker, even where that is forced: of several of a listener one that is being armed
- * there may take the wakes of all the clients, and the others sleep on (docs/facts-linux.md). */
+/* No accept is for a worker, even where that is forced: of several of a listener one that is being
+ * armed there may take the wakes of all the clients, and the others sleep on (docs/facts-linux.md).
+ */
 static void keep_from_workers(struct io_uring_sqe *sqe)
 {
     sqe->flags &= (uint8_t)~IOSQE_ASYNC;
